@@ -1,0 +1,247 @@
+//! The words and flags of the command line (clap). Help texts are for a person in a hurry: what it does, one example,
+//! what can go wrong.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// The supervisor of a redundant controller: who is in charge, does the other live, could both act at once.
+#[derive(Debug, Parser)]
+#[command(name = "tandem", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = "Exit statuses: 0 done, 1 refused or failed, 2 wrong usage, 3 no controller answers.\n\
+    `status` has those of monitoring plugins: 0 fine, 1 degraded, 2 critical, 3 no answer or wrong usage.\n\n\
+    First minute: tandem demo")]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What every command takes.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Global {
+    /// The configuration file
+    #[arg(long, global = true, value_name = "FILE", env = "TANDEM_CONFIG", help_heading = "Which controller")]
+    pub config: Option<PathBuf>,
+    /// Which member this is; default: the one that has an address of this machine
+    #[arg(long = "as", global = true, value_name = "NAME", env = "TANDEM_MEMBER", help_heading = "Which controller")]
+    pub member: Option<String>,
+    /// The control socket of a running controller; when one runs on this machine, none is needed
+    #[arg(long, global = true, value_name = "PATH", help_heading = "Which controller")]
+    pub socket: Option<PathBuf>,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Starts the controller, with the screen unless --headless
+    #[command(after_help = "Example: tandem run --headless --config /etc/tandem/tandem.toml\n\
+        Goes wrong: the state directory is locked by another instance; no key file (make one: tandem keygen FILE).")]
+    Run(RunArgs),
+    /// Opens the screen on a running controller; several at once
+    #[command(after_help = "Example: tandem attach --read-only\nGoes wrong: no controller runs here (exit 3).")]
+    Attach(AttachArgs),
+    /// One screenful: mode, term, why, peer, link, protection, last events
+    #[command(after_help = "Example: tandem status --json | jq .mode\n\
+        Exit: 0 fine, 1 degraded, 2 critical, 3 no answer or wrong usage.")]
+    Status(StatusArgs),
+    /// This member becomes Primary, the other steps down first
+    #[command(after_help = "Example: tandem failover\n\
+        Shows the plan and asks for its number. Without a terminal it needs --yes.")]
+    Failover(ActArgs),
+    /// This member becomes Secondary, the other takes over
+    #[command(after_help = "Example: tandem step-down --yes\n\
+        Goes wrong: nobody can take over; then it must be forced, and nobody acts.")]
+    StepDown(ActArgs),
+    /// Freezes the group's automatic takeovers, for maintenance
+    #[command(after_help = "Example: tandem hold --for 1h\nEnds by itself; `tandem resume` ends it sooner.")]
+    Hold(HoldArgs),
+    /// Lets automatic takeovers go again
+    #[command(after_help = "Example: tandem resume")]
+    Resume(ResumeArgs),
+    /// Stops this controller: hands over, then ends
+    #[command(after_help = "Example: tandem shutdown --yes\nHands over also while the group is held.")]
+    Shutdown(ActArgs),
+    /// Pings across the C2C link, both ways
+    #[command(after_help = "Example: tandem ping -c 10\nGoes wrong: the link is down (loss 100 %, exit 1).")]
+    Ping(PingArgs),
+    /// The journal, a line an event
+    #[command(after_help = "Example: tandem events --since 1h --kind alarm --follow")]
+    Events(EventsArgs),
+    /// Why the mode is what it is, or was
+    #[command(after_help = "Example: tandem explain --at 03:12\n\
+        Prints the rule that fired, the evidence, and what would have changed it.")]
+    Explain(ExplainArgs),
+    /// Says what is wrong with a configuration, then what is unwise
+    #[command(after_help = "Example: tandem check --strict /etc/tandem/tandem.toml\n\
+        Exit 1 when something is wrong; with --strict also when something is unwise.")]
+    Check(CheckArgs),
+    /// Makes a new group key, mode 0600; never overwrites
+    #[command(after_help = "Example: tandem keygen /etc/tandem/group.key\nCopy it to every member, by a safe way.")]
+    Keygen(KeygenArgs),
+    /// A whole group on this machine, to play with
+    #[command(after_help = "Example: tandem demo\nNeeds no configuration, and leaves nothing behind.")]
+    Demo(DemoArgs),
+    /// Shell completions, on standard output
+    #[command(after_help = "Example: tandem completions bash > /usr/share/bash-completion/completions/tandem")]
+    Completions(CompletionsArgs),
+    /// Man pages, into a directory, or the main one on standard output
+    #[command(after_help = "Example: tandem man /usr/share/man/man1")]
+    Man(ManArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// No screen: logs to standard error, one line an event
+    #[arg(long)]
+    pub headless: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct AttachArgs {
+    /// Watch only: nothing can be acted on from this screen
+    #[arg(long)]
+    pub read_only: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// One JSON document (assets/status.schema.json)
+    #[arg(long)]
+    pub json: bool,
+    /// Again on every change, until interrupted
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// For the commands that change who acts.
+#[derive(Debug, Clone, Args)]
+pub struct ActArgs {
+    /// Do it without asking; refused when a line of the plan fails
+    #[arg(long)]
+    pub yes: bool,
+    /// Go on although a line of the plan fails; on a terminal asks for a name, else needs --yes too
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct HoldArgs {
+    /// For how long
+    #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = parse_duration)]
+    pub lasts: Duration,
+    #[command(flatten)]
+    pub act: ConfirmArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ResumeArgs {
+    #[command(flatten)]
+    pub act: ConfirmArgs,
+}
+
+/// For the commands that change nothing about who acts now.
+#[derive(Debug, Clone, Args)]
+pub struct ConfirmArgs {
+    /// Accepted for scripts; these two never ask
+    #[arg(long, hide = true)]
+    pub yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct PingArgs {
+    /// To whom; default: the only peer, else all of them in turn
+    pub peer: Option<String>,
+    /// How many
+    #[arg(short = 'c', value_name = "N", default_value_t = 5, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    pub count: u32,
+    /// Seconds between two
+    #[arg(short = 'i', value_name = "SECONDS", default_value = "1", value_parser = parse_seconds)]
+    pub interval: Duration,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct EventsArgs {
+    /// Go on as they happen
+    #[arg(long)]
+    pub follow: bool,
+    /// Only since then: 30m (ago), 03:12, 2026-11-17, or 2026-11-17T03:12:44
+    #[arg(long, value_name = "T")]
+    pub since: Option<String>,
+    /// Only these: alarm, warning, note, decision, action, or the event's own word
+    #[arg(long, value_name = "K")]
+    pub kind: Option<String>,
+    /// One JSON document; with --follow one a line
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The mode at that time: 30m (ago), 03:12, 2026-11-17, or 2026-11-17T03:12:44
+    #[arg(long, value_name = "T", conflicts_with = "change")]
+    pub at: Option<String>,
+    /// The Nth latest change of mode: 1 is the last
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub change: Option<u32>,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    /// The configuration file; default: --config, $TANDEM_CONFIG, /etc/tandem/tandem.toml
+    pub file: Option<PathBuf>,
+    /// What is unwise fails too
+    #[arg(long)]
+    pub strict: bool,
+    /// One JSON document
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct KeygenArgs {
+    /// The file to make
+    pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// How many members
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=5))]
+    pub members: u8,
+    /// takeover.protection, comma separated
+    #[arg(long, value_name = "LIST", value_delimiter = ',')]
+    pub protection: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// For which shell
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Where to; default: the main page on standard output
+    pub directory: Option<PathBuf>,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    crate::config::duration::parse(text).map_err(|error| error.to_string())
+}
+
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
+        Ok(_) => Err("between 0.001 and 86400".to_owned()),
+        Err(error) => Err(error.to_string()),
+    }
+}

@@ -1,0 +1,7 @@
+//! Placeholder of the first commit: replaced by its own command.
+use super::args::*;
+use super::exit::Exit;
+
+pub fn run(_global: &Global, _args: &ExplainArgs) -> anyhow::Result<Exit> {
+    anyhow::bail!("not in this build yet")
+}

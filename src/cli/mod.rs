@@ -1,0 +1,43 @@
+//! The command line: words and flags in [`args`], one small file per command family. Nothing here decides; it asks the
+//! engine and prints.
+
+pub mod args;
+pub mod exit;
+
+mod act;
+mod attach;
+mod check;
+mod demo;
+mod events;
+mod explain;
+mod keygen;
+mod packaging;
+mod ping;
+mod run;
+mod status;
+
+use args::{Cli, Command};
+use exit::Exit;
+
+/// Carries out a parsed command line. An error's whole chain is for standard error; its exit status is 1.
+pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Run(args) => run::run(global, &args),
+        Command::Attach(args) => attach::run(global, &args),
+        Command::Status(args) => status::run(global, &args),
+        Command::Failover(args) => act::failover(global, &args),
+        Command::StepDown(args) => act::step_down(global, &args),
+        Command::Hold(args) => act::hold(global, &args),
+        Command::Resume(args) => act::resume(global, &args),
+        Command::Shutdown(args) => act::shutdown(global, &args),
+        Command::Ping(args) => ping::run(global, &args),
+        Command::Events(args) => events::run(global, &args),
+        Command::Explain(args) => explain::run(global, &args),
+        Command::Check(args) => check::run(global, &args),
+        Command::Keygen(args) => keygen::run(&args),
+        Command::Demo(args) => demo::run(global, &args),
+        Command::Completions(args) => packaging::completions(&args),
+        Command::Man(args) => packaging::man(&args),
+    }
+}

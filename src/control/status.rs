@@ -1,0 +1,427 @@
+//! The status of a controller: the JSON that scripts, the screen and `attach` read (the schema in
+//! `assets/status.schema.json` is held to these types by a test).
+//!
+//! Names of fields are a contract. `*_ms` are durations; `time` is RFC 3339. Fields are only added.
+
+use serde::{Deserialize, Serialize};
+
+/// The version of this contract.
+pub const SCHEMA: u32 = 1;
+
+/// Everything a controller says of itself, at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Status {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// When this was taken, RFC 3339.
+    pub time: String,
+    /// This member's name.
+    pub node: String,
+    /// The address that decides who listens.
+    pub address: String,
+    /// The group's name.
+    pub group: String,
+    /// The program's version.
+    pub version: String,
+    /// Random at each start, hexadecimal.
+    pub incarnation: String,
+    /// `primary` or `secondary`.
+    pub mode: Mode,
+    /// Primary: its term. Secondary: the highest term seen.
+    pub term: u64,
+    /// `TANDEM_TOKEN` of that term, owner included.
+    pub token: u64,
+    /// How long it has had this mode.
+    pub since_ms: u64,
+    /// Why.
+    pub reason: Reason,
+    /// How able it is to be Primary.
+    pub able: Able,
+    /// Whether it acts: Primary, and what must run for that runs.
+    pub serving: bool,
+    /// What it waits for while it changes.
+    pub transition: Option<Transition>,
+    /// The hold in force (S7).
+    pub hold: Option<Hold>,
+    /// What protects the group.
+    pub protection: Protection,
+    /// Each path to each peer.
+    pub links: Vec<Link>,
+    /// Each other member.
+    pub peers: Vec<Peer>,
+    /// Total Health Score and what it is made of.
+    pub health: Health,
+    /// Required processes.
+    pub processes: Vec<Process>,
+    /// Would it fail over now (U12)?
+    pub takeover: Takeover,
+    /// What is wrong, first cause first.
+    pub alarms: Vec<Alarm>,
+    /// Who looks at a screen of this member.
+    pub attached: Vec<String>,
+    /// The latest events, newest first.
+    pub events: Vec<Event>,
+    /// The one judgement of row 3.
+    pub judgement: Judgement,
+    /// The open plan, of this member or as another shows it.
+    pub plan: Option<super::plan::Plan>,
+    /// Observe-only (S11).
+    pub observe_only: bool,
+    /// `negotiation.query_interval`.
+    pub query_interval_ms: u64,
+    /// `negotiation.reply_timeout`.
+    pub reply_timeout_ms: u64,
+    /// How late the loop woke, at worst, since start and in the last minute.
+    pub loop_gaps: LoopGaps,
+    /// What the link refused since start: garbage, wrong keys, strangers (S8, N13).
+    pub rejected: Vec<Rejected>,
+}
+
+/// Stands by or acts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Acts.
+    Primary,
+    /// Stands by.
+    Secondary,
+}
+
+/// The last change of mode: the rule that fired and its sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reason {
+    /// The rule's word, stable.
+    pub rule: String,
+    /// The clause of the requirements.
+    pub clause: String,
+    /// Its sentence.
+    pub text: String,
+}
+
+/// How able a member is: 0 cannot, 1 sick, 2 fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Able {
+    /// 0, 1 or 2.
+    pub level: u8,
+    /// Why not 2.
+    pub why: Option<String>,
+}
+
+/// A change that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transition {
+    /// The mode it goes to.
+    pub to: Mode,
+    /// What it waits for.
+    pub waiting_for: String,
+    /// How long it has been waiting.
+    pub since_ms: u64,
+}
+
+/// A hold in force.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hold {
+    /// How long it has stood.
+    pub since_ms: u64,
+    /// How long it still stands.
+    pub expires_ms: u64,
+    /// By whom.
+    pub by: String,
+    /// Members that could not be told yet.
+    pub not_told: Vec<String>,
+}
+
+/// What protects the group.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Protection {
+    /// The configured words, empty when unprotected.
+    pub policy: Vec<String>,
+    /// `unprotected`, `ok`, or `missing`.
+    pub state: ProtectionState,
+}
+
+/// Whether what protection asks for is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProtectionState {
+    /// None is configured.
+    Unprotected,
+    /// It is there.
+    Ok,
+    /// It is not there now.
+    Missing,
+}
+
+/// One path to a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Link {
+    /// The peer.
+    pub peer: String,
+    /// The peer's address on this path.
+    pub address: String,
+    /// Up, connecting or down.
+    pub state: LinkState,
+    /// This member's side of the connection.
+    pub role: LinkRole,
+    /// Round trip, once measured.
+    pub rtt_us: Option<u64>,
+    /// How long ago something was heard on it; none: never.
+    pub last_heard_ms: Option<u64>,
+    /// How long it has been in this state.
+    pub since_ms: u64,
+    /// How often it came up again after the first time.
+    pub reconnects: u64,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// Why it is not up, in a few words.
+    pub why: Option<String>,
+}
+
+/// A path's state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkState {
+    /// Authenticated and in use.
+    Up,
+    /// Being tried, or waited for.
+    Connecting,
+    /// Tried and failed, or lost.
+    Down,
+}
+
+/// Which side of a connection a member is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LinkRole {
+    /// It listens.
+    Server,
+    /// It connects.
+    Client,
+}
+
+/// Another member as this one knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Its name.
+    pub name: String,
+    /// Its mode as last heard; none: not heard yet.
+    pub mode: Option<Mode>,
+    /// Its term as last heard.
+    pub term: u64,
+    /// How able it said it was.
+    pub able: Option<Able>,
+    /// Its health as last heard.
+    pub score: Option<f64>,
+    /// How long ago it was last heard; none: never since boot.
+    pub last_heard_ms: Option<u64>,
+    /// Why it counts as gone: `never_heard`, `silent`, `crashed`, `stopped`; none while it does not.
+    pub gone: Option<String>,
+    /// Its program's version, once connected.
+    pub version: Option<String>,
+    /// Settings in which it differs (N19).
+    pub differs: Vec<String>,
+    /// The history of what it tells this member to be (or, on a Primary, of its queries), newest first; equal answers
+    /// in a row are one entry.
+    pub replies: Vec<Reply>,
+    /// Who looks at a screen there.
+    pub attached: Vec<String>,
+}
+
+/// Equal replies in a row.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Reply {
+    /// Age of the newest of them.
+    pub age_ms: u64,
+    /// `stay_secondary`, `become_primary`, `no_answer`; on a Primary `query`.
+    pub reply: ReplyKind,
+    /// The peer's health with the newest.
+    pub score: Option<f64>,
+    /// Round trip of the newest.
+    pub rtt_us: Option<u64>,
+    /// Number of the newest query.
+    pub query: u64,
+    /// How many alike.
+    pub count: u64,
+    /// Age of the oldest of them.
+    pub first_age_ms: u64,
+}
+
+/// What a reply told this member to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReplyKind {
+    /// The reply "Secondary".
+    StaySecondary,
+    /// The reply "Primary".
+    BecomePrimary,
+    /// None within the timeout.
+    NoAnswer,
+    /// On a Primary: a query received.
+    Query,
+}
+
+/// Total Health Score.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Health {
+    /// 0…1.
+    pub total: f64,
+    /// Below this it is sick.
+    pub threshold: f64,
+    /// What it is made of; empty while nothing is measured.
+    pub sub: Vec<SubHealth>,
+}
+
+/// One sub-health.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct SubHealth {
+    /// Its name.
+    pub name: String,
+    /// 0…1.
+    pub status: f64,
+    /// Its share.
+    pub weight: f64,
+    /// Status × weight.
+    pub score: f64,
+    /// What was measured.
+    pub measured: f64,
+    /// In which unit.
+    pub unit: String,
+}
+
+/// A required process.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Process {
+    /// Its name.
+    pub name: String,
+    /// Its pid while it runs.
+    pub pid: Option<u32>,
+    /// Its state in a word.
+    pub state: String,
+    /// How long it has run.
+    pub uptime_ms: Option<u64>,
+    /// Restarts in the last 30 s.
+    pub restarts_30s: u32,
+    /// Response time of its heartbeat.
+    pub response_ms: Option<f64>,
+    /// Memory, per cent of the machine's.
+    pub memory_pct: Option<f64>,
+    /// CPU, per cent of one core.
+    pub cpu_pct: Option<f64>,
+    /// Whether it counts for the health.
+    pub counts: bool,
+}
+
+/// Would it fail over now?
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Takeover {
+    /// Whether a takeover would be done.
+    pub ready: bool,
+    /// After how long at most.
+    pub expected_ms: Option<u64>,
+    /// The member whose failure is assumed.
+    pub if_fails: Option<String>,
+    /// Who would act then.
+    pub acts: Option<String>,
+    /// What it rests on.
+    pub lines: Vec<Line>,
+}
+
+/// One condition.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Whether it is met.
+    pub ok: bool,
+    /// What, as a sentence without a full stop.
+    pub text: String,
+}
+
+/// Something that is wrong now.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alarm {
+    /// A stable word for it.
+    pub id: String,
+    /// ALARM (act now), WARNING (act today) or note.
+    pub class: AlarmClass,
+    /// What is wrong.
+    pub text: String,
+    /// What to do first.
+    pub first: String,
+    /// What then.
+    pub then: Vec<String>,
+    /// What not to do.
+    pub do_not: String,
+    /// For how long.
+    pub since_ms: u64,
+    /// Who has seen it.
+    pub seen: Option<Seen>,
+}
+
+/// How urgent an alarm is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlarmClass {
+    /// Act now.
+    Alarm,
+    /// Act today.
+    Warning,
+    /// For information.
+    Note,
+}
+
+/// Who marked an alarm as seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seen {
+    /// Who.
+    pub by: String,
+    /// When, RFC 3339.
+    pub time: String,
+}
+
+/// An event of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Event {
+    /// Its number in the journal.
+    pub seq: u64,
+    /// When, RFC 3339.
+    pub time: String,
+    /// How much it matters: `alarm`, `warning` or `note`.
+    pub kind: String,
+    /// The event as a sentence.
+    pub text: String,
+}
+
+/// Row 3's one judgement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Judgement {
+    /// One member acts.
+    OneActs,
+    /// Nobody is known to act.
+    NobodyActs,
+    /// Two or more act.
+    TwoAct,
+    /// One acts, and one that cannot be heard may act too.
+    OneActsOtherUnknown,
+}
+
+/// How late the loop woke.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoopGaps {
+    /// The worst since start, microseconds.
+    pub worst_us: u64,
+    /// The worst in the last minute or so, microseconds.
+    pub recent_worst_us: u64,
+    /// Gaps of 20 ms and more since start.
+    pub over_20ms: u64,
+    /// Gaps of 25 ms and more since start.
+    pub over_25ms: u64,
+}
+
+/// One kind of refused traffic.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rejected {
+    /// What was refused, a stable word.
+    pub kind: String,
+    /// How often.
+    pub count: u64,
+}

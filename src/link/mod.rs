@@ -1,0 +1,1 @@
+//! Room `link` (ARCHITECTURE.md).

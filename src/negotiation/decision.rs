@@ -1,0 +1,348 @@
+//! Why a mode changed: the rule that fired and the evidence it stood on.
+//!
+//! The screen, the journal and `explain` all print this same value; nobody composes the story a second time.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ability::{Ability, Score};
+use super::member::Name;
+use super::message::{HandOverCause, Mode};
+use super::term::Term;
+use super::time::Instant;
+
+/// The rule that fired. One variant a rule, with what is needed to say its sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "rule", rename_all = "snake_case")]
+pub enum Rule {
+    /// N1: a controller boots as Secondary.
+    Booted,
+    /// N3: the peer was never heard since boot.
+    NeverHeard {
+        /// The peer waited for.
+        peer: Name,
+        /// How long.
+        waited: Duration,
+    },
+    /// N4: every peer that lives answered "Primary".
+    ToldPrimary {
+        /// Who said so.
+        by: Vec<Name>,
+    },
+    /// N4: the peer was silent for longer than the timeout.
+    PeerSilent {
+        /// The silent peer.
+        peer: Name,
+        /// How long.
+        silent_for: Duration,
+    },
+    /// N14: the connection closed and every address of the peer refuses.
+    PeerCrashed {
+        /// The crashed peer.
+        peer: Name,
+    },
+    /// N14: the peer said Bye.
+    PeerStopped {
+        /// The stopped peer.
+        peer: Name,
+    },
+    /// N18: the Primary released the role to this member.
+    Released {
+        /// Who released it.
+        by: Name,
+        /// The term that ended.
+        term: Term,
+    },
+    /// U2: an operator made this member Primary, and what protection asks for was there.
+    OperatorTookOver {
+        /// Who.
+        by: Name,
+    },
+    /// U2: an operator forced this member to be Primary.
+    OperatorForced {
+        /// Who.
+        by: Name,
+    },
+    /// N12: a Primary in a higher term was heard.
+    YieldedTo {
+        /// The other Primary.
+        peer: Name,
+        /// Its term.
+        term: Term,
+        /// This member's.
+        mine: Term,
+    },
+    /// N12, rule 10: a third member told of a Primary in a higher term.
+    YieldedByRelay {
+        /// Who told.
+        via: Name,
+        /// The other Primary.
+        peer: Name,
+        /// Its term.
+        term: Term,
+        /// This member's.
+        mine: Term,
+    },
+    /// N18: the role was handed over.
+    HandedOver {
+        /// To whom.
+        to: Name,
+        /// Why.
+        cause: HandOverCause,
+        /// The operator who asked here; none when the successor asked.
+        by: Option<Name>,
+    },
+    /// Rule 11: an operator forced a step-down with nobody to hand over to.
+    SteppedDown {
+        /// Who.
+        by: Name,
+    },
+    /// N18: this controller stops.
+    Stopping {
+        /// The successor, when there is one.
+        to: Option<Name>,
+    },
+    /// S1: fewer than a majority of the members grant the role.
+    LostMajority {
+        /// Members that do, this one included.
+        reachable: u8,
+        /// Members it takes.
+        needed: u8,
+    },
+    /// S9: this controller was itself stalled.
+    Stalled {
+        /// For how long.
+        stalled_for: Duration,
+    },
+    /// Rule 7: while the term was written, a Primary was heard.
+    AbandonedForPrimary {
+        /// The Primary.
+        peer: Name,
+        /// Its term.
+        term: Term,
+    },
+    /// Rule 7: while the term was written, what it rested on went away.
+    AbandonedForChange {
+        /// What is missing now.
+        missing: String,
+    },
+    /// N20: the term could not be written.
+    AbandonedForDisk,
+}
+
+/// How a peer stood when a decision was taken.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerEvidence {
+    /// The peer.
+    pub name: Name,
+    /// Whether a connection to it was up.
+    pub link_up: bool,
+    /// How long ago it was last heard; none: never since boot.
+    pub heard: Option<Duration>,
+    /// Its mode and term as last heard.
+    pub mode: Option<(Mode, Term)>,
+    /// How able it said it was.
+    pub able: Option<Ability>,
+    /// Its health as last heard.
+    pub score: Option<Score>,
+    /// Its last answer: whether it consented, how long ago the question was sent, and which number it was for.
+    pub answer: Option<AnswerEvidence>,
+}
+
+/// A peer's last answer as evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnswerEvidence {
+    /// Whether it said "be Primary".
+    pub be_primary: bool,
+    /// How long before the decision its question was sent.
+    pub asked: Duration,
+    /// The number that the question proposed.
+    pub proposed: u64,
+}
+
+/// A change of mode with its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Decision {
+    /// When.
+    pub at: Instant,
+    /// The rule that fired.
+    #[serde(flatten)]
+    pub rule: Rule,
+    /// The mode from now on.
+    pub mode: Mode,
+    /// The term: the one taken, or the one that ended.
+    pub term: Term,
+    /// What was known of each peer.
+    pub evidence: Vec<PeerEvidence>,
+}
+
+/// Seconds with one decimal, as sentences write them.
+pub fn seconds(time: Duration) -> String {
+    if time < Duration::from_secs(1) {
+        format!("{} ms", time.as_millis())
+    } else {
+        format!("{:.1} s", time.as_secs_f64())
+    }
+}
+
+fn list(names: &[Name]) -> String {
+    let words: Vec<&str> = names.iter().map(Name::as_str).collect();
+    words.join(" and ")
+}
+
+impl Rule {
+    /// The clause of requirements.md, or the rule of negotiation.md, that this is.
+    pub fn clause(&self) -> &'static str {
+        match self {
+            Rule::Booted => "N1",
+            Rule::NeverHeard { .. } => "N3",
+            Rule::ToldPrimary { .. } | Rule::PeerSilent { .. } => "N4",
+            Rule::PeerCrashed { .. } | Rule::PeerStopped { .. } => "N14",
+            Rule::Released { .. } | Rule::HandedOver { .. } | Rule::Stopping { .. } => "N18",
+            Rule::OperatorTookOver { .. } | Rule::OperatorForced { .. } | Rule::SteppedDown { .. } => "U2",
+            Rule::YieldedTo { .. } | Rule::YieldedByRelay { .. } => "N12",
+            Rule::LostMajority { .. } => "S1",
+            Rule::Stalled { .. } => "S9",
+            Rule::AbandonedForPrimary { .. } | Rule::AbandonedForChange { .. } => "N11",
+            Rule::AbandonedForDisk => "N20",
+        }
+    }
+
+    /// The variant's name, stable, for scripts.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Rule::Booted => "booted",
+            Rule::NeverHeard { .. } => "never_heard",
+            Rule::ToldPrimary { .. } => "told_primary",
+            Rule::PeerSilent { .. } => "peer_silent",
+            Rule::PeerCrashed { .. } => "peer_crashed",
+            Rule::PeerStopped { .. } => "peer_stopped",
+            Rule::Released { .. } => "released",
+            Rule::OperatorTookOver { .. } => "operator_took_over",
+            Rule::OperatorForced { .. } => "operator_forced",
+            Rule::YieldedTo { .. } => "yielded_to",
+            Rule::YieldedByRelay { .. } => "yielded_by_relay",
+            Rule::HandedOver { .. } => "handed_over",
+            Rule::SteppedDown { .. } => "stepped_down",
+            Rule::Stopping { .. } => "stopping",
+            Rule::LostMajority { .. } => "lost_majority",
+            Rule::Stalled { .. } => "stalled",
+            Rule::AbandonedForPrimary { .. } => "abandoned_for_primary",
+            Rule::AbandonedForChange { .. } => "abandoned_for_change",
+            Rule::AbandonedForDisk => "abandoned_for_disk",
+        }
+    }
+
+    /// The reason as a sentence without a full stop, for a line on the screen.
+    pub fn text(&self) -> String {
+        match self {
+            Rule::Booted => "a controller boots as Secondary".to_owned(),
+            Rule::NeverHeard { peer, waited } => {
+                format!("{peer} was not heard in the {} since boot", seconds(*waited))
+            }
+            Rule::ToldPrimary { by } => format!("{} said: become Primary", list(by)),
+            Rule::PeerSilent { peer, silent_for } => format!("{peer} silent for {}", seconds(*silent_for)),
+            Rule::PeerCrashed { peer } => format!("{peer}'s process is gone: closed, and refused on every address"),
+            Rule::PeerStopped { peer } => format!("{peer} said that it stops"),
+            Rule::Released { by, term } => format!("{by} handed the role over, its term {term} is over"),
+            Rule::OperatorTookOver { by } => format!("{by} made this member take over"),
+            Rule::OperatorForced { by } => format!("{by} forced this member to take over"),
+            Rule::YieldedTo { peer, term, mine } => {
+                format!("{peer} is Primary in term {term}, which goes before this member's {mine}")
+            }
+            Rule::YieldedByRelay { via, peer, term, mine } => {
+                format!("{via} hears {peer} as Primary in term {term}, which goes before this member's {mine}")
+            }
+            Rule::HandedOver { to, cause: HandOverCause::Operator, by: Some(by) } => {
+                format!("{by} had the role handed over to {to}")
+            }
+            Rule::HandedOver { to, cause: HandOverCause::Operator, by: None } => {
+                format!("an operator at {to} had the role handed over")
+            }
+            Rule::HandedOver { to, cause: HandOverCause::Health, .. } => {
+                format!("{to} is healthier and asked for the role")
+            }
+            Rule::SteppedDown { by } => format!("{by} forced it to step down, with nobody to hand over to"),
+            Rule::Stopping { to: Some(to) } => format!("this controller stops and hands over to {to}"),
+            Rule::Stopping { to: None } => "this controller stops".to_owned(),
+            Rule::LostMajority { reachable, needed } => {
+                format!("only {reachable} of the {needed} members that it takes agree")
+            }
+            Rule::Stalled { stalled_for } => {
+                format!("this controller was itself stalled for {}, so it asks again first", seconds(*stalled_for))
+            }
+            Rule::AbandonedForPrimary { peer, term } => {
+                format!("{peer} became Primary, term {term}, while this member was taking over")
+            }
+            Rule::AbandonedForChange { missing } => {
+                format!("while this member was taking over, it lost what that rests on: {missing}")
+            }
+            Rule::AbandonedForDisk => "the new term could not be written to disk".to_owned(),
+        }
+    }
+
+    /// What would have made it otherwise, a line each, for `explain`.
+    pub fn otherwise(&self) -> Vec<String> {
+        match self {
+            Rule::Booted => vec!["nothing: every controller starts like this".to_owned()],
+            Rule::NeverHeard { peer, .. } => vec![
+                format!("{peer} answering before the wait was over"),
+                "a longer negotiation.boot_timeout (listening side) or connect_grace (connecting side)".to_owned(),
+            ],
+            Rule::ToldPrimary { by } => vec![
+                format!("{} being Primary already, or coming first itself, and so answering \"Secondary\"", list(by)),
+                "a hold of the group".to_owned(),
+            ],
+            Rule::PeerSilent { peer, .. } => vec![
+                format!("one word from {peer} within negotiation.reply_timeout, on any path"),
+                "a hold of the group, or a protection that was not met".to_owned(),
+            ],
+            Rule::PeerCrashed { peer } => vec![
+                format!("{peer} accepting a connection on any of its addresses"),
+                "negotiation.crash_detection = false: the silence would have been waited out".to_owned(),
+            ],
+            Rule::PeerStopped { peer } => {
+                vec![format!("{peer} not being stopped"), "a hold of the group".to_owned()]
+            }
+            Rule::Released { by, .. } => vec![format!("{by} not handing over, or handing over to another")],
+            Rule::OperatorTookOver { .. } | Rule::OperatorForced { .. } => {
+                vec!["the operator not confirming the plan".to_owned()]
+            }
+            Rule::YieldedTo { peer, .. } => vec![
+                format!("a higher term than {peer}'s, or {peer} not being Primary"),
+                "a protection in takeover.protection: only one would have become Primary".to_owned(),
+            ],
+            Rule::YieldedByRelay { peer, .. } => vec![
+                format!("a higher term than {peer}'s, or {peer} not being Primary"),
+                "protection \"majority\": only one would have become Primary".to_owned(),
+            ],
+            Rule::HandedOver { to, cause: HandOverCause::Operator, .. } => {
+                vec![format!("the operator not asking, or {to} being unable")]
+            }
+            Rule::HandedOver { cause: HandOverCause::Health, .. } => {
+                vec!["a health at or above takeover.threshold".to_owned()]
+            }
+            Rule::SteppedDown { .. } => vec!["the operator not forcing it".to_owned()],
+            Rule::Stopping { .. } => vec!["the controller not being stopped".to_owned()],
+            Rule::LostMajority { needed, .. } => {
+                vec![format!("grants from enough members to make {needed}, this one included, within the lease")]
+            }
+            Rule::Stalled { .. } => vec![
+                "this process being scheduled: look at the machine's load, swap, and a paused virtual machine"
+                    .to_owned(),
+                "a longer negotiation.reply_timeout: half of it may be slept through".to_owned(),
+            ],
+            Rule::AbandonedForPrimary { peer, .. } => vec![format!("{peer} not taking over in the same moment")],
+            Rule::AbandonedForChange { missing } => vec![format!("this staying met: {missing}")],
+            Rule::AbandonedForDisk => vec!["a state directory that can be written".to_owned()],
+        }
+    }
+}
+
+impl Decision {
+    /// The decision as one line: the mode, the term, the reason.
+    pub fn text(&self) -> String {
+        format!("{}, term {}: {}", self.mode.word(), self.term, self.rule.text())
+    }
+}

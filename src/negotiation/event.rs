@@ -1,0 +1,203 @@
+//! What the negotiation has to tell people beside changes of mode. The journal keeps these and the screen lists them.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::decision::{Rule, seconds};
+use super::member::Name;
+use super::message::Refusal;
+use super::settings::AgreementKey;
+use super::term::Term;
+
+/// How much an event matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// For the record.
+    Note,
+    /// Act today.
+    Warning,
+    /// Act now.
+    Alarm,
+}
+
+impl Severity {
+    /// The word on the screen: an alarm is in capitals, so that it is found without colour.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Note => "note",
+            Severity::Warning => "warning",
+            Severity::Alarm => "ALARM",
+        }
+    }
+}
+
+/// Something worth a line in the journal that is not a change of mode.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// The first connection to a peer is up.
+    PeerUp {
+        /// The peer.
+        peer: Name,
+    },
+    /// The last connection to a peer is down.
+    PeerDown {
+        /// The peer.
+        peer: Name,
+    },
+    /// A peer counts as gone from now on.
+    PeerGone {
+        /// The peer.
+        peer: Name,
+        /// Why: silence, a crash, a Bye, or never heard.
+        rule: Rule,
+    },
+    /// A peer that counted as gone is heard again.
+    PeerBack {
+        /// The peer.
+        peer: Name,
+    },
+    /// A peer is Primary in a term that this member did not know of.
+    PeerPrimary {
+        /// The peer.
+        peer: Name,
+        /// Its term.
+        term: Term,
+    },
+    /// N12: this member and a peer are both Primary.
+    TwoPrimaries {
+        /// The peer.
+        peer: Name,
+        /// Its term.
+        term: Term,
+        /// This member's.
+        mine: Term,
+    },
+    /// S9: this member was itself stalled for longer than its peers allow.
+    Stalled {
+        /// For how long.
+        stalled_for: Duration,
+    },
+    /// S7: the group's automatic takeovers are frozen.
+    Held {
+        /// By whom.
+        by: Name,
+        /// For how long.
+        lasts: Duration,
+    },
+    /// S7: the hold is over.
+    HoldEnded {
+        /// Who ended it; none: it ran out.
+        by: Option<Name>,
+    },
+    /// S7: a peer could not be told of the hold or of its end.
+    HoldNotTold {
+        /// The peer.
+        peer: Name,
+    },
+    /// N19: a setting differs from a peer's.
+    SettingsDiffer {
+        /// The peer.
+        peer: Name,
+        /// Which.
+        key: AgreementKey,
+    },
+    /// N19: they agree again.
+    SettingsAgree {
+        /// The peer.
+        peer: Name,
+    },
+    /// S11: what would have been done.
+    WouldTakeOver {
+        /// Why.
+        rule: Rule,
+    },
+    /// An operator asked a peer to hand over.
+    HandOverAsked {
+        /// The Primary that was asked.
+        peer: Name,
+        /// Who asked.
+        by: Name,
+    },
+    /// A peer refused to hand over.
+    HandOverRefused {
+        /// The peer.
+        peer: Name,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// The successor did not announce itself: this member is a candidate again.
+    HandOverLost {
+        /// The successor.
+        peer: Name,
+    },
+    /// N20: the state could not be written; no role is taken until it can.
+    StateNotDurable,
+    /// N20: it can be written again.
+    StateDurable,
+    /// N20: there was no state on disk, and no peer was heard: what terms were used before is not known.
+    HistoryUnknown,
+    /// Rule 11: after a forced step-down this member may take over again.
+    StepDownEnded,
+}
+
+impl Event {
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Event::TwoPrimaries { .. } | Event::StateNotDurable => Severity::Alarm,
+            Event::PeerGone { rule: Rule::PeerStopped { .. }, .. } => Severity::Note,
+            Event::PeerGone { .. }
+            | Event::Stalled { .. }
+            | Event::HoldNotTold { .. }
+            | Event::SettingsDiffer { .. }
+            | Event::HandOverRefused { .. }
+            | Event::HandOverLost { .. }
+            | Event::HistoryUnknown => Severity::Warning,
+            Event::PeerUp { .. }
+            | Event::PeerDown { .. }
+            | Event::PeerBack { .. }
+            | Event::PeerPrimary { .. }
+            | Event::Held { .. }
+            | Event::HoldEnded { .. }
+            | Event::SettingsAgree { .. }
+            | Event::WouldTakeOver { .. }
+            | Event::HandOverAsked { .. }
+            | Event::StateDurable
+            | Event::StepDownEnded => Severity::Note,
+        }
+    }
+
+    /// The event as a sentence without a full stop.
+    pub fn text(&self) -> String {
+        match self {
+            Event::PeerUp { peer } => format!("the link to {peer} is up"),
+            Event::PeerDown { peer } => format!("the link to {peer} is down"),
+            Event::PeerGone { peer, rule } => format!("{peer} counts as gone: {}", rule.text()),
+            Event::PeerBack { peer } => format!("{peer} is heard again"),
+            Event::PeerPrimary { peer, term } => format!("{peer} is Primary, term {term}"),
+            Event::TwoPrimaries { peer, term, mine } => {
+                format!("this member and {peer} are both Primary: terms {mine} and {term}")
+            }
+            Event::Stalled { stalled_for } => {
+                format!("this controller was itself stalled for {}", seconds(*stalled_for))
+            }
+            Event::Held { by, lasts } => format!("{by} holds the group for {} min", lasts.as_secs().div_ceil(60)),
+            Event::HoldEnded { by: Some(by) } => format!("{by} ended the hold"),
+            Event::HoldEnded { by: None } => "the hold ran out".to_owned(),
+            Event::HoldNotTold { peer } => format!("{peer} could not be told about the hold; it will be when heard"),
+            Event::SettingsDiffer { peer, key } => format!("{} differs between this member and {peer}", key.word()),
+            Event::SettingsAgree { peer } => format!("the settings agree with {peer}'s again"),
+            Event::WouldTakeOver { rule } => format!("observe-only: now it would take over, because {}", rule.text()),
+            Event::HandOverAsked { peer, by } => format!("{by} asked {peer} to hand over"),
+            Event::HandOverRefused { peer, refusal } => format!("{peer} refused to hand over: {}", refusal.text()),
+            Event::HandOverLost { peer } => format!("{peer} did not take the role that was handed over to it"),
+            Event::StateNotDurable => "the state directory cannot be written: no role is taken until it can".to_owned(),
+            Event::StateDurable => "the state directory can be written again".to_owned(),
+            Event::HistoryUnknown => "history unknown: no state on disk, and no peer was heard".to_owned(),
+            Event::StepDownEnded => "after the forced step-down this member may take over again".to_owned(),
+        }
+    }
+}

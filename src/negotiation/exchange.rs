@@ -1,0 +1,216 @@
+//! What goes into the negotiation and what comes out: inputs are facts, outputs are wishes.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ability::Score;
+use super::decision::Decision;
+use super::event::Event;
+use super::member::{MemberId, Name};
+use super::message::{HoldStamp, Message, PeerHello, Refusal};
+use super::term::Term;
+
+/// What must survive a restart, whole each time (negotiation.md, "What a member keeps").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Durable {
+    /// The highest term heard of, or taken.
+    pub seen: Term,
+    /// The vote: the number and for whom. [`Term::NONE`]: none yet.
+    pub voted: Term,
+    /// The hold, when one is in force; `expires_unix_ms` is real time, because boot time ends with the boot.
+    pub hold: DurableHold,
+}
+
+/// A hold, or the latest word that ended one, as it is kept on disk.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DurableHold {
+    /// Which word of the operator this is.
+    pub stamp: HoldStamp,
+    /// How long it had left when this was written; zero: none in force.
+    pub remaining: Duration,
+    /// By whom.
+    pub by: Option<Name>,
+}
+
+impl Durable {
+    /// What a member has that never ran.
+    pub const EMPTY: Durable = Durable {
+        seen: Term::NONE,
+        voted: Term::NONE,
+        hold: DurableHold { stamp: HoldStamp { unix_ms: 0, member: 0 }, remaining: Duration::ZERO, by: None },
+    };
+}
+
+/// Numbers the requests to write the state; a report names the latest that is on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+pub struct StateVersion(pub u64);
+
+/// What an operator can ask the negotiation for. The plan before it and the question who may ask are control's.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "snake_case")]
+pub enum Command {
+    /// This member becomes Primary; the other hands over first.
+    TakeOver {
+        /// Who asks.
+        by: Name,
+        /// Without what protection asks for, and without the other's consent.
+        force: bool,
+    },
+    /// This member becomes Secondary; another takes over.
+    StepDown {
+        /// Who asks.
+        by: Name,
+        /// Also when there is nobody to hand over to.
+        force: bool,
+    },
+    /// The group's automatic takeovers are frozen.
+    Hold {
+        /// Who asks.
+        by: Name,
+        /// For how long.
+        lasts: Duration,
+        /// Real time now, milliseconds since 1970.
+        unix_ms: u64,
+    },
+    /// They are free again; also ends what keeps this member alone from taking over after a forced step-down.
+    Resume {
+        /// Who asks.
+        by: Name,
+        /// Real time now, milliseconds since 1970.
+        unix_ms: u64,
+    },
+}
+
+/// Why the controller stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StopCause {
+    /// SIGTERM: hands over, unless the group is held.
+    Signal,
+    /// An operator's `shutdown`: hands over, held or not.
+    Operator,
+}
+
+/// A fact, given to [`super::Negotiator::handle`] with the time at which it became known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "input", rename_all = "snake_case")]
+pub enum Input {
+    /// The time has come that [`super::Negotiator::next_deadline`] asked for, or any other time.
+    Tick,
+    /// The driver woke this much later than it meant to, and has read since what lay in the sockets. Given before
+    /// whatever it woke for; small delays too, because all of them excuse a peer's silence (rule 13).
+    Late {
+        /// By how much.
+        by: Duration,
+    },
+    /// The first path to a peer is up, in this incarnation of the peer.
+    LinkUp {
+        /// The peer.
+        peer: MemberId,
+        /// What it said of itself.
+        hello: PeerHello,
+    },
+    /// The last path to a peer is down.
+    LinkDown {
+        /// The peer.
+        peer: MemberId,
+    },
+    /// After a [`Input::LinkDown`] every address of the peer refused a connection.
+    LinkRefused {
+        /// The peer.
+        peer: MemberId,
+    },
+    /// A connection attempt to a peer failed on every address (refused or not): counts before the first connection
+    /// when `connect_grace` is zero (N3).
+    ConnectFailed {
+        /// The peer.
+        peer: MemberId,
+    },
+    /// An authenticated message on the current connection.
+    Received {
+        /// From whom.
+        peer: MemberId,
+        /// What.
+        message: Message,
+    },
+    /// The state is on disk up to and including this version.
+    Written {
+        /// The version.
+        version: StateVersion,
+    },
+    /// Writing this version failed; the driver goes on trying and reports [`Input::Written`] when it succeeds.
+    WriteFailed {
+        /// The version.
+        version: StateVersion,
+    },
+    /// This member's own health.
+    Health {
+        /// The Total Health Score.
+        score: Score,
+    },
+    /// An operator's command.
+    Command(Command),
+    /// The controller is to stop; [`Output::Stopped`] follows.
+    Stop {
+        /// Why.
+        cause: StopCause,
+    },
+}
+
+/// What became of a [`Command`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "snake_case")]
+pub enum CommandOutcome {
+    /// Done.
+    Done,
+    /// This member is what it was told to be already.
+    AlreadySo,
+    /// The Primary refused to hand over.
+    Refused {
+        /// The Primary.
+        peer: Name,
+        /// Why.
+        refusal: Refusal,
+    },
+    /// It did not come to pass in time.
+    TimedOut {
+        /// What was missing.
+        missing: String,
+    },
+    /// It cannot be done now.
+    Impossible {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A wish, appended by [`super::Negotiator::handle`]; to be carried out in order.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "output", rename_all = "snake_case")]
+pub enum Output {
+    /// Send this on the current connection; dropped when there is none.
+    Send {
+        /// To whom.
+        to: MemberId,
+        /// What.
+        message: Message,
+    },
+    /// Make this state durable, then say [`Input::Written`]. Only the latest matters.
+    Write {
+        /// The request's number.
+        version: StateVersion,
+        /// The whole state.
+        state: Durable,
+    },
+    /// The mode is another from now on. Everything that had to be durable for it is.
+    ModeChanged(Decision),
+    /// This member has decided to take over and waits for its disk. People see it as Secondary, "taking over".
+    TakingOver(Decision),
+    /// Something for the journal.
+    Event(Event),
+    /// The operator's last unanswered command came out like this.
+    CommandDone(CommandOutcome),
+    /// Everything is said: the driver may flush its sockets and end.
+    Stopped,
+}

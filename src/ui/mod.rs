@@ -1,0 +1,1 @@
+//! Room `ui` (ARCHITECTURE.md).
