@@ -14,7 +14,9 @@ use super::settings::Agreement;
 use super::term::Term;
 use super::time::Instant;
 
-/// Identifies one Mode Query of one member; counts up from 1 in each incarnation.
+/// Identifies one Mode Query of one member: the asker's own time of sending, in nanoseconds, always later than the
+/// query before it. It means something to the asker only, who reads from the answer how old the question is; so nothing
+/// needs to be remembered of questions that are still open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 pub struct QueryId(pub u64);
 

@@ -4,6 +4,8 @@
 //! simulator, the model checker and the recorder drive the very same machine. It does not know sockets, files or
 //! addresses; members are numbers in the order of their addresses (N2). The clauses N1–N20, S7, S9, S10 and S11 of the
 //! requirements are decided here, by the rules that ARCHITECTURE.md lists.
+//!
+//! Four verbs: [`Negotiator::new`], [`Negotiator::handle`], [`Negotiator::next_deadline`], [`Negotiator::view`].
 
 pub mod ability;
 pub mod decision;
@@ -15,3 +17,277 @@ pub mod settings;
 pub mod term;
 pub mod time;
 pub mod view;
+
+mod answering;
+mod disk;
+mod hand_over;
+mod hearing;
+mod hold;
+mod look;
+mod peer;
+mod review;
+mod takeover;
+
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use ability::Score;
+use decision::{AnswerEvidence, Decision, PeerEvidence, Rule};
+use disk::Disk;
+use event::Event;
+use exchange::{Durable, Input, Output, StateVersion, StopCause};
+use hand_over::Pending;
+use hold::HoldState;
+use member::MemberId;
+use message::{Message, Mode};
+use peer::Peer;
+use settings::{Protection, Settings, SettingsError};
+use takeover::How;
+use term::Term;
+use time::Instant;
+
+/// Where a member is between Secondary and Primary.
+#[derive(Debug, Clone)]
+enum State {
+    Secondary,
+    /// Decided, and waiting for the disk (rule 7). People see this as Secondary, "taking over".
+    Becoming {
+        term: Term,
+        version: StateVersion,
+        how: How,
+        rule: Rule,
+        since: Instant,
+    },
+    Primary {
+        term: Term,
+        how: How,
+    },
+}
+
+/// Not to become Primary before `until`, because `to` was told that it may (N16).
+#[derive(Debug, Clone, Copy)]
+struct Promise {
+    to: MemberId,
+    until: Instant,
+}
+
+/// No candidate until `to`, who was handed the role, has announced itself (rule 11).
+#[derive(Debug, Clone, Copy)]
+struct Waiting {
+    to: MemberId,
+    until: Instant,
+}
+
+/// One member's negotiation. See the module's first paragraph.
+#[derive(Debug)]
+pub struct Negotiator {
+    settings: Settings,
+    now: Instant,
+    boot: Instant,
+    state: State,
+    /// The last change of mode.
+    reason: Decision,
+    since: Instant,
+    /// The term this member is or was Primary in last.
+    own_term: Term,
+    /// The highest term heard of.
+    seen: Term,
+    /// The version of the state on disk that holds `seen`.
+    seen_version: StateVersion,
+    voted: Term,
+    voted_version: StateVersion,
+    promise: Option<Promise>,
+    settle_until: Instant,
+    waiting_for: Option<Waiting>,
+    claim: bool,
+    stepped_down_until: Option<Instant>,
+    stopping: Option<StopCause>,
+    stopped: bool,
+    score: Score,
+    hold: HoldState,
+    /// The reply timeout that binds: the shortest of ours and our peers' (N19).
+    timeout: Duration,
+    /// Answers and grants to questions from before this count for nothing: we slept since (rule 13).
+    trust_from: Instant,
+    next_interval: Instant,
+    last_query: Instant,
+    peers: Vec<Peer>,
+    disk: Disk,
+    command: Option<Pending>,
+    release: Option<hand_over::Release>,
+    no_state_at_boot: bool,
+    history_said: bool,
+    would_take_over_said: bool,
+}
+
+impl Negotiator {
+    /// A member that boots now (N1), with what its disk kept; `None` when it never ran, or lost its disk.
+    ///
+    /// # Errors
+    ///
+    /// Settings that the rules cannot work with.
+    pub fn new(settings: Settings, now: Instant, kept: Option<Durable>) -> Result<Negotiator, SettingsError> {
+        settings.check()?;
+        let no_state_at_boot = kept.is_none();
+        let kept = kept.unwrap_or(Durable::EMPTY);
+        let timeout = settings.reply_timeout;
+        let peers = settings.members.iter().map(|_| Peer::new()).collect();
+        let reason =
+            Decision { at: now, rule: Rule::Booted, mode: Mode::Secondary, term: kept.seen, evidence: Vec::new() };
+        Ok(Negotiator {
+            now,
+            boot: now,
+            state: State::Secondary,
+            reason,
+            since: now,
+            own_term: Term::NONE,
+            seen: kept.seen,
+            seen_version: StateVersion::default(),
+            voted: kept.voted,
+            voted_version: StateVersion::default(),
+            promise: None,
+            // A promise given before a crash may still stand (rule 1).
+            settle_until: now + timeout + settings.query_interval,
+            waiting_for: None,
+            claim: false,
+            stepped_down_until: None,
+            stopping: None,
+            stopped: false,
+            score: Score::FULL,
+            hold: HoldState::restore(kept.hold, now),
+            timeout,
+            trust_from: Instant::default(),
+            next_interval: now,
+            last_query: Instant::default(),
+            peers,
+            disk: Disk::default(),
+            command: None,
+            release: None,
+            no_state_at_boot,
+            history_said: false,
+            would_take_over_said: false,
+            settings,
+        })
+    }
+
+    /// Takes a fact that became known at `now` and appends what is to be done to `out`, in order. Time never runs
+    /// backwards here: an earlier `now` counts as the latest one seen.
+    pub fn handle(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        if self.stopped {
+            return;
+        }
+        self.now = self.now.max(now);
+        match input {
+            Input::Tick => {}
+            Input::Late { by } => self.late(by, out),
+            Input::LinkUp { peer, hello } => self.link_up(peer, hello, out),
+            Input::LinkDown { peer } => self.link_down(peer, out),
+            Input::LinkRefused { peer } => self.link_refused(peer),
+            Input::ConnectFailed { peer } => self.connect_failed(peer),
+            Input::Received { peer, message } => self.received(peer, message, out),
+            Input::Written { version } => self.written(version, out),
+            Input::WriteFailed { version } => self.write_failed(version, out),
+            Input::Health { score } => self.score = score,
+            Input::Command(command) => self.command(command, out),
+            Input::Stop { cause } => self.stop(cause, out),
+        }
+        self.review(out);
+        self.flush_disk(out);
+    }
+
+    /// Whether `peer` is another configured member; a message that names nobody is the driver's bug and is ignored.
+    fn knows(&self, peer: MemberId) -> bool {
+        peer != self.settings.me && peer.index() < self.peers.len()
+    }
+
+    fn send(&self, to: MemberId, message: Message, out: &mut Vec<Output>) {
+        if self.peers[to.index()].link_up {
+            out.push(Output::Send { to, message });
+        }
+    }
+
+    fn send_to_all(&self, message: &Message, out: &mut Vec<Output>) {
+        for peer in self.settings.others() {
+            self.send(peer, message.clone(), out);
+        }
+    }
+
+    /// Raises the highest term heard of. What exceeds every possible term is nonsense and is ignored.
+    fn raise_seen(&mut self, term: Term) {
+        if term > self.seen && term.number <= Term::MAX_NUMBER {
+            self.seen = term;
+            self.seen_version = self.disk.want();
+        }
+    }
+
+    /// How long a promise stands: the timeout, which is also the lease of `majority` (N16).
+    fn promise_length(&self) -> Duration {
+        self.timeout
+    }
+
+    /// Whether a Primary holds a lease that its peers grant.
+    fn uses_lease(&self) -> bool {
+        self.settings.protected_by(Protection::Majority)
+    }
+
+    /// How long a grant is worth something to who got it: the lease less a tenth for drift and lateness.
+    fn grant_length(&self) -> Duration {
+        self.timeout - self.timeout / 10
+    }
+
+    /// The longest stall that others still excuse (rule 13): half of the shortest of timeout and lease.
+    fn stall_bound(&self) -> Duration {
+        self.timeout / 2
+    }
+
+    fn decision(&self, rule: Rule, mode: Mode, term: Term) -> Decision {
+        let evidence = self.settings.others().map(|peer| self.evidence(peer)).collect();
+        Decision { at: self.now, rule, mode, term, evidence }
+    }
+
+    fn evidence(&self, peer: MemberId) -> PeerEvidence {
+        let known = &self.peers[peer.index()];
+        PeerEvidence {
+            name: self.settings.name(peer),
+            link_up: known.link_up,
+            heard: known.heard.map(|heard| self.now.since(heard)),
+            mode: known.mode.map(|mode| (mode, known.term)),
+            able: known.able,
+            score: known.score,
+            answer: known.answer.map(|answer| AnswerEvidence {
+                be_primary: answer.consent.is_some(),
+                asked: self.now.since(answer.asked_at),
+                proposed: answer.consent.map_or(0, |consent| consent.proposed),
+            }),
+        }
+    }
+
+    /// Every change of mode goes through here, and every change has its decision.
+    fn change_mode(&mut self, state: State, rule: Rule, term: Term, out: &mut Vec<Output>) {
+        let mode = match state {
+            State::Primary { .. } => Mode::Primary,
+            State::Secondary | State::Becoming { .. } => Mode::Secondary,
+        };
+        let decision = self.decision(rule, mode, term);
+        if self.mode() != mode {
+            self.since = self.now;
+        }
+        self.state = state;
+        self.reason = decision.clone();
+        self.next_interval = self.now;
+        out.push(Output::ModeChanged(decision));
+    }
+
+    fn mode(&self) -> Mode {
+        match self.state {
+            State::Primary { .. } => Mode::Primary,
+            State::Secondary | State::Becoming { .. } => Mode::Secondary,
+        }
+    }
+
+    fn event(&self, event: Event, out: &mut Vec<Output>) {
+        out.push(Output::Event(event));
+    }
+}

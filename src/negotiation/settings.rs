@@ -32,6 +32,8 @@ pub struct Settings {
     pub me: MemberId,
     /// Every member's name, in the order of their addresses.
     pub members: Vec<Name>,
+    /// A hash over every member's name and addresses, which this room does not know: only ever compared (N19).
+    pub members_hash: u64,
     /// What must succeed before the role is taken. Empty: the seed's availability-first rule.
     pub protection: Vec<Protection>,
     /// Period of a Secondary's queries and of a Primary's beacons.
@@ -76,6 +78,7 @@ impl Settings {
         Settings {
             me,
             members,
+            members_hash: 0,
             protection: Vec::new(),
             query_interval: Duration::from_secs(1),
             reply_timeout: Duration::from_secs(3),
@@ -131,11 +134,10 @@ impl Settings {
         (0..self.members.len() as u8).map(MemberId).filter(move |member| *member != me)
     }
 
-    /// What the other members must have the same (N19). `members_hash` is the link's hash of names and addresses,
-    /// which this room does not know.
-    pub fn agreement(&self, members_hash: u64) -> Agreement {
+    /// What the other members must have the same (N19).
+    pub fn agreement(&self) -> Agreement {
         Agreement {
-            members_hash,
+            members_hash: self.members_hash,
             protection: self.protection.clone(),
             reply_timeout: self.reply_timeout,
             lease: if self.protected_by(Protection::Majority) { self.reply_timeout } else { Duration::ZERO },
@@ -226,7 +228,7 @@ mod tests {
 
     #[test]
     fn n19_each_differing_key_is_named() {
-        let mine = two().agreement(1);
+        let mine = Settings { members_hash: 1, ..two() }.agreement();
         let theirs = Agreement {
             members_hash: 2,
             protection: vec![Protection::Majority],

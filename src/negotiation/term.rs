@@ -23,6 +23,10 @@ impl Term {
     /// Before the first Primary.
     pub const NONE: Term = Term { number: 0, owner: MemberId(u8::MAX) };
 
+    /// The highest number that still fits a token. A message with a higher one is nonsense and raises nothing; at one
+    /// takeover a second it would be reached in two thousand million years.
+    pub const MAX_NUMBER: u64 = u64::MAX / 256 - 1;
+
     /// `TANDEM_TOKEN`: one number that orders as terms do, for outsiders that compare plain integers (S5).
     pub fn token(self) -> u64 {
         self.number.saturating_mul(256).saturating_add(255 - u64::from(self.owner.0))

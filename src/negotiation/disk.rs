@@ -1,0 +1,117 @@
+//! What waits for the disk: the term before acting, the vote before answering (N11, N16, N20).
+
+use super::decision::Rule;
+use super::event::Event;
+use super::exchange::{Durable, Output, StateVersion};
+use super::message::Message;
+use super::takeover::{Assume, How};
+use super::{Negotiator, State};
+
+/// How far the disk has come.
+#[derive(Debug, Default)]
+pub(super) struct Disk {
+    /// The latest version asked for.
+    asked: StateVersion,
+    /// The latest version known to be on disk.
+    written: StateVersion,
+    /// Whether the state changed since `asked`.
+    changed: bool,
+    /// Whether the last write failed.
+    pub failed: bool,
+}
+
+impl Disk {
+    /// Notes that the state changed; the returned version will hold the change.
+    pub fn want(&mut self) -> StateVersion {
+        self.changed = true;
+        StateVersion(self.asked.0 + 1)
+    }
+
+    /// Whether a version is on disk.
+    pub fn holds(&self, version: StateVersion) -> bool {
+        version <= self.written
+    }
+}
+
+impl Negotiator {
+    /// Asks for one write of everything that changed in this step.
+    pub(super) fn flush_disk(&mut self, out: &mut Vec<Output>) {
+        if !self.disk.changed {
+            return;
+        }
+        self.disk.changed = false;
+        self.disk.asked.0 += 1;
+        let seen = match self.state {
+            State::Becoming { term, .. } => self.seen.max(term),
+            State::Secondary | State::Primary { .. } => self.seen,
+        };
+        let state = Durable { seen, voted: self.voted, hold: self.hold.durable(self.now) };
+        out.push(Output::Write { version: self.disk.asked, state });
+    }
+
+    pub(super) fn written(&mut self, version: StateVersion, out: &mut Vec<Output>) {
+        self.disk.written = self.disk.written.max(version.min(self.disk.asked));
+        if self.disk.failed && self.disk.holds(self.disk.asked) {
+            self.disk.failed = false;
+            self.event(Event::StateDurable, out);
+        }
+        self.finish_becoming(out);
+        self.go_on_after_disk(out);
+    }
+
+    pub(super) fn write_failed(&mut self, version: StateVersion, out: &mut Vec<Output>) {
+        if version <= self.disk.written {
+            return;
+        }
+        if !self.disk.failed {
+            self.disk.failed = true;
+            self.event(Event::StateNotDurable, out);
+        }
+        if let State::Becoming { term, .. } = self.state {
+            // N20: who cannot write its state takes no role.
+            self.change_mode(State::Secondary, Rule::AbandonedForDisk, term, out);
+        }
+        self.go_on_after_disk(out);
+    }
+
+    /// Rule 7, second half: the term is durable; does rule 6 still hold?
+    fn finish_becoming(&mut self, out: &mut Vec<Output>) {
+        let State::Becoming { term, version, how, ref rule, .. } = self.state else { return };
+        if !self.disk.holds(version) {
+            return;
+        }
+        let rule = rule.clone();
+        match how {
+            How::Forced => self.become_primary(term, how, rule, out),
+            How::ByRule => {
+                if term.number == self.floor() + 1 && self.may_take_over(Assume::Nothing) {
+                    self.become_primary(term, how, rule, out);
+                } else {
+                    let missing = self.missing(Assume::Nothing).unwrap_or_else(|| "a higher term was heard".to_owned());
+                    self.change_mode(State::Secondary, Rule::AbandonedForChange { missing }, term, out);
+                }
+            }
+        }
+    }
+
+    /// What was held back until the state is on disk, or until it is known that it will not be.
+    fn go_on_after_disk(&mut self, out: &mut Vec<Output>) {
+        for peer in self.settings.others() {
+            if let Some(query) = self.peers[peer.index()].pending_query.take() {
+                self.answer(peer, query, out);
+            }
+            if self.seen_is_durable()
+                && let Some(grant) = self.peers[peer.index()].pending_grant.take()
+            {
+                self.send(peer, Message::Grant(grant), out);
+            }
+        }
+        self.finish_release(out);
+    }
+
+    /// Whether the highest term heard of is on disk, or the disk has failed and will not take it (N20: who cannot write
+    /// goes on answering, and takes no role itself).
+    pub(super) fn seen_is_durable(&self) -> bool {
+        self.disk.failed || self.disk.holds(self.seen_version)
+    }
+}

@@ -1,0 +1,345 @@
+//! Handing the role over, taking it by an operator's word, and stopping (rules 11 and 12; N18, U2).
+
+use std::time::Duration;
+
+use super::decision::Rule;
+use super::event::Event;
+use super::exchange::{Command, CommandOutcome, Output, StateVersion, StopCause};
+use super::member::{MemberId, Name};
+use super::message::{
+    HandOverAnswer, HandOverCause, HandOverRequest, Message, Mode, Refusal, Released as ReleasedMessage,
+};
+use super::peer::{Consent, LastAnswer};
+use super::takeover::{Assume, How};
+use super::term::Term;
+use super::{Negotiator, Promise, State, Waiting};
+
+/// Beyond the stop time that a Primary told, the successor waits this much for the release (rule 11).
+const RELEASE_GRACE: Duration = Duration::from_secs(2);
+
+/// How long a forced step-down keeps this member alone from taking over (rule 11).
+const STEPPED_DOWN_FOR: Duration = Duration::from_secs(30 * 60);
+
+/// An operator's command whose outcome is not known yet.
+#[derive(Debug)]
+pub(super) struct Pending {
+    pub by: Name,
+    pub wanted: Wanted,
+    pub deadline: super::Instant,
+}
+
+/// What the operator waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// That this member is Primary.
+    TakeOver {
+        /// Whether to go on without the Primary's agreement.
+        force: bool,
+        /// Whether the Primary was asked.
+        asked: Option<MemberId>,
+    },
+    /// That another is.
+    StepDown,
+}
+
+/// A release that waits for the vote to be on disk.
+#[derive(Debug)]
+pub(super) struct Release {
+    term: Term,
+    to: MemberId,
+    version: StateVersion,
+}
+
+impl Negotiator {
+    pub(super) fn command(&mut self, command: Command, out: &mut Vec<Output>) {
+        if self.stopping.is_some() {
+            return finish(CommandOutcome::Impossible { why: "this controller is stopping".to_owned() }, out);
+        }
+        match command {
+            Command::TakeOver { by, force } => self.operator_takes_over(by, force, out),
+            Command::StepDown { by, force } => self.operator_steps_down(by, force, out),
+            Command::Hold { by, lasts, unix_ms } => self.operator_holds(by, lasts, unix_ms, out),
+            Command::Resume { by, unix_ms } => self.operator_resumes(by, unix_ms, out),
+        }
+    }
+
+    fn operator_takes_over(&mut self, by: Name, force: bool, out: &mut Vec<Output>) {
+        if self.command.is_some() {
+            return finish(CommandOutcome::Impossible { why: "another command is under way".to_owned() }, out);
+        }
+        if matches!(self.state, State::Primary { .. }) {
+            return finish(CommandOutcome::AlreadySo, out);
+        }
+        if self.settings.observe_only {
+            let why = "takeover.observe_only is set: nothing is done here".to_owned();
+            return finish(CommandOutcome::Impossible { why }, out);
+        }
+        let primary = self.best_live_primary().filter(|(peer, _)| self.peers[peer.index()].link_up);
+        let wait = self.timeout + RELEASE_GRACE;
+        match primary {
+            Some((peer, term)) => {
+                let request = HandOverRequest { term, cause: HandOverCause::Operator };
+                self.send(peer, Message::HandOverRequest(request), out);
+                self.event(Event::HandOverAsked { peer: self.settings.name(peer), by: by.clone() }, out);
+                let wanted = Wanted::TakeOver { force, asked: Some(peer) };
+                self.command = Some(Pending { by, wanted, deadline: self.now + wait });
+            }
+            None if force => {
+                self.command =
+                    Some(Pending { by, wanted: Wanted::TakeOver { force, asked: None }, deadline: self.now + wait });
+                self.force_through(out);
+            }
+            None => {
+                // Nobody acts: come first among equals, and ask at once.
+                self.claim = true;
+                self.stepped_down_until = None;
+                self.command =
+                    Some(Pending { by, wanted: Wanted::TakeOver { force, asked: None }, deadline: self.now + wait });
+                self.query_all(out);
+            }
+        }
+    }
+
+    fn operator_steps_down(&mut self, by: Name, force: bool, out: &mut Vec<Output>) {
+        let State::Primary { term, .. } = self.state else {
+            return finish(CommandOutcome::AlreadySo, out);
+        };
+        if let Some(to) = self.successor() {
+            let stop_time = Duration::ZERO;
+            self.send(to, Message::HandOverAnswer(HandOverAnswer { term, verdict: Ok(stop_time) }), out);
+            self.hand_over(to, HandOverCause::Operator, Some(by.clone()), out);
+            let deadline = self.now + self.timeout + RELEASE_GRACE;
+            self.command = Some(Pending { by, wanted: Wanted::StepDown, deadline });
+        } else if force {
+            self.stepped_down_until = Some(self.now + STEPPED_DOWN_FOR);
+            self.change_mode(State::Secondary, Rule::SteppedDown { by }, term, out);
+            finish(CommandOutcome::Done, out);
+        } else {
+            finish(CommandOutcome::Impossible { why: "there is nobody to hand over to".to_owned() }, out);
+        }
+    }
+
+    /// The first in the order among members that could take the role now; held does not count against it, because a
+    /// release is a claim. A stopping member is no successor.
+    pub(super) fn successor(&self) -> Option<MemberId> {
+        use super::ability::{Ability, Rank, Unable};
+        self.settings
+            .others()
+            .filter(|peer| self.peers[peer.index()].link_up && self.gone(*peer).is_none())
+            .filter_map(|peer| {
+                let known = &self.peers[peer.index()];
+                let able = match known.able? {
+                    Ability::Cannot(Unable::Held) => Ability::Fit,
+                    other => other,
+                };
+                (able.level() > 0).then(|| (Rank::new(peer, able, known.claim), peer))
+            })
+            .max()
+            .map(|(_, peer)| peer)
+    }
+
+    /// Rule 11: Secondary, no candidate for a while, the vote for the successor, then the release.
+    fn hand_over(&mut self, to: MemberId, cause: HandOverCause, by: Option<Name>, out: &mut Vec<Output>) {
+        let State::Primary { term, .. } = self.state else { return };
+        let rule = Rule::HandedOver { to: self.settings.name(to), cause, by };
+        self.change_mode(State::Secondary, rule, term, out);
+        self.release_to(to, term);
+        self.waiting_for = Some(Waiting { to, until: self.now + self.timeout });
+        self.finish_release(out);
+    }
+
+    fn release_to(&mut self, to: MemberId, term: Term) {
+        self.claim = false;
+        if self.floor() == term.number {
+            self.voted = Term { number: term.number + 1, owner: to };
+            self.voted_version = self.disk.want();
+        }
+        self.promise = Some(Promise { to, until: self.now + self.promise_length() });
+        self.release = Some(Release { term, to, version: self.voted_version });
+    }
+
+    /// Sends the release once the vote behind it is on disk, and the last word of a controller that stops.
+    pub(super) fn finish_release(&mut self, out: &mut Vec<Output>) {
+        if let Some(release) = &self.release {
+            if !self.disk.holds(release.version) && !self.disk.failed {
+                return;
+            }
+            let released = Message::Released(ReleasedMessage { term: release.term, to: release.to });
+            self.release = None;
+            self.send_to_all(&released, out);
+        }
+        if self.stopping.is_some() && !self.stopped {
+            self.send_to_all(&Message::Bye, out);
+            self.stopped = true;
+            out.push(Output::Stopped);
+        }
+    }
+
+    pub(super) fn hear_request(&mut self, peer: MemberId, request: HandOverRequest, out: &mut Vec<Output>) {
+        let verdict = self.judge_request(peer, &request);
+        let answer = HandOverAnswer { term: request.term, verdict };
+        self.send(peer, Message::HandOverAnswer(answer), out);
+        if verdict.is_ok() {
+            self.hand_over(peer, request.cause, None, out);
+        }
+    }
+
+    /// Rule 12, and N18: a late or repeated request ends no later term.
+    fn judge_request(&self, peer: MemberId, request: &HandOverRequest) -> Result<Duration, Refusal> {
+        let State::Primary { term, .. } = self.state else {
+            let repeated = self.waiting_for.is_some_and(|waiting| waiting.to != peer);
+            return Err(if repeated { Refusal::Busy } else { Refusal::NotPrimary });
+        };
+        if request.term != term {
+            return Err(Refusal::OtherTerm);
+        }
+        use super::ability::{Ability, Unable};
+        let able = self.peers[peer.index()].able;
+        match request.cause {
+            HandOverCause::Operator => match able {
+                Some(Ability::Cannot(Unable::Held | Unable::SteppedDown)) | Some(Ability::Fit | Ability::Sick(_)) => {}
+                // Nothing heard of its ability yet: it is Secondary and asks.
+                None => {}
+                Some(Ability::Cannot(_)) => return Err(Refusal::AskerUnable),
+            },
+            HandOverCause::Health => {
+                if self.hold.in_force() {
+                    return Err(Refusal::Held);
+                }
+                if self.score >= self.settings.threshold {
+                    return Err(Refusal::NotSick);
+                }
+                if able != Some(Ability::Fit) {
+                    return Err(Refusal::AskerUnable);
+                }
+            }
+        }
+        Ok(Duration::ZERO)
+    }
+
+    pub(super) fn hear_hand_over_answer(&mut self, peer: MemberId, answer: HandOverAnswer, out: &mut Vec<Output>) {
+        let Some(command) = &mut self.command else { return };
+        let Wanted::TakeOver { force, asked } = command.wanted else { return };
+        if asked != Some(peer) {
+            return;
+        }
+        match answer.verdict {
+            Ok(stop_time) => command.deadline = self.now + stop_time + RELEASE_GRACE,
+            Err(refusal) => {
+                self.event(Event::HandOverRefused { peer: self.settings.name(peer), refusal }, out);
+                if force {
+                    self.force_through(out);
+                } else {
+                    self.command = None;
+                    finish(CommandOutcome::Refused { peer: self.settings.name(peer), refusal }, out);
+                }
+            }
+        }
+    }
+
+    pub(super) fn hear_released(&mut self, peer: MemberId, released: ReleasedMessage, out: &mut Vec<Output>) {
+        self.raise_seen(released.term);
+        self.end_promise_to(peer);
+        let mine = self.floor() == released.term.number;
+        let known = &mut self.peers[peer.index()];
+        known.primary = None;
+        known.mode = Some(Mode::Secondary);
+        known.term = released.term;
+        if released.to != self.settings.me || !matches!(self.state, State::Secondary) {
+            return;
+        }
+        // It was sent after the peer answered our latest answered question, so it is at most as old as that.
+        if let Some(asked_at) = known.answered_question.filter(|_| mine) {
+            let consent = Consent { proposed: released.term.number + 1, written: true, released: true };
+            known.answer = Some(LastAnswer { consent: Some(consent), asked_at });
+        }
+        self.claim = true;
+        // Whoever else there is must be asked for this number; and the peer too, should its consent be too old.
+        self.query_all(out);
+    }
+
+    /// A peer is Primary: what an operator's command waited for, or not.
+    pub(super) fn command_sees_primary(&mut self, out: &mut Vec<Output>) {
+        if self.command.as_ref().is_some_and(|command| command.wanted == Wanted::StepDown) {
+            self.command = None;
+            finish(CommandOutcome::Done, out);
+        }
+    }
+
+    /// This member is Primary: what an operator's command waited for, or the contrary.
+    pub(super) fn command_sees_own_role(&mut self, out: &mut Vec<Output>) {
+        match self.command.take().map(|command| command.wanted) {
+            Some(Wanted::TakeOver { .. }) => finish(CommandOutcome::Done, out),
+            Some(Wanted::StepDown) => {
+                let missing = "no other member took the role, so this one did again".to_owned();
+                finish(CommandOutcome::TimedOut { missing }, out);
+            }
+            None => {}
+        }
+    }
+
+    pub(super) fn command_deadline(&mut self, out: &mut Vec<Output>) {
+        let Some(command) = self.command.take_if(|command| self.now >= command.deadline) else { return };
+        match command.wanted {
+            Wanted::TakeOver { force: true, .. } => {
+                self.command = Some(Pending { deadline: self.now + self.timeout + RELEASE_GRACE, ..command });
+                self.force_through(out);
+            }
+            Wanted::TakeOver { force: false, asked } => {
+                self.claim = false;
+                let missing = match (self.missing(Assume::Nothing), asked) {
+                    (Some(missing), _) => missing,
+                    (None, Some(peer)) => format!("{} did not release the role", self.settings.name(peer)),
+                    (None, None) => "the disk did not confirm the new term".to_owned(),
+                };
+                finish(CommandOutcome::TimedOut { missing }, out);
+            }
+            Wanted::StepDown => {
+                let missing = "no other member has announced itself as Primary yet".to_owned();
+                finish(CommandOutcome::TimedOut { missing }, out);
+            }
+        }
+    }
+
+    /// An operator's force: without rule 6. The term still goes to disk first, and the higher term ends the other's.
+    fn force_through(&mut self, out: &mut Vec<Output>) {
+        let Some(command) = &self.command else { return };
+        let by = command.by.clone();
+        match self.state {
+            State::Secondary => self.begin(Rule::OperatorForced { by }, How::Forced, out),
+            State::Becoming { .. } | State::Primary { .. } => {}
+        }
+    }
+
+    pub(super) fn stop(&mut self, cause: StopCause, out: &mut Vec<Output>) {
+        if self.stopping.is_some() {
+            return;
+        }
+        let held = self.hold.in_force() && cause == StopCause::Signal;
+        let to = if held { None } else { self.successor() };
+        self.stopping = Some(cause);
+        match self.state {
+            State::Primary { term, .. } => {
+                let rule = Rule::Stopping { to: to.map(|to| self.settings.name(to)) };
+                if let Some(to) = to {
+                    let answer = HandOverAnswer { term, verdict: Ok(Duration::ZERO) };
+                    self.send(to, Message::HandOverAnswer(answer), out);
+                }
+                self.change_mode(State::Secondary, rule, term, out);
+                if let Some(to) = to {
+                    self.release_to(to, term);
+                }
+            }
+            State::Becoming { term, .. } => {
+                self.change_mode(State::Secondary, Rule::Stopping { to: None }, term, out);
+            }
+            State::Secondary => {}
+        }
+        self.finish_release(out);
+    }
+}
+
+/// Tells what became of a command.
+pub(super) fn finish(outcome: CommandOutcome, out: &mut Vec<Output>) {
+    out.push(Output::CommandDone(outcome));
+}

@@ -1,0 +1,298 @@
+//! Looking at the negotiation from outside: the view, the forecast and the conditions in words. Nothing here decides.
+
+use std::ops::ControlFlow;
+use std::time::Duration;
+
+use super::ability::Rank;
+use super::decision::seconds;
+use super::member::MemberId;
+use super::settings::{Protection, Settings};
+use super::takeover::{Assume, Condition, Stand};
+use super::term::Term;
+use super::time::Instant;
+use super::view::{Forecast, ForecastLine, Gone, HoldView, PeerView, TransitionView, View};
+use super::{Mode, Negotiator, State};
+
+impl Negotiator {
+    /// This member's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// How much lateness of its own the machine takes for a stall (rule 13): half of the binding timeout.
+    pub fn stall_after(&self) -> Duration {
+        self.stall_bound()
+    }
+
+    /// The mode and the term: as Primary its own, else the highest seen. Allocates nothing.
+    pub fn mode_and_term(&self) -> (Mode, Term) {
+        match self.state {
+            State::Primary { term, .. } => (Mode::Primary, term),
+            State::Secondary | State::Becoming { .. } => (Mode::Secondary, self.seen),
+        }
+    }
+
+    /// Whether this member is Primary by an operator's force, without what protection asks for.
+    pub fn is_forced(&self) -> bool {
+        matches!(self.state, State::Primary { how: super::takeover::How::Forced, .. })
+    }
+
+    /// Everything that others may know, as of `now`.
+    pub fn view(&self, now: Instant) -> View {
+        let now = self.now.max(now);
+        let (mode, term) = self.mode_and_term();
+        let transition = match &self.state {
+            State::Becoming { since, .. } => Some(TransitionView {
+                to: Mode::Primary,
+                waiting_for: "its new term to be on disk".to_owned(),
+                since: *since,
+            }),
+            State::Secondary | State::Primary { .. } => None,
+        };
+        let not_told = self
+            .settings
+            .others()
+            .filter(|peer| self.peers[peer.index()].hold_told != self.hold.stamp())
+            .map(|peer| self.settings.name(peer))
+            .collect();
+        let hold = match (self.hold.since(), self.hold.expires(), self.hold.by()) {
+            (Some(since), Some(until), Some(by)) => Some(HoldView { since, until, by: by.clone(), not_told }),
+            _ => None,
+        };
+        View {
+            now,
+            me: self.settings.me,
+            name: self.settings.name(self.settings.me),
+            mode,
+            term,
+            since: self.since,
+            reason: self.reason.clone(),
+            able: self.ability(),
+            score: self.score,
+            forced: self.is_forced(),
+            transition,
+            hold,
+            promise: self.promise.map(|promise| (self.settings.name(promise.to), promise.until)),
+            protection: self.settings.protection.clone(),
+            protected_now: self.protected_now(),
+            durable: !self.disk.failed,
+            history_unknown: self.no_state_at_boot
+                && self.settings.others().all(|peer| !self.peers[peer.index()].ever_up),
+            observe_only: self.settings.observe_only,
+            peers: self.settings.others().map(|peer| self.peer_view(peer, now)).collect(),
+            forecast: self.forecast(),
+            take_over: self.lines(Assume::OperatorWants),
+            successor: self.successor().map(|peer| self.settings.name(peer)),
+        }
+    }
+
+    fn peer_view(&self, peer: MemberId, now: Instant) -> PeerView {
+        let known = &self.peers[peer.index()];
+        PeerView {
+            id: peer,
+            name: self.settings.name(peer),
+            link_up: known.link_up,
+            incarnation: known.incarnation,
+            heard: known.heard.map(|heard| now.since(heard)),
+            gone: self.gone(peer),
+            mode: known.mode,
+            term: known.primary.unwrap_or(known.term),
+            able: known.able,
+            claim: known.claim,
+            score: known.score,
+            differs: known.differs.clone(),
+        }
+    }
+
+    /// Whether what protection asks for is there: of a Primary its lease, of a Secondary what it could get.
+    fn protected_now(&self) -> bool {
+        self.settings.protection.iter().all(|protection| match protection {
+            Protection::Majority => {
+                let have = match self.state {
+                    State::Primary { .. } => 1 + self.live_grants(),
+                    State::Secondary | State::Becoming { .. } => {
+                        1 + self.settings.others().filter(|peer| self.reachable(*peer)).count()
+                    }
+                };
+                have >= self.majority()
+            }
+        })
+    }
+
+    fn reachable(&self, peer: MemberId) -> bool {
+        self.peers[peer.index()].link_up && self.gone(peer).is_none()
+    }
+
+    /// The conditions of rule 6 under an assumption, in words.
+    fn lines(&self, assume: Assume) -> Vec<ForecastLine> {
+        let mut lines = Vec::new();
+        let _ = self.walk_rule_6(assume, &mut |ok, condition| {
+            let assumed =
+                matches!((assume, condition), (Assume::Gone(gone), Condition::Member(peer, _)) if gone == peer);
+            if !assumed {
+                lines.push(ForecastLine { ok, text: self.condition_text(ok, &condition) });
+            }
+            ControlFlow::Continue(())
+        });
+        lines
+    }
+
+    pub(super) fn condition_text(&self, ok: bool, condition: &Condition) -> String {
+        let me = self.settings.name(self.settings.me);
+        match condition {
+            Condition::Able(able) => match (ok, able.why()) {
+                (true, None) => format!("{me} is fit, health {:.2}", f64::from(self.score)),
+                (true, Some(why)) => format!("{me} can, though {why}"),
+                (false, why) => format!("{me} cannot: {}", why.unwrap_or("unknown")),
+            },
+            Condition::NotWaiting(None) => "it waits for no successor".to_owned(),
+            Condition::NotWaiting(Some(to)) => format!("{me} has just handed over to {}", self.settings.name(*to)),
+            Condition::NoPromise(None) => "no promise to another".to_owned(),
+            Condition::NoPromise(Some(to)) => match &self.promise {
+                Some(promise) => {
+                    let left = seconds(promise.until.since(self.now));
+                    format!("promised to {} for another {left}", self.settings.name(*to))
+                }
+                None => format!("promised to {}", self.settings.name(*to)),
+            },
+            Condition::Settled if ok => "nothing from before its start can still bind it".to_owned(),
+            Condition::Settled => {
+                format!("started just now: waits {} more", seconds(self.settle_until.since(self.now)))
+            }
+            Condition::Member(peer, stand) => {
+                let name = self.settings.name(*peer);
+                match stand {
+                    Stand::Consents => format!("{name} agrees"),
+                    Stand::Gone(Gone::NeverHeard) => format!("{name} was not heard since start"),
+                    Stand::Gone(Gone::Silent) => format!("{name} is silent"),
+                    Stand::Gone(Gone::Crashed) => format!("{name}'s process is gone"),
+                    Stand::Gone(Gone::Stopped) => format!("{name} has stopped"),
+                    Stand::Opposes if self.live_primary(*peer).is_some() => format!("{name} is Primary"),
+                    Stand::Opposes if !self.reachable(*peer) => {
+                        format!("{name} does not answer, and is not silent for long enough yet")
+                    }
+                    Stand::Opposes => format!("{name} does not agree"),
+                    Stand::Unheard => format!("{name} was not heard yet"),
+                }
+            }
+            Condition::Majority { have, need } => {
+                format!("{have} of {} members agree, {need} needed", self.settings.members.len())
+            }
+        }
+    }
+
+    /// U12: what would happen if the one that matters failed now.
+    fn forecast(&self) -> Forecast {
+        match self.state {
+            State::Primary { .. } => self.forecast_of_primary(),
+            State::Secondary | State::Becoming { .. } => self.forecast_of_secondary(),
+        }
+    }
+
+    fn forecast_of_secondary(&self) -> Forecast {
+        let primary = self.best_live_primary().map(|(peer, _)| peer);
+        let Some(primary) = primary else { return self.forecast_without_primary() };
+        let mut lines = vec![ForecastLine {
+            ok: true,
+            text: match self.peers[primary.index()].heard {
+                Some(heard) => {
+                    format!("{} was heard {} ago", self.settings.name(primary), seconds(self.now.since(heard)))
+                }
+                None => format!("{} is known as Primary", self.settings.name(primary)),
+            },
+        }];
+        // Somebody else may come before us: then it is that one's turn, not ours.
+        let mine = self.my_rank();
+        let better = self
+            .settings
+            .others()
+            .filter(|peer| *peer != primary && self.reachable(*peer))
+            .filter_map(|peer| self.rank_of(peer).map(|rank| (rank, peer)))
+            .filter(|(rank, _)| *rank > mine)
+            .max_by_key(|(rank, _)| *rank);
+        lines.extend(self.lines(Assume::Gone(primary)));
+        lines.push(self.hold_line());
+        if let Some((_, better)) = better {
+            let name = self.settings.name(better);
+            let need = if self.settings.protected_by(Protection::Majority) { self.majority() } else { 1 };
+            let have = 1 + self.settings.others().filter(|peer| *peer != primary && self.reachable(*peer)).count();
+            let lines = vec![
+                ForecastLine { ok: true, text: format!("{name} comes before this member and is heard") },
+                ForecastLine { ok: have >= need, text: format!("{have} members would be left, {need} needed") },
+                self.hold_line(),
+            ];
+            let ready = lines.iter().all(|line| line.ok);
+            return self.told(Some(primary), Some(better), ready, lines);
+        }
+        let ready = lines.iter().all(|line| line.ok);
+        self.told(Some(primary), Some(self.settings.me), ready, lines)
+    }
+
+    /// Nobody acts: what this member itself waits for.
+    fn forecast_without_primary(&self) -> Forecast {
+        let mut lines = self.lines(Assume::Nothing);
+        lines.push(self.hold_line());
+        let ready = lines.iter().all(|line| line.ok);
+        Forecast { if_fails: None, acts: None, ready, expected: None, lines }
+    }
+
+    fn forecast_of_primary(&self) -> Forecast {
+        let successor = self
+            .settings
+            .others()
+            .filter(|peer| self.reachable(*peer))
+            .filter_map(|peer| {
+                let known = &self.peers[peer.index()];
+                known.able.map(|able| (Rank::new(peer, able, known.claim), able, peer))
+            })
+            .max_by_key(|(rank, _, _)| *rank);
+        let mut lines = Vec::new();
+        for peer in self.settings.others() {
+            let name = self.settings.name(peer);
+            let reachable = self.reachable(peer);
+            let text = match (reachable, self.peers[peer.index()].able) {
+                (false, _) => format!("{name} is not heard"),
+                (true, None) => format!("{name} has not said yet whether it can"),
+                (true, Some(able)) => match able.why() {
+                    None => format!("{name} is fit, and stands by"),
+                    Some(why) => format!("{name}: {why}"),
+                },
+            };
+            // With three or more, one that is missing does not stop the others.
+            let needed = self.settings.members.len() == 2;
+            let ok = reachable && self.peers[peer.index()].able.is_some_and(|able| able.level() > 0);
+            if ok || needed || successor.is_none() {
+                lines.push(ForecastLine { ok, text });
+            }
+        }
+        if self.settings.protected_by(Protection::Majority) {
+            let have = self.settings.others().filter(|peer| self.reachable(*peer)).count();
+            let need = self.majority();
+            lines.push(ForecastLine { ok: have >= need, text: format!("{have} members would be left, {need} needed") });
+        }
+        lines.push(self.hold_line());
+        let ready = successor.is_some_and(|(_, able, _)| able.level() > 0) && lines.iter().all(|line| line.ok);
+        self.told(Some(self.settings.me), successor.map(|(_, _, peer)| peer), ready, lines)
+    }
+
+    fn hold_line(&self) -> ForecastLine {
+        match self.hold.expires() {
+            None => ForecastLine { ok: true, text: "no hold".to_owned() },
+            Some(until) => {
+                let minutes = until.since(self.now).as_secs().div_ceil(60);
+                ForecastLine { ok: false, text: format!("the group is held for another {minutes} min") }
+            }
+        }
+    }
+
+    fn told(&self, fails: Option<MemberId>, acts: Option<MemberId>, ready: bool, lines: Vec<ForecastLine>) -> Forecast {
+        Forecast {
+            if_fails: fails.map(|peer| self.settings.name(peer)),
+            acts: acts.map(|peer| self.settings.name(peer)),
+            ready,
+            // A silence is known after the timeout; a lease or a promise is no longer than that.
+            expected: ready.then(|| self.timeout.max(Duration::from_millis(1))),
+            lines,
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! What time alone brings: the interval, silences that are over, promises that end, leases that run out, and our own
+//! lateness (rules 4, 6, 8 and 13). Looked at after every input, because every input may have brought it about.
+
+use std::time::Duration;
+
+use super::decision::Rule;
+use super::event::Event;
+use super::exchange::Output;
+use super::settings::Protection;
+use super::takeover::{Assume, How, NEVER};
+use super::time::Instant;
+use super::view::Gone;
+use super::{Negotiator, State};
+
+impl Negotiator {
+    /// When [`super::exchange::Input::Tick`] is wanted next, if nothing else happens before.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        if self.stopped {
+            return None;
+        }
+        let mut next = self.next_interval;
+        let mut consider = |at: Option<Instant>| next = next.min(at.unwrap_or(NEVER));
+        for peer in self.settings.others() {
+            let known = &self.peers[peer.index()];
+            if known.gone_said.is_none() {
+                consider(known.gone_at(&self.silence_times(peer)));
+            }
+            if matches!(self.state, State::Primary { how: How::ByRule, .. }) && self.uses_lease() {
+                let end = known.granted.map(|granted| granted + self.grant_length());
+                consider(end.filter(|end| *end > self.now));
+            }
+        }
+        consider(self.promise.map(|promise| promise.until));
+        consider(self.waiting_for.map(|waiting| waiting.until));
+        consider(self.stepped_down_until);
+        consider(self.hold.expires());
+        consider(self.command.as_ref().map(|command| command.deadline));
+        if self.now < self.settle_until && self.must_settle() {
+            consider(Some(self.settle_until));
+        }
+        Some(next)
+    }
+
+    pub(super) fn review(&mut self, out: &mut Vec<Output>) {
+        self.end_what_is_over(out);
+        let newly_gone = self.say_who_is_gone(out);
+        self.check_lease(out);
+        if self.now >= self.next_interval {
+            self.interval(out);
+        } else if newly_gone && self.settings.members.len() > 2 {
+            // Rule 2: who reaches its own time-out asks all others at once.
+            self.query_all(out);
+        }
+        self.consider_taking_over(out);
+    }
+
+    fn end_what_is_over(&mut self, out: &mut Vec<Output>) {
+        let now = self.now;
+        if self.promise.is_some_and(|promise| now >= promise.until) {
+            self.promise = None;
+        }
+        if let Some(waiting) = self.waiting_for.filter(|waiting| now >= waiting.until) {
+            // Rule 11: the successor did not announce itself; of equals this member comes first again.
+            self.waiting_for = None;
+            self.claim = true;
+            self.event(Event::HandOverLost { peer: self.settings.name(waiting.to) }, out);
+        }
+        if self.stepped_down_until.is_some_and(|until| now >= until) {
+            self.stepped_down_until = None;
+            self.event(Event::StepDownEnded, out);
+        }
+        if self.hold.expire(now) {
+            self.event(Event::HoldEnded { by: None }, out);
+        }
+        self.command_deadline(out);
+    }
+
+    fn say_who_is_gone(&mut self, out: &mut Vec<Output>) -> bool {
+        let mut newly = false;
+        for peer in self.settings.others() {
+            let gone = self.gone(peer);
+            let said = self.peers[peer.index()].gone_said;
+            if gone == said {
+                continue;
+            }
+            self.peers[peer.index()].gone_said = gone;
+            match (said, self.gone_rule(peer)) {
+                (None, Some(rule)) => {
+                    newly = true;
+                    self.event(Event::PeerGone { peer: self.settings.name(peer), rule }, out);
+                }
+                (Some(_), None) => {
+                    let back = self.peers[peer.index()].heard.is_some();
+                    if back {
+                        self.event(Event::PeerBack { peer: self.settings.name(peer) }, out);
+                    }
+                }
+                // From one kind of gone to another: nothing new to tell.
+                (Some(_), Some(_)) | (None, None) => {}
+            }
+            let nobody_heard = self.settings.others().all(|other| !self.peers[other.index()].ever_up);
+            if gone == Some(Gone::NeverHeard) && self.no_state_at_boot && nobody_heard && !self.history_said {
+                self.history_said = true;
+                self.event(Event::HistoryUnknown, out);
+            }
+        }
+        newly
+    }
+
+    /// Rule 8: a Primary under `majority` whose lease is over steps down.
+    fn check_lease(&mut self, out: &mut Vec<Output>) {
+        let State::Primary { term, how } = self.state else { return };
+        if !self.settings.protected_by(Protection::Majority) {
+            return;
+        }
+        let have = 1 + self.live_grants();
+        let need = self.majority();
+        match how {
+            How::ByRule if have < need => {
+                // Both counts are bounded by the number of members.
+                let rule = Rule::LostMajority { reachable: have as u8, needed: need as u8 };
+                self.change_mode(State::Secondary, rule, term, out);
+            }
+            // A forced Primary becomes an ordinary one when the others grant it.
+            How::Forced if have >= need => self.state = State::Primary { term, how: How::ByRule },
+            How::ByRule | How::Forced => {}
+        }
+    }
+
+    pub(super) fn live_grants(&self) -> usize {
+        let live = |granted: Instant| self.now < granted + self.grant_length();
+        self.settings.others().filter(|peer| self.peers[peer.index()].granted.is_some_and(live)).count()
+    }
+
+    /// A Secondary asks, a Primary announces itself (N4, N5, N12).
+    fn interval(&mut self, out: &mut Vec<Output>) {
+        let interval = self.settings.query_interval;
+        let regular = self.next_interval + interval;
+        // A late turn does not make up for the ones it missed.
+        self.next_interval = if regular > self.now { regular } else { self.now + interval };
+        match self.state {
+            State::Primary { term, .. } => {
+                for peer in self.settings.others() {
+                    self.beacon(peer, term, out);
+                }
+            }
+            State::Secondary | State::Becoming { .. } => self.query_all(out),
+        }
+    }
+
+    fn consider_taking_over(&mut self, out: &mut Vec<Output>) {
+        if !matches!(self.state, State::Secondary) {
+            return;
+        }
+        if self.settings.observe_only {
+            let would = self.may_take_over(Assume::NotObserving);
+            if would && !self.would_take_over_said {
+                self.event(Event::WouldTakeOver { rule: self.road() }, out);
+            }
+            self.would_take_over_said = would;
+        } else if self.may_take_over(Assume::Nothing) {
+            self.begin(self.road(), How::ByRule, out);
+        }
+    }
+
+    /// Rule 13. A delay that others allow only excuses their silence; a longer one is a stall.
+    pub(super) fn late(&mut self, by: Duration, out: &mut Vec<Output>) {
+        for peer in self.settings.others() {
+            let known = &mut self.peers[peer.index()];
+            known.allowance += by;
+            if let Some(not_before) = known.not_before {
+                known.not_before = Some(not_before + by);
+            }
+        }
+        if by >= self.stall_bound() {
+            self.stalled(by, out);
+        }
+    }
+
+    /// S9: trust nothing from before, and ask again.
+    fn stalled(&mut self, stalled_for: Duration, out: &mut Vec<Output>) {
+        let fresh = self.now + self.settings.query_interval.max(self.timeout / 3);
+        for peer in self.settings.others() {
+            let known = &mut self.peers[peer.index()];
+            known.answer = None;
+            known.answered_question = None;
+            known.granted = None;
+            known.primary = None;
+            known.mode_known = false;
+            // A second stall never restarts the wait, so stalls cannot starve a takeover.
+            known.not_before = Some(known.not_before.unwrap_or(fresh));
+        }
+        self.trust_from = self.now;
+        self.event(Event::Stalled { stalled_for }, out);
+        match self.state {
+            State::Primary { term, .. } | State::Becoming { term, .. } => {
+                self.claim = true;
+                self.change_mode(State::Secondary, Rule::Stalled { stalled_for }, term, out);
+            }
+            State::Secondary => {}
+        }
+        self.next_interval = self.now;
+    }
+}

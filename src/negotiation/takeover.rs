@@ -1,0 +1,340 @@
+//! Taking the role: consent, rule 6, and what follows from it (rules 4 to 7).
+//!
+//! Rule 6 is one list of conditions, walked in one place. The machine asks whether all are met, the forecast and the
+//! plans ask which are, under an assumption ("if alpha fails now", "if alpha agrees to hand over").
+
+use std::ops::ControlFlow;
+
+use super::ability::{Ability, Rank, Unable};
+use super::decision::Rule;
+use super::member::MemberId;
+use super::settings::Protection;
+use super::term::Term;
+use super::time::Instant;
+use super::view::Gone;
+use super::{Negotiator, State};
+
+/// How a member stands to our taking over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stand {
+    /// It said "be Primary", recently and for the very number (rule 5).
+    Consents,
+    /// It counts as gone.
+    Gone(Gone),
+    /// It lives and has not consented.
+    Opposes,
+    /// Not heard yet, and the wait is not over.
+    Unheard,
+}
+
+/// One line of rule 6.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Condition {
+    /// This member is able.
+    Able(Ability),
+    /// It does not wait for a successor of its own.
+    NotWaiting(Option<MemberId>),
+    /// It has promised the role to nobody (rule 4).
+    NoPromise(Option<MemberId>),
+    /// What it may have promised before a crash is over (rule 1).
+    Settled,
+    /// A member consents or is gone.
+    Member(MemberId, Stand),
+    /// More than half agree, in writing (S1).
+    Majority {
+        /// Those that do, this one included.
+        have: usize,
+        /// How many it takes.
+        need: usize,
+    },
+}
+
+/// Under which assumption rule 6 is walked.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Assume {
+    /// As things are.
+    Nothing,
+    /// As things are, but for observe-only: what would be done (S11).
+    NotObserving,
+    /// This member is gone, and whoever lives and comes after us consents.
+    Gone(MemberId),
+    /// An operator wants it: no hold, the Primary agrees, and whoever lives consents.
+    OperatorWants,
+}
+
+impl Negotiator {
+    /// The highest number that is taken, voted for or heard of.
+    pub(super) fn floor(&self) -> u64 {
+        self.seen.number.max(self.voted.number)
+    }
+
+    /// Members that make a majority.
+    pub(super) fn majority(&self) -> usize {
+        self.settings.members.len() / 2 + 1
+    }
+
+    /// How able this member is, as its queries and answers say it.
+    pub(super) fn ability(&self) -> Ability {
+        if self.settings.observe_only {
+            return Ability::Cannot(Unable::ObserveOnly);
+        }
+        self.ability_but_for_observing()
+    }
+
+    fn ability_but_for_observing(&self) -> Ability {
+        let held = self.hold.in_force() && !self.claim && !matches!(self.state, State::Primary { .. });
+        if held && self.command.is_none() {
+            return Ability::Cannot(Unable::Held);
+        }
+        self.ability_without_hold()
+    }
+
+    fn ability_without_hold(&self) -> Ability {
+        if self.stopping.is_some() {
+            Ability::Cannot(Unable::Stopping)
+        } else if self.disk.failed {
+            Ability::Cannot(Unable::StateNotDurable)
+        } else if self.stepped_down_until.is_some() && self.command.is_none() {
+            Ability::Cannot(Unable::SteppedDown)
+        } else if self.score < self.settings.threshold {
+            Ability::Sick(super::ability::Sick::BelowThreshold)
+        } else {
+            Ability::Fit
+        }
+    }
+
+    /// This member's place in the order among members.
+    pub(super) fn my_rank(&self) -> Rank {
+        Rank::new(self.settings.me, self.ability(), self.claim)
+    }
+
+    /// A peer's place, as it told last.
+    pub(super) fn rank_of(&self, peer: MemberId) -> Option<Rank> {
+        let known = &self.peers[peer.index()];
+        known.able.map(|able| Rank::new(peer, able, known.claim))
+    }
+
+    /// Rule 5, and rule 2 for who cannot be asked.
+    pub(super) fn stand(&self, peer: MemberId) -> Stand {
+        if self.consent(peer).is_some() {
+            return Stand::Consents;
+        }
+        if let Some(gone) = self.gone(peer) {
+            return Stand::Gone(gone);
+        }
+        if self.peers[peer.index()].ever_up { Stand::Opposes } else { Stand::Unheard }
+    }
+
+    /// Rule 5: a "Primary" whose question was sent less than the timeout ago, for our floor + 1 as it stands now.
+    pub(super) fn consent(&self, peer: MemberId) -> Option<super::peer::Consent> {
+        let answer = self.peers[peer.index()].answer?;
+        let consent = answer.consent?;
+        let fresh = self.now.since(answer.asked_at) < self.timeout;
+        (fresh && consent.proposed == self.floor() + 1).then_some(consent)
+    }
+
+    /// Walks rule 6, a condition at a time, until `visit` breaks.
+    pub(super) fn walk_rule_6(
+        &self,
+        assume: Assume,
+        visit: &mut impl FnMut(bool, Condition) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let able = match assume {
+            Assume::Nothing | Assume::Gone(_) => self.ability(),
+            Assume::NotObserving => self.ability_but_for_observing(),
+            Assume::OperatorWants if self.settings.observe_only => self.ability(),
+            // A forced step-down ends with the operator's own word to take over.
+            Assume::OperatorWants => match self.ability_without_hold() {
+                Ability::Cannot(Unable::SteppedDown) => Ability::Fit,
+                other => other,
+            },
+        };
+        visit(able.level() > 0, Condition::Able(able))?;
+
+        let waiting = self.waiting_for.map(|waiting| waiting.to);
+        let waits = waiting.filter(|to| !matches!(assume, Assume::Gone(gone) if gone == *to));
+        visit(waits.is_none(), Condition::NotWaiting(waits))?;
+
+        // A promise to the one that is assumed gone, or that agrees to hand over, ends before the takeover would.
+        let promised = self.promise.map(|promise| promise.to);
+        let blocks = promised.filter(|to| match assume {
+            Assume::Nothing | Assume::NotObserving => true,
+            Assume::Gone(gone) => gone != *to,
+            Assume::OperatorWants => self.peers[to.index()].primary.is_none(),
+        });
+        visit(blocks.is_none(), Condition::NoPromise(blocks))?;
+
+        if self.must_settle() {
+            visit(self.now >= self.settle_until, Condition::Settled)?;
+        }
+
+        let mut in_writing = 1;
+        for peer in self.settings.others() {
+            let stand = self.stand_under(peer, assume);
+            let written = match (stand, assume) {
+                (Stand::Consents, Assume::Nothing | Assume::NotObserving) => {
+                    self.consent(peer).is_some_and(|consent| consent.written)
+                }
+                (Stand::Consents, Assume::Gone(_) | Assume::OperatorWants) => true,
+                (Stand::Gone(_) | Stand::Opposes | Stand::Unheard, _) => false,
+            };
+            in_writing += usize::from(written);
+            let met = matches!(stand, Stand::Consents | Stand::Gone(_));
+            visit(met, Condition::Member(peer, stand))?;
+        }
+
+        for protection in &self.settings.protection {
+            match protection {
+                Protection::Majority => {
+                    let need = self.majority();
+                    visit(in_writing >= need, Condition::Majority { have: in_writing, need })?;
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn stand_under(&self, peer: MemberId, assume: Assume) -> Stand {
+        let stand = self.stand(peer);
+        match assume {
+            Assume::Nothing | Assume::NotObserving => stand,
+            Assume::Gone(gone) if gone == peer => Stand::Gone(Gone::Silent),
+            Assume::Gone(_) | Assume::OperatorWants => match stand {
+                Stand::Opposes if self.would_consent(peer, assume) => Stand::Consents,
+                Stand::Opposes | Stand::Consents | Stand::Gone(_) | Stand::Unheard => stand,
+            },
+        }
+    }
+
+    /// Whether a live member would consent under an assumption: it is heard now, and does not come before us.
+    fn would_consent(&self, peer: MemberId, assume: Assume) -> bool {
+        match assume {
+            Assume::OperatorWants => self.peers[peer.index()].link_up,
+            Assume::Nothing | Assume::NotObserving | Assume::Gone(_) => {
+                self.peers[peer.index()].link_up && self.rank_of(peer).is_some_and(|rank| rank < self.my_rank())
+            }
+        }
+    }
+
+    /// Rule 1: who is protected, or one of three or more, waits out a promise it may have forgotten.
+    pub(super) fn must_settle(&self) -> bool {
+        self.settings.members.len() > 2 || !self.settings.protection.is_empty()
+    }
+
+    /// Rule 6 as things are.
+    pub(super) fn may_take_over(&self, assume: Assume) -> bool {
+        let mut all = true;
+        let _ = self.walk_rule_6(assume, &mut |met, _| {
+            all = met;
+            if met { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+        });
+        all && self.floor() < Term::MAX_NUMBER
+    }
+
+    /// The first condition of rule 6 that is not met, in words.
+    pub(super) fn missing(&self, assume: Assume) -> Option<String> {
+        let mut missing = None;
+        let _ = self.walk_rule_6(assume, &mut |met, condition| {
+            if met {
+                return ControlFlow::Continue(());
+            }
+            missing = Some(self.condition_text(met, &condition));
+            ControlFlow::Break(())
+        });
+        missing
+    }
+
+    /// Which road leads here: the cause that people are told.
+    pub(super) fn road(&self) -> Rule {
+        if let Some(command) = &self.command
+            && let super::hand_over::Wanted::TakeOver { .. } = command.wanted
+        {
+            return Rule::OperatorTookOver { by: command.by.clone() };
+        }
+        for peer in self.settings.others() {
+            if self.consent(peer).is_some_and(|consent| consent.released) {
+                let by = self.settings.name(peer);
+                return Rule::Released { by, term: self.peers[peer.index()].term };
+            }
+        }
+        // The silence of the last Primary is the cause, even when others consent.
+        let last_primary = self.settings.others().find(|peer| *peer == self.seen.owner);
+        if let Some(rule) = last_primary.and_then(|peer| self.gone_rule(peer)) {
+            return rule;
+        }
+        let by: Vec<_> = self
+            .settings
+            .others()
+            .filter(|peer| self.consent(*peer).is_some())
+            .map(|peer| self.settings.name(peer))
+            .collect();
+        if !by.is_empty() {
+            return Rule::ToldPrimary { by };
+        }
+        self.settings.others().find_map(|peer| self.gone_rule(peer)).unwrap_or(Rule::ToldPrimary { by })
+    }
+
+    /// Why a peer counts as gone, as a rule with its evidence.
+    pub(super) fn gone_rule(&self, peer: MemberId) -> Option<Rule> {
+        let name = self.settings.name(peer);
+        let known = &self.peers[peer.index()];
+        Some(match self.gone(peer)? {
+            Gone::NeverHeard => Rule::NeverHeard { peer: name, waited: self.now.since(self.boot) },
+            Gone::Silent => {
+                Rule::PeerSilent { peer: name, silent_for: self.now.since(known.heard.unwrap_or(self.boot)) }
+            }
+            Gone::Crashed => Rule::PeerCrashed { peer: name },
+            Gone::Stopped => Rule::PeerStopped { peer: name },
+        })
+    }
+
+    /// Whether a peer counts as gone now (rule 2).
+    pub(super) fn gone(&self, peer: MemberId) -> Option<Gone> {
+        self.peers[peer.index()].gone(self.now, &self.silence_times(peer))
+    }
+
+    pub(super) fn silence_times(&self, peer: MemberId) -> super::peer::SilenceTimes {
+        let called = peer < self.settings.me;
+        super::peer::SilenceTimes {
+            boot: self.boot,
+            boot_wait: if called { self.settings.connect_grace } else { self.settings.boot_timeout },
+            timeout: self.timeout,
+            crash_detection: self.settings.crash_detection,
+        }
+    }
+
+    /// Whether a peer is known as Primary and not gone.
+    pub(super) fn live_primary(&self, peer: MemberId) -> Option<Term> {
+        let term = self.peers[peer.index()].primary?;
+        self.gone(peer).is_none().then_some(term)
+    }
+
+    /// The live Primary in the highest term.
+    pub(super) fn best_live_primary(&self) -> Option<(MemberId, Term)> {
+        self.settings
+            .others()
+            .filter_map(|peer| self.live_primary(peer).map(|term| (peer, term)))
+            .max_by_key(|(_, term)| *term)
+    }
+
+    /// Rule 7, first half: decided; the term goes to disk.
+    pub(super) fn begin(&mut self, rule: Rule, how: How, out: &mut Vec<super::exchange::Output>) {
+        let term = Term { number: self.floor() + 1, owner: self.settings.me };
+        let version = self.disk.want();
+        self.state = State::Becoming { term, version, how, rule: rule.clone(), since: self.now };
+        let decision = self.decision(rule, super::message::Mode::Secondary, term);
+        out.push(super::exchange::Output::TakingOver(decision));
+    }
+}
+
+/// Whether what protection asks for was there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum How {
+    /// By rule 6.
+    ByRule,
+    /// By an operator's force.
+    Forced,
+}
+
+/// Serves as the origin of "until" fields that have none.
+pub(super) const NEVER: Instant = Instant(u64::MAX);
