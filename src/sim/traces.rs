@@ -1,0 +1,1 @@
+//! The traces of the negotiation's design, each by its name.
