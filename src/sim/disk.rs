@@ -14,8 +14,9 @@ pub(super) struct Disk {
     pub latency: (Duration, Duration),
     /// Writes fail.
     pub broken: bool,
-    /// A failure was reported and has not been made good since.
+    /// The member knows of a failure that has not been made good since.
     pub behind: bool,
+    asked: StateVersion,
     under_way: Option<(StateVersion, Durable)>,
     waiting: Option<(StateVersion, Durable)>,
 }
@@ -31,11 +32,20 @@ impl Disk {
     pub const QUICK: (Duration, Duration) = (Duration::from_micros(200), Duration::from_millis(5));
 
     pub fn new() -> Disk {
-        Disk { kept: None, latency: Disk::QUICK, broken: false, behind: false, under_way: None, waiting: None }
+        Disk {
+            kept: None,
+            latency: Disk::QUICK,
+            broken: false,
+            behind: false,
+            asked: StateVersion(0),
+            under_way: None,
+            waiting: None,
+        }
     }
 
     /// Takes a wish to write, and says whether the writer was idle and begins.
     pub fn ask(&mut self, version: StateVersion, state: Durable) -> bool {
+        self.asked = version;
         if self.under_way.is_some() {
             self.waiting = Some((version, state));
             return false;
@@ -48,14 +58,20 @@ impl Disk {
     pub fn done(&mut self) -> Option<(Outcome, bool)> {
         let (version, state) = self.under_way.take()?;
         if self.broken {
-            self.behind = true;
             self.under_way = self.waiting.take().or(Some((version, state)));
             return Some((Outcome::Failed(version), true));
         }
         self.kept = Some(state);
         self.under_way = self.waiting.take();
-        self.behind &= self.under_way.is_some();
         Some((Outcome::Written(version), self.under_way.is_some()))
+    }
+
+    /// The member takes note of an outcome.
+    pub fn tell(&mut self, outcome: Outcome) {
+        match outcome {
+            Outcome::Written(version) => self.behind &= version < self.asked,
+            Outcome::Failed(_) => self.behind = true,
+        }
     }
 
     /// Power is gone: a write under way may have arrived or not; one that waits is lost.

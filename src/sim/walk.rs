@@ -46,8 +46,11 @@ pub fn schedule(members: usize, rng: &mut Rng) -> Vec<Step> {
         let after = rng.between(Duration::ZERO, latest);
         steps.push(Step { after, fault: Fault::Start(id(member)) });
     }
+    // Each walk knows only some kinds of faults: what some hide, others then show.
+    let kinds = if rng.chance(30) { u64::MAX } else { rng.bits() | rng.bits() & 0b1111 };
     let calm = rng.between(Duration::ZERO, Duration::from_secs(8));
-    for number in 0..2 + rng.below(14) {
+    let most = if rng.chance(80) { 14 } else { 60 };
+    for number in 0..2 + rng.below(most) {
         let after = match rng.below(10) {
             0..3 => rng.between(Duration::ZERO, Duration::from_millis(10)),
             3..6 => rng.between(Duration::ZERO, Duration::from_millis(1_200)),
@@ -55,35 +58,46 @@ pub fn schedule(members: usize, rng: &mut Rng) -> Vec<Step> {
             _ => rng.between(Duration::ZERO, Duration::from_secs(15)),
         };
         let after = if number == 0 { after + calm } else { after };
-        steps.push(Step { after, fault: fault(members, rng) });
+        steps.push(Step { after, fault: fault(members, kinds, rng) });
     }
     steps
 }
 
-/// One fault that a group of `members` can meet.
-pub fn fault(members: usize, rng: &mut Rng) -> Fault {
+/// One fault that a group of `members` can meet, of the kinds whose bits are set.
+fn fault(members: usize, kinds: u64, rng: &mut Rng) -> Fault {
+    loop {
+        let (kind, fault) = any_fault(members, rng);
+        // A cut is always among the kinds, so this ends.
+        if kind == 0 || kinds >> kind & 1 == 1 {
+            return fault;
+        }
+    }
+}
+
+/// One fault of any kind, with the number of its kind.
+fn any_fault(members: usize, rng: &mut Rng) -> (u32, Fault) {
     let one = id(rng.below(members as u64) as usize);
     let other = id((one.index() + 1 + rng.below(members as u64 - 1) as usize) % members);
     match rng.below(100) {
-        0..12 => Fault::Cut(one, other, [Way::Both, Way::Both, Way::Forth, Way::Back][rng.below(4) as usize]),
-        12..22 => Fault::Heal(one, other),
-        22..32 => Fault::Crash(one, if rng.chance(60) { Crash::Process } else { Crash::Host }),
-        32..44 => Fault::Start(one),
-        44..53 => Fault::Freeze(one),
-        53..63 => Fault::Thaw(one),
-        63..67 => Fault::Delay(one, other, rng.between(Duration::ZERO, Duration::from_millis(1_500))),
-        67..71 => Fault::SlowDisk(one, rng.between(Duration::ZERO, Duration::from_secs(4))),
-        71..74 => Fault::BreakDisk(one),
-        74..78 => Fault::MendDisk(one),
-        78..81 => Fault::Sicken(one),
-        81..84 => Fault::Recover(one),
-        84..86 => Fault::Stop(one, if rng.chance(50) { StopCause::Signal } else { StopCause::Operator }),
-        86..89 => Fault::Order(one, Order::TakeOver),
-        89..91 => Fault::Order(one, Order::ForceTakeOver),
-        91..94 => Fault::Order(one, Order::StepDown),
-        94..95 => Fault::Order(one, Order::ForceStepDown),
-        95..98 => Fault::Order(one, Order::Hold(rng.between(Duration::from_secs(1), Duration::from_secs(60)))),
-        _ => Fault::Order(one, Order::Resume),
+        0..12 => (0, Fault::Cut(one, other, [Way::Both, Way::Both, Way::Forth, Way::Back][rng.below(4) as usize])),
+        12..22 => (1, Fault::Heal(one, other)),
+        22..32 => (2, Fault::Crash(one, if rng.chance(60) { Crash::Process } else { Crash::Host })),
+        32..44 => (3, Fault::Start(one)),
+        44..53 => (4, Fault::Freeze(one)),
+        53..63 => (4, Fault::Thaw(one)),
+        63..67 => (5, Fault::Delay(one, other, rng.between(Duration::ZERO, Duration::from_millis(1_500)))),
+        67..71 => (6, Fault::SlowDisk(one, rng.between(Duration::ZERO, Duration::from_secs(4)))),
+        71..74 => (7, Fault::BreakDisk(one)),
+        74..78 => (7, Fault::MendDisk(one)),
+        78..81 => (8, Fault::Sicken(one)),
+        81..84 => (8, Fault::Recover(one)),
+        84..86 => (9, Fault::Stop(one, if rng.chance(50) { StopCause::Signal } else { StopCause::Operator })),
+        86..89 => (10, Fault::Order(one, Order::TakeOver)),
+        89..91 => (11, Fault::Order(one, Order::ForceTakeOver)),
+        91..94 => (12, Fault::Order(one, Order::StepDown)),
+        94..95 => (13, Fault::Order(one, Order::ForceStepDown)),
+        95..98 => (14, Fault::Order(one, Order::Hold(rng.between(Duration::from_secs(1), Duration::from_secs(60))))),
+        _ => (14, Fault::Order(one, Order::Resume)),
     }
 }
 
@@ -135,6 +149,11 @@ fn drive(world: &mut World, steps: &[Step]) -> Result<(), Broken> {
 /// Whatever broke, or that the group did not recover.
 pub fn recover(world: &mut World) -> Result<(), Broken> {
     mend(world);
+    // Words about a hold may still be on their way.
+    world.run(world.group.reply_timeout)?;
+    for member in world.members() {
+        world.apply(Fault::Order(member, Order::Resume));
+    }
     world.run(recovery_bound(&world.group))?;
     settled(world)?;
     let before = world.primaries().next();
@@ -164,9 +183,6 @@ fn mend(world: &mut World) {
         if everybody || world.running().count() < need {
             world.apply(Fault::Start(member));
         }
-    }
-    for member in members {
-        world.apply(Fault::Order(member, Order::Resume));
     }
 }
 

@@ -17,6 +17,7 @@ use crate::negotiation::exchange::{Command, CommandOutcome, Input, Output, StopC
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::{Incarnation, Message, Mode};
 use crate::negotiation::settings::{Protection, Settings};
+use crate::negotiation::term::Term;
 use crate::negotiation::time::Instant;
 
 /// How long after a failed write the writer tries again.
@@ -269,6 +270,11 @@ impl World {
         if self.trace.is_on() {
             self.trace.input(self.now, &self.group, member, &input);
         }
+        match &input {
+            Input::Written { version } => process.disk.tell(Outcome::Written(*version)),
+            Input::WriteFailed { version } => process.disk.tell(Outcome::Failed(*version)),
+            _ => {}
+        }
         let mut out = std::mem::take(&mut self.out);
         negotiator.handle(process.clock.shows(self.now), input, &mut out);
         if let Err(broken) = self.checks.after(&mut self.processes, member, &out) {
@@ -384,7 +390,7 @@ impl World {
         process.life += 1;
         process.negotiator = Some(negotiator);
         process.tick_at = u64::MAX;
-        process.seen = process.disk.kept.as_ref().map_or(process.seen, |kept| kept.seen);
+        process.seen = process.disk.kept.as_ref().map_or(Term::NONE, |kept| kept.seen);
         let sick = process.sick;
         for other in (0..self.processes.len()).filter(|other| *other != member) {
             let (index, side) = self.link_of(member, other);
