@@ -240,8 +240,10 @@ impl Negotiator {
         if grant.term != term || grant.sent_at < self.trust_from || grant.sent_at > self.now {
             return;
         }
-        let granted = &mut self.peers[peer.index()].granted;
-        *granted = Some(granted.map_or(grant.sent_at, |before| before.max(grant.sent_at)));
+        let now = self.now;
+        let known = &mut self.peers[peer.index()];
+        known.granted = Some(known.granted.map_or(grant.sent_at, |before| before.max(grant.sent_at)));
+        known.granting_since.get_or_insert(now);
     }
 
     fn hear_relay(&mut self, via: MemberId, relay: Relay, out: &mut Vec<Output>) {
@@ -281,6 +283,7 @@ impl Negotiator {
             let asked = self.peers[peer.index()].answer.map(|answer| answer.asked_at);
             let known = &mut self.peers[peer.index()];
             known.granted = consent.and(asked);
+            known.granting_since = None;
             known.two_primaries_said = None;
         }
         debug_assert!(how == How::Forced || self.may_take_over(Assume::Nothing), "rule 6 was just asked");

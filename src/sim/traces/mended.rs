@@ -20,3 +20,16 @@ fn trace_a_forced_primary_that_became_ordinary_on_a_forgetful_grant() {
     scene.until("beta is an ordinary Primary", |world| world.member(BETA).is_some_and(|beta| !beta.is_forced()));
     scene.recovers();
 }
+
+/// A lease is not lost because who grants it restarts: it settles before it consents to anybody else (rule 1, S10).
+#[test]
+fn trace_a_grant_that_died_with_the_process_that_gave_it() {
+    let mut scene = Scene::three_majority();
+    scene.apply(Fault::Crash(GAMMA, Crash::Host));
+    scene.run(6_000);
+    scene.primary_is(&[ALPHA]);
+    scene.apply(Fault::Crash(BETA, Crash::Process)).apply(Fault::Start(BETA));
+    scene.run(6_000);
+    scene.primary_is(&[ALPHA]);
+    assert_eq!(scene.promotions(ALPHA), 1, "{}", scene.world.trace());
+}
