@@ -164,9 +164,11 @@ impl Negotiator {
             if !self.disk.holds(release.version) && !self.disk.failed {
                 return;
             }
-            let released = Message::Released(ReleasedMessage { term: release.term, to: release.to });
+            let Release { term, to, .. } = *release;
             self.release = None;
-            self.send_to_all(&released, out);
+            // The successor counts its time from now on, and so must the promise (N16).
+            self.promise = Some(Promise { to, until: self.now + self.promise_length() });
+            self.send_to_all(&Message::Released(ReleasedMessage { term, to }), out);
         }
         if self.stopping.is_some() && !self.stopped {
             self.send_to_all(&Message::Bye, out);
@@ -250,7 +252,8 @@ impl Negotiator {
         }
         // It was sent after the peer answered our latest answered question, so it is at most as old as that.
         if let Some(asked_at) = known.answered_question.filter(|_| mine) {
-            let consent = Consent { proposed: released.term.number + 1, written: true, released: true };
+            // Towards a majority only the answer counts that follows: it says whether the vote is on disk (N20).
+            let consent = Consent { proposed: released.term.number + 1, written: false, released: true };
             known.answer = Some(LastAnswer { consent: Some(consent), asked_at });
         }
         self.claim = true;

@@ -140,8 +140,12 @@ impl Negotiator {
         known.score = Some(answer.score);
         // Nothing counts that was asked before we slept, or that was never asked.
         if asked_at >= self.trust_from && asked_at <= self.last_query {
+            let former = known.answer.and_then(|last| last.consent);
             let consent = match answer.order {
-                Order::BePrimary { proposed, written } => Some(Consent { proposed, written, released: false }),
+                Order::BePrimary { proposed, written } => {
+                    let released = former.is_some_and(|former| former.released && former.proposed == proposed);
+                    Some(Consent { proposed, written, released })
+                }
                 Order::StaySecondary { .. } => None,
             };
             // A release stands for as long as it would have; a plain answer to an older question does not undo it.

@@ -62,6 +62,7 @@ impl Negotiator {
         if let Some(waiting) = self.waiting_for.filter(|waiting| now >= waiting.until) {
             // Rule 11: the successor did not announce itself; of equals this member comes first again.
             self.waiting_for = None;
+            self.release = None;
             self.claim = true;
             self.event(Event::HandOverLost { peer: self.settings.name(waiting.to) }, out);
         }
