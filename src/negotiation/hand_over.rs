@@ -285,7 +285,7 @@ impl Negotiator {
         let Some(command) = self.command.take_if(|command| self.now >= command.deadline) else { return };
         match command.wanted {
             Wanted::TakeOver { force: true, .. } => {
-                self.command = Some(Pending { deadline: self.now + self.timeout + RELEASE_GRACE, ..command });
+                self.command = Some(command);
                 self.force_through(out);
             }
             Wanted::TakeOver { force: false, asked } => {
@@ -305,8 +305,12 @@ impl Negotiator {
     }
 
     /// An operator's force: without rule 6. The term still goes to disk first, and the higher term ends the other's.
+    /// It is tried once: what stops it (a disk that fails) ends the command at its deadline, not hours later.
     fn force_through(&mut self, out: &mut Vec<Output>) {
-        let Some(command) = &self.command else { return };
+        let deadline = self.now + self.timeout + RELEASE_GRACE;
+        let Some(command) = &mut self.command else { return };
+        command.wanted = Wanted::TakeOver { force: false, asked: None };
+        command.deadline = deadline;
         let by = command.by.clone();
         match self.state {
             State::Secondary => self.begin(Rule::OperatorForced { by }, How::Forced, out),
@@ -321,6 +325,9 @@ impl Negotiator {
         let held = self.hold.in_force() && cause == StopCause::Signal;
         let to = if held { None } else { self.successor() };
         self.stopping = Some(cause);
+        if self.command.take().is_some() {
+            finish(CommandOutcome::Impossible { why: "this controller is stopping".to_owned() }, out);
+        }
         match self.state {
             State::Primary { term, .. } => {
                 let rule = Rule::Stopping { to: to.map(|to| self.settings.name(to)) };
