@@ -71,6 +71,8 @@ impl Negotiator {
             self.event(Event::StepDownEnded, out);
         }
         if self.hold.expire(now) {
+            // Or a restart would find it in force again (S7).
+            self.disk.want();
             self.event(Event::HoldEnded { by: None }, out);
         }
         self.command_deadline(out);

@@ -16,12 +16,12 @@ pub enum Broken {
     /// The mode changed and nobody said why.
     #[error("member {} changed its mode without a decision", .0.0)]
     NoDecision(MemberId),
-    /// A member became Primary in a term that it had been Primary in, or in a lower one (N11).
+    /// A member became Primary in a term that was not above all it had seen or acted in (N11).
     #[error("member {} took term {now} after {before}", .member.0)]
     TermNotHigher {
         /// Who.
         member: MemberId,
-        /// Its highest term until then.
+        /// The highest term until then.
         before: Term,
         /// The term it took.
         now: Term,
@@ -146,6 +146,9 @@ impl Checks {
     fn took(&mut self, process: &mut Process, id: MemberId, term: Term, forced: bool) -> Result<(), Broken> {
         if term.owner != id || term.number <= process.own.number {
             return Err(Broken::TermNotHigher { member: id, before: process.own, now: term });
+        }
+        if term.number <= process.seen.number {
+            return Err(Broken::TermNotHigher { member: id, before: process.seen, now: term });
         }
         process.own = term;
         if process.disk.kept.as_ref().is_none_or(|kept| kept.seen < term) {

@@ -23,3 +23,32 @@ fn trace_a_forced_take_over_that_waited_for_the_disk_for_ever() {
     assert_eq!(scene.promotions(BETA), 0, "{}", scene.world.trace());
     scene.recovers();
 }
+
+/// Read beside the rules: a hold that had run out was still on disk, and a restart hours later froze the group again
+/// for as long as the hold had once been given (S7: it ends by itself).
+#[test]
+fn trace_a_hold_that_came_back_after_it_had_run_out() {
+    let mut scene = Scene::pair();
+    scene.apply(Fault::Order(ALPHA, Order::Hold(Duration::from_secs(60))));
+    scene.run(70_000);
+    scene.apply(Fault::Crash(BETA, Crash::Process)).apply(Fault::Start(BETA));
+    scene.run(5_000);
+    scene.apply(Fault::Crash(ALPHA, Crash::Host));
+    scene.run(5_000);
+    scene.primary_is(&[BETA]);
+}
+
+/// The same while it is in force: a member that restarts again and again does not hold longer than the others.
+#[test]
+fn trace_a_hold_that_every_restart_began_anew() {
+    let mut scene = Scene::pair();
+    scene.apply(Fault::Order(ALPHA, Order::Hold(Duration::from_secs(60))));
+    for _ in 0..4 {
+        scene.run(20_000);
+        scene.apply(Fault::Crash(BETA, Crash::Process)).apply(Fault::Start(BETA));
+    }
+    scene.run(5_000);
+    scene.apply(Fault::Crash(ALPHA, Crash::Host));
+    scene.run(5_000);
+    scene.primary_is(&[BETA]);
+}
