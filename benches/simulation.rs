@@ -4,6 +4,7 @@
 //! on one core with every invariant checked after every event.
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -60,7 +61,7 @@ struct Pair {
     members: [Negotiator; 2],
     now: u64,
     out: Vec<Output>,
-    waiting: Vec<(usize, Input)>,
+    waiting: VecDeque<(usize, Input)>,
     handled: u64,
 }
 
@@ -70,11 +71,11 @@ impl Pair {
             let settings = Settings::new(MemberId(me), vec!["alpha".into(), "beta".into()]);
             Negotiator::new(settings, Virtual(1), None).expect("the defaults are usable")
         });
-        let mut pair = Pair { members, now: 1_000, out: Vec::new(), waiting: Vec::new(), handled: 0 };
+        let mut pair = Pair { members, now: 1_000, out: Vec::new(), waiting: VecDeque::new(), handled: 0 };
         for who in [1, 0] {
             let agreement = pair.members[1 - who].settings().agreement();
             let hello = PeerHello { incarnation: Incarnation(7), agreement };
-            pair.waiting.push((who, Input::LinkUp { peer: MemberId(1 - who as u8), hello }));
+            pair.waiting.push_back((who, Input::LinkUp { peer: MemberId(1 - who as u8), hello }));
         }
         pair.carry();
         assert_eq!(pair.members[0].mode_and_term().0, Mode::Primary, "a pair that works");
@@ -83,15 +84,15 @@ impl Pair {
 
     /// Everything that follows, until nothing does.
     fn carry(&mut self) {
-        while let Some((who, input)) = self.waiting.pop() {
+        while let Some((who, input)) = self.waiting.pop_front() {
             self.members[who].handle(Virtual(self.now), input, &mut self.out);
             self.handled += 1;
             for output in self.out.drain(..) {
                 match output {
                     Output::Send { to, message } => {
-                        self.waiting.push((to.index(), Input::Received { peer: MemberId(who as u8), message }));
+                        self.waiting.push_back((to.index(), Input::Received { peer: MemberId(who as u8), message }));
                     }
-                    Output::Write { version, .. } => self.waiting.push((who, Input::Written { version })),
+                    Output::Write { version, .. } => self.waiting.push_back((who, Input::Written { version })),
                     Output::ModeChanged(_)
                     | Output::TakingOver(_)
                     | Output::Event(_)
@@ -106,7 +107,7 @@ impl Pair {
     fn interval(&mut self) {
         self.now += 1_000_000_000;
         for who in [0, 1] {
-            self.waiting.push((who, Input::Tick));
+            self.waiting.push_back((who, Input::Tick));
             self.carry();
         }
     }

@@ -59,7 +59,7 @@ pub enum Fault {
     Heal(MemberId, MemberId),
     /// From now on a message between the two takes up to this long.
     Delay(MemberId, MemberId, Duration),
-    /// From now on a write takes up to this long.
+    /// From now on a write takes up to this long, and at least half of it.
     SlowDisk(MemberId, Duration),
     /// From now on writes fail.
     BreakDisk(MemberId),

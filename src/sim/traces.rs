@@ -94,6 +94,22 @@ impl Scene {
         assert_eq!(self.primaries(), wanted, "{}", self.world.trace());
     }
 
+    /// Lets time pass in which there is never more than one Primary.
+    #[track_caller]
+    fn never_two(&mut self, ms: u64) {
+        for _ in 0..ms {
+            self.run(1);
+            assert!(self.world.primaries().count() < 2, "{:?}\n{}", self.primaries(), self.world.trace());
+        }
+    }
+
+    /// Cuts a member off from all others.
+    fn isolate(&mut self, member: MemberId) {
+        for other in self.world.members().filter(|other| *other != member) {
+            self.world.apply(Fault::Cut(member, other, Way::Both));
+        }
+    }
+
     /// Everything is mended: one Primary within the bound, and rest.
     #[track_caller]
     fn recovers(&mut self) {

@@ -361,7 +361,7 @@ impl World {
                 self.links[index].set_delay(longest);
             }
             Fault::SlowDisk(member, longest) => {
-                self.processes[member.index()].disk.latency = (Disk::QUICK.0.min(longest), longest);
+                self.processes[member.index()].disk.latency = (longest / 2, longest);
             }
             Fault::BreakDisk(member) => self.processes[member.index()].disk.broken = true,
             Fault::MendDisk(member) => {
