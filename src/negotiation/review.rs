@@ -12,6 +12,9 @@ use super::time::Instant;
 use super::view::Gone;
 use super::{Negotiator, State};
 
+/// After a late wake-up no silence is judged for this long, so that everything that was waiting is heard first.
+const READ_FIRST: Duration = Duration::from_millis(1);
+
 impl Negotiator {
     /// When [`super::exchange::Input::Tick`] is wanted next, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<Instant> {
@@ -167,7 +170,8 @@ impl Negotiator {
     pub(super) fn late(&mut self, by: Duration, out: &mut Vec<Output>) {
         for peer in self.settings.others() {
             let known = &mut self.peers[peer.index()];
-            known.allowance += by;
+            // The messages that lay in the sockets follow this input; no silence is judged before them.
+            known.allowance += by + READ_FIRST;
             if let Some(not_before) = known.not_before {
                 known.not_before = Some(not_before + by);
             }
