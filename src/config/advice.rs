@@ -1,7 +1,7 @@
 //! What is unwise about a configuration that is not wrong: each with the key, the reason, and what to do.
 //!
-//! [`of_file`] looks at the file alone; [`of_machine`] also looks at the machine it is to run on, at its key, its folders
-//! and its groups. `tandem check` prints both.
+//! [`of_file`] looks at the file alone; [`of_machine`] looks at the machine it is to run on: at its key, its folders and
+//! its groups, where something can also be wrong. `tandem check` prints both.
 
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
@@ -43,6 +43,13 @@ pub struct Advice {
     pub suggestion: String,
 }
 
+impl Advice {
+    /// The line and the column as they follow the file's name, ":12:5"; none when the key was not written.
+    pub fn place(&self) -> Option<String> {
+        Some(format!(":{}:{}", self.line?, self.column?))
+    }
+}
+
 impl Config {
     fn advise(&self, key: &str, message: impl Into<String>, suggestion: impl Into<String>) -> Advice {
         let place: Option<Place> = self.places.get(key).copied();
@@ -79,25 +86,34 @@ pub fn of_file(config: &Config) -> Vec<Advice> {
     advice
 }
 
+/// What was found on a machine.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MachineAdvice {
+    /// With this, tandem does not start here.
+    pub wrong: Vec<Advice>,
+    /// With this, it starts.
+    pub unwise: Vec<Advice>,
+}
+
 /// Advice about the machine this runs on, as the member `me`.
-pub fn of_machine(config: &Config, me: MemberId) -> Vec<Advice> {
-    let mut advice = Vec::new();
+pub fn of_machine(config: &Config, me: MemberId) -> MachineAdvice {
+    let mut found = MachineAdvice::default();
     if config.security.mode == SecurityMode::Noise {
-        key(config, "security.key_file", &config.key_file(me), &mut advice);
+        key(config, "security.key_file", &config.key_file(me), &mut found);
         for path in config.also_accept(me) {
-            key(config, "security.also_accept", &path, &mut advice);
+            key(config, "security.also_accept", &path, &mut found);
         }
     }
-    state(config, &config.state_directory(me), &mut advice);
+    state(config, &config.state_directory(me), &mut found.unwise);
     let group = &config.control.group;
     if !group.is_empty() && !matches!(Group::from_name(group), Ok(Some(_))) {
-        advice.push(config.advise(
+        found.unwise.push(config.advise(
             "control.group",
             format!("this machine has no group {group:?}, so nobody but root and tandem's own user may operate"),
             format!("make it with `groupadd --system {group}`, or correct the name"),
         ));
     }
-    advice
+    found
 }
 
 fn protection(config: &Config, advice: &mut Vec<Advice>) {
@@ -229,23 +245,23 @@ fn same_network(one: &SocketAddr, other: &SocketAddr) -> bool {
     }
 }
 
-fn key(config: &Config, key: &str, path: &Path, advice: &mut Vec<Advice>) {
+fn key(config: &Config, key: &str, path: &Path, found: &mut MachineAdvice) {
     match load_key(path) {
         Ok(_) => {}
-        Err(error @ KeyError::Missing { .. }) => {
-            let suggestion = "make one, or copy it from a member that has it; until then tandem does not start here";
-            advice.push(config.advise(key, error.to_string(), suggestion));
+        Err(error @ (KeyError::Missing { .. } | KeyError::Malformed { .. })) => {
+            found.wrong.push(config.advise(key, error.to_string(), "until then tandem does not start here"));
             return;
         }
-        Err(error) => {
-            advice.push(config.advise(key, error.to_string(), "until then tandem does not start here"));
+        // Who checks need not be the user that tandem runs as, so this proves nothing yet.
+        Err(error @ (KeyError::Unreadable { .. } | KeyError::Exists { .. } | KeyError::NotMade { .. })) => {
+            found.unwise.push(config.advise(key, error.to_string(), "check as the user that tandem runs as"));
             return;
         }
     }
     let Ok(metadata) = fs::metadata(path) else { return };
     let mode = metadata.permissions().mode() & 0o777;
     if mode & 0o077 != 0 {
-        advice.push(config.advise(
+        found.unwise.push(config.advise(
             key,
             format!("{} has mode {mode:04o}: others than its owner can use the group key", path.display()),
             format!("chmod 600 {}", path.display()),
@@ -371,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn s8_a_key_that_others_can_read_is_told_and_a_private_one_is_not() {
+    fn s8_a_key_that_others_can_read_is_unwise_and_none_is_wrong() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("group.key");
         super::super::keys::generate(&path).expect("made");
@@ -380,13 +396,15 @@ mod tests {
             folder.path().join("deep/{member}")
         );
         let config = two_networks(&more);
-        let about = |wanted: &str| of_machine(&config, MemberId(0)).into_iter().find(|advice| advice.key == wanted);
-        assert_eq!(about("security.key_file"), None);
-        assert!(about("control.group").is_some());
+        let of = |list: Vec<Advice>, wanted: &str| list.into_iter().find(|advice| advice.key == wanted);
+        let unwise = |wanted| of(of_machine(&config, MemberId(0)).unwise, wanted);
+        assert_eq!(unwise("security.key_file"), None);
+        assert!(unwise("control.group").is_some());
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("changed");
-        assert!(about("security.key_file").expect("advice").message.contains("0640"));
+        assert!(unwise("security.key_file").expect("advice").message.contains("0640"));
         fs::remove_file(&path).expect("removed");
-        assert!(about("security.key_file").expect("advice").message.contains("tandem keygen"));
+        let wrong = of(of_machine(&config, MemberId(0)).wrong, "security.key_file").expect("wrong");
+        assert!(wrong.message.contains("tandem keygen"), "{wrong:?}");
     }
 
     #[test]
@@ -395,7 +413,7 @@ mod tests {
         let file = folder.path().join("file");
         fs::write(&file, "").expect("written");
         let config = two_networks(&format!("[security]\nmode = \"none\"\n[state]\ndirectory = {:?}\n", file.join("x")));
-        let advice = of_machine(&config, MemberId(0));
+        let advice = of_machine(&config, MemberId(0)).unwise;
         assert!(advice.iter().any(|advice| advice.message.contains("in the way")), "{advice:?}");
     }
 
@@ -406,7 +424,7 @@ mod tests {
             return;
         }
         let config = two_networks("[security]\nmode = \"none\"\n[state]\ndirectory = \"/dev/shm/tandem-none\"\n");
-        let advice = of_machine(&config, MemberId(0));
+        let advice = of_machine(&config, MemberId(0)).unwise;
         assert!(advice.iter().any(|advice| advice.message.contains("in memory")), "{advice:?}");
     }
 }

@@ -54,7 +54,7 @@ pub struct ConfigError {
     /// What is wrong.
     pub message: String,
     /// What to do or to write instead.
-    pub suggestion: Option<String>,
+    pub suggestion: String,
 }
 
 /// Everything that is wrong with one file, in the order of the file. Never empty.
@@ -74,7 +74,7 @@ impl ConfigErrors {
 
     /// A fault of the file as a whole.
     pub(super) fn whole(path: &Path, message: String, suggestion: &str) -> ConfigErrors {
-        let error = ConfigError { place: None, key: String::new(), message, suggestion: Some(suggestion.to_owned()) };
+        let error = ConfigError { place: None, key: String::new(), message, suggestion: suggestion.to_owned() };
         ConfigErrors::new(path, "", vec![error])
     }
 
@@ -119,10 +119,7 @@ fn write_fault(f: &mut fmt::Formatter<'_>, path: &Path, text: &str, error: &Conf
             write!(f, "\n  {0:1$} | {indent}{2}", "", number.len(), "^".repeat(place.length))?;
         }
     }
-    match &error.suggestion {
-        Some(suggestion) => write!(f, "\n  help: {suggestion}"),
-        None => Ok(()),
-    }
+    write!(f, "\n  help: {}", error.suggestion)
 }
 
 #[cfg(test)]
@@ -152,7 +149,7 @@ mod tests {
             place: Some(Place::of(text, 14..18)),
             key: "naem".to_owned(),
             message: "unknown key `naem`".to_owned(),
-            suggestion: Some("did you mean `name`?".to_owned()),
+            suggestion: "did you mean `name`?".to_owned(),
         };
         let errors = ConfigErrors::new(Path::new("t.toml"), text, vec![fault]);
         assert_eq!(

@@ -19,13 +19,13 @@ pub(super) struct Fault {
     /// What is wrong.
     pub message: String,
     /// What to write instead.
-    pub suggestion: Option<String>,
+    pub suggestion: String,
 }
 
 impl Fault {
-    /// A fault with advice.
+    /// A fault, and what to write instead.
     pub(super) fn new(message: impl Into<String>, suggestion: impl Into<String>) -> Fault {
-        Fault { message: message.into(), suggestion: Some(suggestion.into()) }
+        Fault { message: message.into(), suggestion: suggestion.into() }
     }
 }
 
@@ -75,7 +75,7 @@ impl<'t> Reader<'t> {
             let fault = if section.later.contains(&name) {
                 comes_later(&format!("`{name}` {}", section.title()))
             } else {
-                Fault::new(format!("unknown key `{name}` {}", section.title()), section.suggest(name))
+                Fault::new(format!("unknown key `{}` {}", name.escape_debug(), section.title()), section.suggest(name))
             };
             self.fault(key.span(), &section.path(name), fault);
         }
@@ -196,5 +196,5 @@ pub(super) fn wrong_type(wanted: &str, found: &DeValue<'_>) -> Fault {
         DeValue::Array(_) => "a list",
         DeValue::Table(_) => "a section",
     };
-    Fault::new(format!("here stands {found}"), format!("write {wanted}"))
+    Fault::new(format!("found {found}"), format!("write {wanted}"))
 }

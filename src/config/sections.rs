@@ -65,11 +65,16 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> ConfigError {
     let value = line.split_once('=').map(|(_, value)| value.trim_start());
     let suggestion = match value {
         Some(value) if value.starts_with(|first: char| first.is_ascii_alphanumeric() || first == '/') => {
-            Some("texts, times, sizes and paths stand in quotes: reply_timeout = \"3s\"".to_owned())
+            "texts, times, sizes and paths stand in quotes: reply_timeout = \"3s\""
         }
-        _ => None,
+        _ => "config/reference.toml shows how every key is written",
     };
-    ConfigError { place: Some(place), key: String::new(), message: error.message().replace('\n', "; "), suggestion }
+    ConfigError {
+        place: Some(place),
+        key: String::new(),
+        message: error.message().replace('\n', "; "),
+        suggestion: suggestion.to_owned(),
+    }
 }
 
 /// Faults what stands at the top and is neither a key, nor a section, nor a section written as its contract says.
@@ -88,9 +93,12 @@ fn look_at_sections(reader: &mut Reader<'_>, top: &DeTable<'_>) {
                     Some(known) => format!("did you mean [{known}]?"),
                     None => "the sections are: ".to_owned() + &SECTIONS.map(|section| section.name).join(", "),
                 };
-                Fault::new(format!("unknown section [{name}]"), suggestion)
+                Fault::new(format!("unknown section [{}]", name.escape_debug()), suggestion)
             } else {
-                Fault::new(format!("unknown key `{name}` {}", schema::TOP.title()), schema::TOP.suggest(name))
+                Fault::new(
+                    format!("unknown key `{}` {}", name.escape_debug(), schema::TOP.title()),
+                    schema::TOP.suggest(name),
+                )
             };
             reader.fault(key.span(), name, fault);
             continue;
@@ -100,7 +108,7 @@ fn look_at_sections(reader: &mut Reader<'_>, top: &DeTable<'_>) {
             other => {
                 let Fault { message, .. } = wrong_type("", other);
                 let fault = Fault::new(
-                    format!("`{name}` is a section, and {message}"),
+                    format!("`{name}` is a section, but the file gives it a value: {message}"),
                     format!("write [{name}] on a line of its own, and its keys below it"),
                 );
                 reader.fault(key.span(), name, fault);

@@ -29,8 +29,7 @@ fn faults_of(text: &str) -> Vec<String> {
     let errors = parse(text).expect_err("a faulty file");
     let one = |error: &ConfigError| {
         let place = error.place.expect("a fault in the text has a place");
-        let suggestion = error.suggestion.as_deref().unwrap_or("-");
-        format!("{}:{} {} ({suggestion})", place.line, place.column, error.message)
+        format!("{}:{} {} ({})", place.line, place.column, error.message, error.suggestion)
     };
     errors.errors().iter().map(one).collect()
 }
