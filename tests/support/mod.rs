@@ -10,6 +10,7 @@ use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 /// A part of the machine that some tests need.
@@ -108,8 +109,19 @@ pub fn write(folder: &Path, name: &str, content: &str) -> PathBuf {
     path
 }
 
-/// An address with a port that the system says is free on `ip`, a different one each time. Somebody else could take it
-/// before the test binds it; the system hands out each port again only much later, so nobody does by chance.
+/// `count` addresses on this machine that no other test uses, in rising order: the first is the lowest, so who listens
+/// is known (N2). Linux answers on all of 127.0.0.0/8; each test takes IP addresses of its own, by process id, and so
+/// can use one fixed port below the range from which the system takes ports for outgoing connections.
+pub fn addresses(count: u8) -> Vec<SocketAddr> {
+    static TAKEN: AtomicU8 = AtomicU8::new(0);
+    let first = TAKEN.fetch_add(count, Ordering::Relaxed);
+    assert!(first.checked_add(count).is_some_and(|last| last < 255), "one test file has 254 addresses");
+    let [.., high, low] = std::process::id().to_be_bytes();
+    (1..=count).map(|n| SocketAddr::from(([127, 128 | high, low, first + n], 7400))).collect()
+}
+
+/// An address with a port that the system says is free on `ip`, a different one each time; for ::1, of which there is
+/// only one. An outgoing connection may still take the port first: prefer [`addresses`].
 pub fn free_address(ip: &str) -> SocketAddr {
     let ip: IpAddr = ip.parse().expect("an address");
     let listener = TcpListener::bind((ip, 0)).expect("a free port");
