@@ -1,1 +1,3 @@
 //! Room `node` (ARCHITECTURE.md).
+
+pub mod clock;
