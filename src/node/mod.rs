@@ -1,1 +1,4 @@
 //! Room `node` (ARCHITECTURE.md).
+
+pub mod clock;
+pub mod state;
