@@ -142,6 +142,25 @@ fn n8_relative_paths_start_at_the_file_and_member_is_replaced() {
 }
 
 #[test]
+fn s8_one_key_is_used_for_calls_and_several_are_accepted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let load = |more: &str| {
+        let text = format!("{LEAST}[security]\n{more}");
+        Config::parse(&text, &folder.path().join("tandem.toml")).expect("a good file").load_keys(MemberId(0))
+    };
+    let key = |name: &str| {
+        let path = folder.path().join(name);
+        keys::generate(&path).expect("made");
+        keys::load_key(&path).expect("a key")
+    };
+    let (new, old) = (key("new.key"), key("old.key"));
+    let both = load("key_file = \"new.key\"\nalso_accept = [\"old.key\"]\n").expect("both keys");
+    assert_eq!(both, LinkKeys::Noise { call: new, accept: vec![old] });
+    assert_eq!(load("mode = \"none\"\n").expect("no key is needed"), LinkKeys::Plain);
+    assert!(matches!(load("key_file = \"gone.key\"\n"), Err(keys::KeyError::Missing { .. })));
+}
+
+#[test]
 fn every_value_that_can_be_written_is_read() {
     let config = good(&format!(
         "{LEAST}[negotiation]\nquery_interval = \"10ms\"\nreply_timeout = \"50ms\"\nconnect_grace = \"0s\"\n\
