@@ -157,6 +157,14 @@ fn read_address(value: &DeValue<'_>, owner: &str, seen: &mut Seen) -> Result<Soc
             "write the machine's own address on that network",
         ));
     }
+    if matches!(ip, IpAddr::V6(v6) if v6.is_unicast_link_local()) {
+        return Err(Fault::new(
+            format!(
+                "{text:?} is link-local: it needs the number of an interface, which differs from machine to machine"
+            ),
+            "give the interface an address of its own, \"[fd00::1]:7400\"",
+        ));
+    }
     if ip.is_multicast() || ip == IpAddr::from([255, 255, 255, 255]) {
         return Err(Fault::new(format!("{text:?} is not one machine's address"), "write the machine's own address"));
     }

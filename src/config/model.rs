@@ -170,11 +170,11 @@ pub(super) const JOURNAL_KEEP: u64 = 64 << 20;
 pub enum LinkKeys {
     /// `security.mode = "none"`.
     Plain,
-    /// The key for calls, and the keys accepted from callers: the same one first, then `also_accept`.
+    /// `security.mode = "noise"`.
     Noise {
-        /// The key that calls are made with.
+        /// The key that calls are made with; accepted from callers too.
         call: GroupKey,
-        /// The keys accepted from callers.
+        /// Further keys accepted from callers, while a key is being changed.
         accept: Vec<GroupKey>,
     },
 }
@@ -254,10 +254,7 @@ impl Config {
             SecurityMode::Plain => Ok(LinkKeys::Plain),
             SecurityMode::Noise => {
                 let call = load_key(&self.key_file(me))?;
-                let mut accept = vec![call.clone()];
-                for path in self.also_accept(me) {
-                    accept.push(load_key(&path)?);
-                }
+                let accept = self.also_accept(me).iter().map(|path| load_key(path)).collect::<Result<_, _>>()?;
                 Ok(LinkKeys::Noise { call, accept })
             }
         }

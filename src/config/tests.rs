@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::negotiation::member::MemberId;
 use crate::negotiation::settings::{Protection, Settings};
@@ -140,6 +142,25 @@ fn n8_relative_paths_start_at_the_file_and_member_is_replaced() {
 }
 
 #[test]
+fn s8_one_key_is_used_for_calls_and_several_are_accepted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let load = |more: &str| {
+        let text = format!("{LEAST}[security]\n{more}");
+        Config::parse(&text, &folder.path().join("tandem.toml")).expect("a good file").load_keys(MemberId(0))
+    };
+    let key = |name: &str| {
+        let path = folder.path().join(name);
+        keys::generate(&path).expect("made");
+        keys::load_key(&path).expect("a key")
+    };
+    let (new, old) = (key("new.key"), key("old.key"));
+    let both = load("key_file = \"new.key\"\nalso_accept = [\"old.key\"]\n").expect("both keys");
+    assert_eq!(both, LinkKeys::Noise { call: new, accept: vec![old] });
+    assert_eq!(load("mode = \"none\"\n").expect("no key is needed"), LinkKeys::Plain);
+    assert!(matches!(load("key_file = \"gone.key\"\n"), Err(keys::KeyError::Missing { .. })));
+}
+
+#[test]
 fn every_value_that_can_be_written_is_read() {
     let config = good(&format!(
         "{LEAST}[negotiation]\nquery_interval = \"10ms\"\nreply_timeout = \"50ms\"\nconnect_grace = \"0s\"\n\
@@ -248,6 +269,8 @@ fn n2_addresses_and_names_must_be_usable_and_unique() {
         ("10.0.0.2:0", "port 0"),
         ("0.0.0.0:7400", "every address"),
         ("[::]:7400", "every address"),
+        ("[fe80::1]:7400", "link-local"),
+        ("[fe80::1%2]:7400", "link-local"),
         ("224.0.0.1:7400", "not one machine's"),
         ("10.0.0.2:99999", "not an address with a port"),
     ] {
@@ -278,4 +301,43 @@ fn a_file_that_is_not_there_says_what_to_do() {
 fn without_a_word_the_file_is_the_default_one() {
     assert_eq!(locate(None), Path::new(DEFAULT_PATH));
     assert_eq!(locate(Some(Path::new("x"))), Path::new("x"));
+}
+
+/// A line of a file: real ones, broken ones, and anything at all.
+fn any_line() -> impl Strategy<Value = String> {
+    let real: Vec<String> = include_str!("../../config/reference.toml").lines().map(str::to_owned).collect();
+    let time = (0_u32..5000, prop::sample::select(vec!["ms", "s", "m", "h", ""]));
+    let times = prop::sample::select(schema::NEGOTIATION.known.to_vec());
+    prop_oneof![
+        6 => prop::sample::select(real),
+        3 => (times, time).prop_map(|(key, (count, unit))| format!("negotiation.{key} = \"{count}{unit}\"")),
+        1 => ".*",
+        1 => "[a-z\\[\\]{}=\"'.,0-9 #-]{0,40}",
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_text_is_either_usable_or_faulted_at_places_that_exist(lines in prop::collection::vec(any_line(), 0..30)) {
+        let text = lines.join("\n");
+        for text in [text.clone(), format!("{LEAST}{text}")] {
+            match parse(&text) {
+                Ok(config) => {
+                    for me in config.ids() {
+                        prop_assert_eq!(config.negotiation_settings(me).check(), Ok(()));
+                    }
+                    drop(advice::of_file(&config));
+                }
+                Err(errors) => {
+                    prop_assert!(!errors.errors().is_empty());
+                    for place in errors.errors().iter().filter_map(|error| error.place) {
+                        // The end of the text may be at fault, one line beyond its last.
+                        prop_assert!(place.line <= text.lines().count() + 1, "{place:?}");
+                    }
+                    let escapes = errors.to_string().contains('\u{1b}');
+                    prop_assert!(!escapes, "a control character reached the terminal");
+                }
+            }
+        }
+    }
 }
