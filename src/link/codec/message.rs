@@ -3,8 +3,8 @@
 use crate::negotiation::ability::{Ability, Score, Sick, Unable};
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::{
-    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, MAX_OPERATOR, Message, Mode,
-    Order, Query, QueryId, Refusal, Relay, Released,
+    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, MAX_OPERATOR, Message,
+    Mode, Order, Query, QueryId, Refusal, Relay, Released,
 };
 use crate::negotiation::term::Term;
 use crate::negotiation::time::Instant;

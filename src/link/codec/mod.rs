@@ -124,23 +124,29 @@ pub fn encode(seq: u64, body: &Body, roster: &Roster) -> Vec<u8> {
             writer.u8(code.number()).text(text, MAX_REFUSAL_TEXT);
             writer.finish()
         }
-        Body::Ping { id } => {
-            let mut writer = start(kind::PING, seq);
-            writer.u64(*id);
-            writer.finish()
-        }
-        Body::Pong { id, reverse } => {
-            let mut writer = start(kind::PONG, seq);
-            writer.u64(*id);
-            match reverse {
-                Some(rtt) => writer.duration(*rtt),
-                None => writer.u64(u64::MAX),
-            };
-            writer.finish()
-        }
+        Body::Ping { id } => encode_ping(*id),
+        Body::Pong { id, reverse } => encode_pong(*id, *reverse),
         Body::Shown(shown) => encode_shown(seq, shown),
         Body::Unknown { kind } => start(*kind, seq).finish(),
     }
+}
+
+/// The bytes of a ping. Pings and pongs belong to one connection and have no number.
+pub fn encode_ping(id: u64) -> Vec<u8> {
+    let mut writer = start(kind::PING, 0);
+    writer.u64(id);
+    writer.finish()
+}
+
+/// The bytes of the answer to a ping.
+pub fn encode_pong(id: u64, reverse: Option<Duration>) -> Vec<u8> {
+    let mut writer = start(kind::PONG, 0);
+    writer.u64(id);
+    match reverse {
+        Some(rtt) => writer.duration(rtt),
+        None => writer.u64(u64::MAX),
+    };
+    writer.finish()
 }
 
 /// The bytes of a message of the negotiation.

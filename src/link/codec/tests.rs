@@ -5,8 +5,8 @@ use std::time::Duration;
 use super::*;
 use crate::negotiation::ability::{Ability, Score, Sick, Unable};
 use crate::negotiation::message::{
-    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, Mode, Order, Query, QueryId,
-    Refusal, Relay, Released,
+    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, Mode, Order, Query,
+    QueryId, Refusal, Relay, Released,
 };
 use crate::negotiation::term::Term;
 use crate::negotiation::time::Instant;
