@@ -11,10 +11,13 @@ mod demo;
 mod events;
 mod explain;
 mod keygen;
+mod moment;
 mod packaging;
 mod ping;
+mod plain;
 mod run;
 mod status;
+mod whereabouts;
 
 use args::{Cli, Command};
 use exit::Exit;

@@ -2,7 +2,7 @@
 //!
 //! The node records; a thread of this room's own writes, so a slow disk never delays the node's loop. The journal is
 //! bounded, in memory by its queue and on disk by `journal.keep`; what did not fit is counted and told as a record of
-//! its own. [`segment`] has the bytes, [`writer`] and [`reader`] their two sides. Nothing here decides, and nothing here
+//! its own. `segment` has the bytes, `writer` and [`reader`] their two sides. Nothing here decides, and nothing here
 //! is needed for safety: what must survive a crash before acting is the node's state, not the journal.
 
 pub mod entry;

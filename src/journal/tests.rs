@@ -207,7 +207,10 @@ fn an_end_cut_off_at_any_byte_costs_only_what_was_cut() {
         assert_eq!(texts(read_last(dir.path(), 9).unwrap()), all[..survive], "cut at {cut}");
         let sound = if cut < ends[0] { 0 } else { *ends.iter().rfind(|end| **end <= cut).unwrap() };
         assert_eq!(reader.unfinished(), (cut - sound) as u64, "cut at {cut}");
-        // The next start goes on in a file of its own; then the cut is told.
+        // The next start goes on in a file of its own; then the cut is told. A start takes some flushes, so not each.
+        if cut % 13 != 0 {
+            continue;
+        }
         let again = open(dir.path());
         again.record(note("after the crash"));
         again.close();

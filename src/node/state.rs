@@ -1,8 +1,8 @@
 //! What a member must not forget across a restart: the terms it has seen, its vote, and the hold (N11, N16, S7, N20).
 //!
-//! One small file, `state`, in the member's state directory; [`slots`] has its bytes and says what a crash can leave.
+//! One small file, `state`, in the member's state directory; `slots` has its bytes and says what a crash can leave.
 //! The directory is locked for as long as the store lives, so that two instances never vote from one file. Files are
-//! written on a thread of its own ([`writer`]), because a disk may take its time and the node's loop may not.
+//! written on a thread of its own (`writer`), because a disk may take its time and the node's loop may not.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, Write};
@@ -255,6 +255,25 @@ fn lock(dir: &Path) -> Result<Flock<File>, StateError> {
     }
 }
 
+/// Whether a controller that lives now has the state directory `dir`. Asks the kernel's list of locks, because trying
+/// the lock could keep a controller from starting in the same moment.
+///
+/// # Errors
+/// When the list or the lock's file cannot be read, and so it is not known.
+pub fn is_in_use(dir: &Path) -> io::Result<bool> {
+    let inode = match fs::metadata(dir.join(LOCK)) {
+        Ok(metadata) => metadata.ino().to_string(),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    // "1: FLOCK  ADVISORY  WRITE 4121 fe:00:1234 0 EOF". The device is left out: some file systems name another one to
+    // stat, and two lock files of one number are rare.
+    let locks = fs::read_to_string("/proc/locks")?;
+    Ok(locks.lines().map(str::split_whitespace).any(|mut words| {
+        words.nth(1) == Some("FLOCK") && words.nth(3).and_then(|place| place.rsplit(':').next()) == Some(&inode)
+    }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -311,7 +330,9 @@ mod tests {
         let (store, _) = StateStore::open(dir.path()).unwrap();
         let error = StateStore::open(dir.path()).unwrap_err();
         assert!(matches!(error, StateError::Locked { pid: Some(pid), .. } if pid == std::process::id()), "{error}");
+        assert!(is_in_use(dir.path()).unwrap());
         drop(store);
+        assert!(!is_in_use(dir.path()).unwrap());
         StateStore::open(dir.path()).unwrap();
     }
 

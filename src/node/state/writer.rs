@@ -7,7 +7,7 @@
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
@@ -111,21 +111,33 @@ impl Drop for StateWriter {
     }
 }
 
+/// What failed, and when it is tried again.
+struct Failed {
+    request: (StateVersion, Payload),
+    again_at: Instant,
+}
+
 fn write_all(mut store: StateStore, shared: &Shared, reports: &mpsc::Sender<StateReport>) {
-    let mut failed: Option<(StateVersion, Payload)> = None;
+    let mut failed: Option<Failed> = None;
     let mut unsaid: Option<StateReport> = None;
     loop {
-        let patience = match (&unsaid, &failed) {
-            (Some(_), _) => Some(REPORT_AGAIN),
-            (None, Some(_)) => Some(RETRY),
-            (None, None) => None,
+        let until_retry = failed.as_ref().map(|failed| failed.again_at.saturating_duration_since(Instant::now()));
+        let until_report = unsaid.as_ref().map(|_| REPORT_AGAIN);
+        let wish = shared.wait(until_retry.into_iter().chain(until_report).min());
+        let is_due = |failed: &mut Failed| wish.close || failed.again_at <= Instant::now();
+        let request = match wish.state {
+            Some(newer) => {
+                failed = None;
+                Some(newer)
+            }
+            None => failed.take_if(is_due).map(|failed| failed.request),
         };
-        let only_to_report = unsaid.is_some();
-        let wish = shared.wait(patience);
-        let retry = if only_to_report && !wish.close { None } else { failed.take() };
-        if let Some((version, state)) = wish.state.or(retry) {
-            let result = store.write(&state).map_err(|error| error.to_string());
-            failed = result.is_err().then_some((version, state));
+        if let Some(request) = request {
+            let version = request.0;
+            let result = store.write(&request.1).map_err(|error| error.to_string());
+            if result.is_err() {
+                failed = Some(Failed { request, again_at: Instant::now() + RETRY });
+            }
             unsaid = Some(StateReport { version, result });
         }
         if let Some(report) = unsaid.take()
@@ -144,7 +156,6 @@ mod tests {
     use super::super::tests::durable;
     use super::*;
     use std::fs;
-    use std::time::Instant;
 
     fn ok(version: u64) -> StateReport {
         StateReport { version: StateVersion(version), result: Ok(()) }
