@@ -130,7 +130,7 @@ pub fn judgement(judgement: Judgement) -> &'static str {
         Judgement::OneActs => "ONE ACTS",
         Judgement::NobodyActs => "NOBODY ACTS",
         Judgement::TwoAct => "!! TWO ACT",
-        Judgement::OneActsOtherUnknown => "ONE ACTS, the other is not known",
+        Judgement::OneActsOtherUnknown => "ONE ACTS, the other is unknown",
     }
 }
 
@@ -140,7 +140,7 @@ pub fn protection(status: &Status) -> String {
     match status.protection.state {
         ProtectionState::Unprotected => "UNPROTECTED".to_owned(),
         ProtectionState::Ok => format!("PROTECTED by {by}"),
-        ProtectionState::Missing => format!("!! {by} MISSING"),
+        ProtectionState::Missing => format!("PROTECTION MISSING: {by}"),
     }
 }
 
@@ -177,14 +177,14 @@ pub fn ago(age: Duration) -> String {
     }
 }
 
-/// A length of time, coarse: "41 s", "31 min 36 s", "04:12 h", "3d 04:12".
+/// A length of time, coarse: "41 s", "31 min 36 s", "4 h 12 min", "3d 04:12".
 pub fn lasting(time: Duration) -> String {
     let seconds = time.as_secs();
     let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3_600 => format!("{minutes} min {} s", seconds % 60),
-        3_600..86_400 => format!("{hours:02}:{minutes:02} h"),
+        3_600..86_400 => format!("{hours} h {minutes} min"),
         86_400.. => format!("{}d {:02}:{minutes:02}", hours / 24, hours % 24),
     }
 }
@@ -195,7 +195,7 @@ pub fn order(reply: ReplyKind) -> &'static str {
         ReplyKind::StaySecondary => "stay Secondary",
         ReplyKind::BecomePrimary => "become Primary",
         ReplyKind::NoAnswer => "no answer",
-        ReplyKind::Query => "asked what to be",
+        ReplyKind::Query => "asks what to be",
     }
 }
 
@@ -232,7 +232,7 @@ mod tests {
         let of = |seconds| lasting(Duration::from_secs(seconds));
         assert_eq!(of(41), "41 s");
         assert_eq!(of(31 * 60 + 36), "31 min 36 s");
-        assert_eq!(of(4 * 3_600 + 12 * 60), "04:12 h");
+        assert_eq!(of(4 * 3_600 + 12 * 60), "4 h 12 min");
         assert_eq!(of(3 * 86_400 + 4 * 3_600 + 12 * 60), "3d 04:12");
     }
 
