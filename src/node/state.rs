@@ -162,6 +162,10 @@ impl StateStore {
         writer::start(self)
     }
 
+    fn path(&self) -> PathBuf {
+        self.dir.join(STATE)
+    }
+
     /// Makes `payload` durable. After an error the state before counts, and this one may or may not be on disk.
     fn write(&mut self, payload: &Payload) -> io::Result<()> {
         let payload = serde_json::to_vec(payload)?;
@@ -180,7 +184,7 @@ impl StateStore {
         let next = newest + 1;
         let file = match self.file.take() {
             Some(file) => file,
-            None => match open_state(&self.dir.join(STATE)) {
+            None => match open_state(&self.path()) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return self.make_file(next, payload),
                 Err(error) => return Err(error),
@@ -207,7 +211,7 @@ impl StateStore {
             file.write_all_at(&slot, slots::place(number))?;
         }
         file.sync_all()?;
-        fs::rename(&path, self.dir.join(STATE))?;
+        fs::rename(&path, self.path())?;
         File::open(&self.dir)?.sync_all()?;
         self.file = Some(file);
         self.newest = Some(sequence);

@@ -134,7 +134,9 @@ fn write_all(mut store: StateStore, shared: &Shared, reports: &mpsc::Sender<Stat
         };
         if let Some(request) = request {
             let version = request.0;
-            let result = store.write(&request.1).map_err(|error| error.to_string());
+            let result = store
+                .write(&request.1)
+                .map_err(|error| format!("{} cannot be written: {error}", store.path().display()));
             if result.is_err() {
                 failed = Some(Failed { request, again_at: Instant::now() + RETRY });
             }
