@@ -206,6 +206,7 @@ impl Config {
             connect_grace: self.negotiation.connect_grace,
             crash_detection: self.negotiation.crash_detection,
             observe_only: self.takeover.observe_only,
+            members_hash: self.members_hash(),
             ..Settings::new(me, names)
         }
     }
