@@ -59,8 +59,14 @@ impl Negotiator {
 
     fn end_what_is_over(&mut self, out: &mut Vec<Output>) {
         let now = self.now;
-        if self.promise.is_some_and(|promise| now >= promise.until) {
-            self.promise = None;
+        if let Some(promise) = self.promise {
+            // Unprotected, the evidence of a crash ends a promise too (N14): a process that is gone cannot take up the
+            // role, and one that comes back has forgotten the promise. A lease waits all the same, because a firewall
+            // refuses too.
+            let crashed = !self.uses_lease() && self.gone(promise.to) == Some(Gone::Crashed);
+            if now >= promise.until || crashed {
+                self.promise = None;
+            }
         }
         if let Some(waiting) = self.waiting_for.filter(|waiting| now >= waiting.until) {
             // Rule 11: the successor did not announce itself; of equals this member comes first again.
