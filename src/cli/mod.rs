@@ -7,6 +7,7 @@ pub mod exit;
 mod act;
 mod attach;
 mod check;
+pub mod connect;
 mod demo;
 mod events;
 mod explain;

@@ -87,3 +87,53 @@ pub fn start(view: View) -> FakeNode {
     });
     FakeNode { to_node, statuses, done }
 }
+
+/// A fake node behind a real socket, on a thread of its own, for the blocking client.
+pub struct Served {
+    pub path: std::path::PathBuf,
+    /// What the node did, in order.
+    pub done: mpsc::UnboundedReceiver<String>,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<std::thread::JoinHandle<()>>,
+    _folder: tempfile::TempDir,
+}
+
+/// Serves `view` until the value is dropped.
+pub fn serve(view: View) -> Served {
+    use super::server::{Server, ServerSettings};
+    use super::session::Identity;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("tandem.sock");
+    let (ready, started) = std::sync::mpsc::channel();
+    let (stop, stopped) = tokio::sync::oneshot::channel();
+    let identity = Identity {
+        node: view.name.to_string(),
+        group: "substation-7".to_owned(),
+        version: "1.0.0".to_owned(),
+        state_directory: "/var/lib/tandem".to_owned(),
+    };
+    let settings = ServerSettings { path: path.clone(), mode: 0o600, group: String::new(), identity };
+    let thread = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(async {
+            let node = start(view);
+            let server = Server::start(settings, node.to_node.clone()).expect("it listens");
+            ready.send(node.done).expect("the test waits");
+            // Dropped or sent: both mean the end.
+            let _ = stopped.await;
+            server.shutdown().await;
+        });
+    });
+    let done = started.recv().expect("it starts");
+    Served { path, done, stop: Some(stop), thread: Some(thread), _folder: folder }
+}
+
+impl Drop for Served {
+    fn drop(&mut self) {
+        self.stop.take();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has failed its own assertion already.
+            let _ = thread.join();
+        }
+    }
+}
