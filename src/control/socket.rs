@@ -192,6 +192,13 @@ pub fn identify(peer: PeerProcess, operators: Option<Gid>) -> Who {
     Who::new(&with_login(name, peer), peer.uid.as_raw(), rights)
 }
 
+/// Whoever started this process: for the screen of `run`. Asks the user database too.
+pub fn identify_self() -> Who {
+    // A process number is never negative.
+    let pid = std::process::id().cast_signed();
+    identify(PeerProcess { uid: Uid::effective(), gid: Gid::effective(), pid }, None)
+}
+
 /// Who became root through sudo or su is named by the user they logged in as, too (the SSH user).
 fn with_login(name: String, peer: PeerProcess) -> String {
     let login = std::fs::read_to_string(format!("/proc/{}/loginuid", peer.pid)).ok();
@@ -225,6 +232,12 @@ mod tests {
         assert_eq!(identify(nobody, Some(group)).rights, Rights::Operate);
         assert_eq!(identify(nobody, None).name(), "uid 3999999", "who is in no user database has a name too");
         assert_eq!(identify(peer(0, 0), None).name(), "root");
+    }
+
+    #[test]
+    fn who_started_the_engine_operates_its_screen() {
+        let who = identify_self();
+        assert_eq!((who.uid, who.rights), (Uid::effective().as_raw(), Rights::Operate));
     }
 
     #[test]

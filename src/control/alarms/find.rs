@@ -60,7 +60,8 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
         found.push(Alarm::ProtectionMissing { policy: policy.join(" + ") });
     }
     lesser(view, &mut found);
-    let gone = view.peers.iter().any(|peer| peer.gone.is_some());
+    // A peer that is gone or not heard yet is the cause, and has its own words.
+    let gone = view.peers.iter().any(|peer| peer.gone.is_some() || peer.mode.is_none());
     let known = view.hold.is_some() || view.observe_only || view.able == Ability::Cannot(Unable::SteppedDown);
     if !view.forecast.ready && !gone && !known && view.transition.is_none() {
         found.push(Alarm::TakeoverNotReady { missing: missing() });
