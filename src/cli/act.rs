@@ -259,3 +259,6 @@ fn print(plan: &Plan) -> String {
         plan.expires_ms.div_ceil(1_000)
     )
 }
+
+#[cfg(test)]
+mod tests;

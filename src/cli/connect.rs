@@ -4,7 +4,10 @@
 //! neither is needed: each leaves a marker among the abstract sockets, which vanishes with its process. A controller found
 //! by its marker is only trusted when root or this user runs it, because anybody may leave such a marker.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+
+use nix::unistd::Uid;
 
 use crate::config::{Config, locate};
 use crate::control::client::{Client, ClientError, connect as connect_to};
@@ -117,15 +120,18 @@ fn parse_markers(table: &str) -> Vec<Marked> {
     table.lines().filter_map(parse).collect()
 }
 
-/// Whether root or this user answers there. Who does not answer at all is kept: that is worth an error, not a silence.
+/// Whether root or this user answers there. One that is frozen, with its queue full, is kept when its file is theirs:
+/// that is worth an error, not a silence.
 fn is_trusted(found: &Marked) -> bool {
+    let ours = |uid: Uid| uid.is_root() || uid == Uid::effective();
     match connect_to(&found.socket) {
-        Ok(stream) => {
-            peer_process(&stream).is_ok_and(|peer| peer.uid.is_root() || peer.uid == nix::unistd::Uid::effective())
+        Ok(stream) => peer_process(&stream).is_ok_and(|peer| ours(peer.uid)),
+        Err(ClientError::NoController { error, .. }) if error.kind() == std::io::ErrorKind::WouldBlock => {
+            std::fs::symlink_metadata(&found.socket).is_ok_and(|meta| ours(Uid::from_raw(meta.uid())))
         }
-        Err(ClientError::NoController { error, .. }) => error.kind() == std::io::ErrorKind::WouldBlock,
         Err(
-            ClientError::Silent { .. }
+            ClientError::NoController { .. }
+            | ClientError::Silent { .. }
             | ClientError::Closed { .. }
             | ClientError::Foreign { .. }
             | ClientError::Refused { .. },
@@ -153,6 +159,21 @@ mod tests {
     fn a_named_socket_is_used_as_it_is() {
         let global = Global { socket: Some(PathBuf::from("/run/x.sock")), ..Global::default() };
         assert_eq!(socket_path(&global).ok(), Some(PathBuf::from("/run/x.sock")));
+    }
+
+    #[test]
+    fn a_running_controller_is_found_by_its_marker_and_two_of_a_name_are_not_guessed_between() {
+        // Other tests run controllers too: this name is this test's own.
+        let name = format!("marked-{}", std::process::id());
+        let mut view = crate::control::examples::secondary();
+        view.name = name.as_str().into();
+        let global = Global { member: Some(name), ..Global::default() };
+        let one = crate::control::fake_node::serve(view.clone());
+        assert_eq!(socket_path(&global).expect("one is found"), one.path);
+        let two = crate::control::fake_node::serve(view);
+        let error = socket_path(&global).expect_err("two are not guessed between");
+        assert!(error.to_string().contains(&two.path.display().to_string()), "{error}");
+        assert_eq!(error.exit(), Exit::Usage);
     }
 
     #[test]

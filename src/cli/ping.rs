@@ -183,6 +183,19 @@ mod tests {
     }
 
     #[test]
+    fn n9_ping_asks_the_controller_and_ends_with_the_sum() {
+        let served = crate::control::fake_node::serve(crate::control::examples::secondary());
+        let mut client = Client::open(&served.path).expect("it is served");
+        let args = PingArgs { peer: None, count: 3, interval: Duration::from_millis(1), json: true };
+        let mut out = Vec::new();
+        assert_eq!(ping(&mut client, &args, &mut out).expect("it answers"), Exit::Done);
+        let document: serde_json::Value = serde_json::from_slice(&out).expect("one document");
+        assert_eq!(document["peers"][0]["answered"], 3);
+        let nobody = PingArgs { peer: Some("nobody".to_owned()), ..args };
+        assert_eq!(ping(&mut client, &nobody, &mut Vec::new()).expect("it answers"), Exit::Failed);
+    }
+
+    #[test]
     fn the_median_of_two_is_their_mean() {
         assert_eq!(Spread::of([10, 20].into_iter()), Some(Spread { min: 10, median: 15, max: 20 }));
         assert_eq!(Spread::of([].into_iter()), None);

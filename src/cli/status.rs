@@ -148,12 +148,7 @@ fn human(status: &Status) -> String {
     }
     let three = words::row_three(status);
     text += &format!("{}   {}   {}   {}\n", three.judgement, three.protection, three.hold, three.attached);
-    text += &format!(
-        "why: {} ({}), {} long\n",
-        status.reason.text,
-        status.reason.clause,
-        words::lasting(ms(status.since_ms))
-    );
+    text += &format!("why: {} ({}), {}\n", status.reason.text, status.reason.clause, words::ago(ms(status.since_ms)));
     if let Some(change) = &status.transition {
         let since = words::lasting(ms(change.since_ms));
         text += &format!("waiting for: {}, since {since}\n", change.waiting_for);
@@ -186,7 +181,7 @@ fn human(status: &Status) -> String {
 fn alarms(status: &Status, text: &mut String) {
     for alarm in &status.alarms {
         let since = words::lasting(ms(alarm.since_ms));
-        *text += &format!("{}: {}, for {since}\n", class_word(alarm.class), alarm.text);
+        *text += &format!("{}: {}   for {since}\n", class_word(alarm.class), alarm.text);
         if alarm.class == AlarmClass::Note {
             continue;
         }
@@ -271,4 +266,81 @@ fn shaped(text: &str, charset: Charset) -> String {
         (letter, Charset::Utf8 | Charset::Ascii) => letter,
     };
     text.chars().map(shape).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::alarms::Around;
+    use crate::control::compose::{Surroundings, compose};
+    use crate::control::desk::Desk;
+    use crate::control::examples::{around, primary, secondary, with_gone};
+    use crate::control::fake_node;
+    use crate::negotiation::view::{Gone, View};
+
+    fn status(view: &View) -> Status {
+        let alarms = Desk::new(view.name.as_str(), 0).alarms(view, Around::default());
+        compose(view, &Surroundings { alarms, ..around() })
+    }
+
+    #[test]
+    fn u7_a_healthy_secondary_for_a_person() {
+        insta::assert_snapshot!(human(&status(&secondary())), @r#"
+        you are on  beta     ○ SECONDARY  stands by, term 7      substation-7  03:12:44
+        the other   alpha    ■ PRIMARY    acts, term 7           heard just now
+        ONE ACTS   UNPROTECTED   no hold   attached: nobody
+        why: a controller boots as Secondary (N1), 1:39 ago
+        If alpha fails now: beta acts after about 3.0 s: READY
+          ok  beta is fit, health 0.98
+        Link to alpha: 0 of 0 paths up
+        Health: beta 0.98   alpha 0.97   limit 0.75
+        "#);
+    }
+
+    #[test]
+    fn u13_an_alarm_says_what_to_do_also_on_the_command_line() {
+        insta::assert_snapshot!(human(&status(&with_gone(primary(), Gone::Silent))), @r#"
+        you are on  alpha    ■ PRIMARY    acts, term 7           substation-7  03:12:44
+        the other   beta     ? SILENT     may act by now         silent for 2 min 14 s
+        ONE ACTS, the other is unknown   UNPROTECTED   no hold   attached: nobody
+        why: a controller boots as Secondary (N1), 1:39 ago
+        WARNING: beta is silent: not redundant   for 0 s
+          first   Find out whether beta is on: lamps, its console, call the site.
+          then    It is on: look at the network between the two. Off: start it.
+          then    Until beta is back there is no second member; it joins by itself.
+          do not  take beta for off because it is silent: it may act.
+        If alpha fails now: beta acts after about 3.0 s: NOT READY
+          ok  beta is fit, health 0.98
+        Link to beta: 0 of 0 paths up
+        Health: alpha 0.98   beta 0.97   limit 0.75
+        "#);
+    }
+
+    #[test]
+    fn a_watched_line_changes_only_with_what_matters() {
+        let mut view = secondary();
+        let before = one_line(&status(&view));
+        view.now = view.now + Duration::from_secs(5);
+        assert_eq!(one_line(&status(&view)), before);
+        let gone = one_line(&status(&with_gone(secondary(), Gone::Silent)));
+        assert!(gone.contains("WARNING: alpha is silent"), "{gone}");
+    }
+
+    #[test]
+    fn foreign_text_cannot_move_the_cursor_and_ascii_stays_ascii() {
+        assert_eq!(shaped("a\x1b[2Jb\n", Charset::Utf8), "a?[2Jb\n");
+        assert_eq!(shaped("■ ○ é", Charset::Ascii), "# o ?");
+        assert_eq!(shaped("■ ○ é", Charset::Utf8), "■ ○ é");
+    }
+
+    #[test]
+    fn u7_json_is_exactly_one_document() {
+        let served = fake_node::serve(secondary());
+        let mut client = Client::open(&served.path).expect("it is served");
+        let mut out = Vec::new();
+        let exit = once(&mut client, &StatusArgs { json: true, watch: false }, &mut out).expect("it answers");
+        assert_eq!(exit, Exit::Done);
+        let back: Status = serde_json::from_slice(&out).expect("one document");
+        assert_eq!(back.node, "beta");
+    }
 }

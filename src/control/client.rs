@@ -77,14 +77,16 @@ pub struct Client {
 
 /// Connects without ever blocking: a full queue of a frozen controller is an error, not a wait.
 pub fn connect(path: &Path) -> Result<UnixStream, ClientError> {
-    let open = || -> io::Result<UnixStream> {
-        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
-        socket.set_nonblocking(true)?;
-        socket.connect(&socket2::SockAddr::unix(path)?)?;
-        socket.set_nonblocking(false)?;
-        Ok(socket.into())
-    };
-    open().map_err(|error| ClientError::NoController { path: path.to_owned(), error })
+    connect_to_socket(path).map_err(|error| ClientError::NoController { path: path.to_owned(), error })
+}
+
+/// As [`connect`], with what the system said.
+pub(super) fn connect_to_socket(path: &Path) -> io::Result<UnixStream> {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&socket2::SockAddr::unix(path)?)?;
+    socket.set_nonblocking(false)?;
+    Ok(socket.into())
 }
 
 impl Client {

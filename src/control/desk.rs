@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::negotiation::time::Instant;
 use crate::negotiation::view::View;
 
-use super::alarms::{Alarm, Around, alarms_from};
+use super::alarms::{Alarm, Around, NOBODY_ACTS, alarms_from};
 use super::compose::judge;
 use super::plan::{Action, LineState, Plan};
 use super::plans::{Draft, Others, plan_for};
@@ -210,11 +210,13 @@ impl Desk {
         self.open.as_ref().map(|open| self.shown(open, now))
     }
 
-    /// When to look again without any other cause ([`Desk::refresh`], then a new status).
+    /// When to look again without any other cause: [`Desk::refresh`], then [`Desk::alarms`] for a new status. Both
+    /// together move it on.
     pub fn next_deadline(&self, boot_timeout: Duration) -> Option<Instant> {
         let plan = self.open.as_ref().map(|open| open.opened + PLAN_LASTS);
-        // One nanosecond more, because the alarm asks for longer than the time.
-        let nobody = self.nobody_since.map(|since| since + boot_timeout + Duration::from_nanos(1));
+        // Once the alarm stands, time alone changes nothing. One nanosecond more, because it asks for longer than the time.
+        let waiting = self.nobody_since.filter(|_| !self.standing.contains_key(NOBODY_ACTS));
+        let nobody = waiting.map(|since| since + boot_timeout + Duration::from_nanos(1));
         [plan, nobody].into_iter().flatten().min()
     }
 

@@ -20,4 +20,6 @@ pub mod who;
 pub mod words;
 
 #[cfg(test)]
-mod examples;
+pub(crate) mod examples;
+#[cfg(test)]
+pub(crate) mod fake_node;

@@ -229,3 +229,6 @@ fn line_of(reply: &Reply) -> serde_json::Result<Vec<u8>> {
     line.push(b'\n');
     Ok(line)
 }
+
+#[cfg(test)]
+mod tests;

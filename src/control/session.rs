@@ -317,3 +317,6 @@ async fn changed(watched: &mut Option<watch::Receiver<Arc<Status>>>) -> Result<(
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

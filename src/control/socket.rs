@@ -8,7 +8,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
+use std::os::unix::net::{SocketAddr, UnixListener};
 use std::path::{Path, PathBuf};
 
 use nix::sys::socket::{getsockopt, sockopt};
@@ -135,11 +135,13 @@ fn check_stale(path: &Path) -> Result<(), SocketError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(error) => Err(system("look at", error)),
         Ok(meta) if !meta.file_type().is_socket() => Err(SocketError::NotASocket(path.to_owned())),
-        Ok(_) => match UnixStream::connect(path) {
+        Ok(_) => match super::client::connect_to_socket(path) {
             Ok(_) => Err(SocketError::InUse(path.to_owned())),
             // The rename replaces it.
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            // A frozen controller, with its queue full.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(SocketError::InUse(path.to_owned())),
             Err(error) => Err(system("try", error)),
         },
     }
@@ -190,6 +192,13 @@ pub fn identify(peer: PeerProcess, operators: Option<Gid>) -> Who {
     Who::new(&with_login(name, peer), peer.uid.as_raw(), rights)
 }
 
+/// Whoever started this process: for the screen of `run`. Asks the user database too.
+pub fn identify_self() -> Who {
+    // A process number is never negative.
+    let pid = std::process::id().cast_signed();
+    identify(PeerProcess { uid: Uid::effective(), gid: Gid::effective(), pid }, None)
+}
+
 /// Who became root through sudo or su is named by the user they logged in as, too (the SSH user).
 fn with_login(name: String, peer: PeerProcess) -> String {
     let login = std::fs::read_to_string(format!("/proc/{}/loginuid", peer.pid)).ok();
@@ -201,5 +210,49 @@ fn with_login(name: String, peer: PeerProcess) -> String {
             Ok(None) | Err(_) => name,
         },
         None => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(uid: u32, gid: u32) -> PeerProcess {
+        // No process has this number: nobody is logged in behind it.
+        PeerProcess { uid: Uid::from_raw(uid), gid: Gid::from_raw(gid), pid: i32::MAX }
+    }
+
+    #[test]
+    fn u2_root_the_engines_user_and_the_group_operate_and_others_watch() {
+        let (nobody, group) = (peer(3_999_999, 3_999_999), Gid::from_raw(3_999_999));
+        assert_eq!(identify(peer(0, 0), None).rights, Rights::Operate);
+        assert_eq!(identify(peer(Uid::effective().as_raw(), 9), None).rights, Rights::Operate);
+        assert_eq!(identify(nobody, None).rights, Rights::Watch);
+        assert_eq!(identify(nobody, Some(Gid::from_raw(3_999_998))).rights, Rights::Watch);
+        assert_eq!(identify(nobody, Some(group)).rights, Rights::Operate);
+        assert_eq!(identify(nobody, None).name(), "uid 3999999", "who is in no user database has a name too");
+        assert_eq!(identify(peer(0, 0), None).name(), "root");
+    }
+
+    #[test]
+    fn who_started_the_engine_operates_its_screen() {
+        let who = identify_self();
+        assert_eq!((who.uid, who.rights), (Uid::effective().as_raw(), Rights::Operate));
+    }
+
+    #[test]
+    fn a_group_that_is_not_there_is_said() {
+        assert_eq!(find_group("").expect("none is fine"), None);
+        let error = find_group("no-such-group-here").expect_err("it is not there");
+        assert!(error.to_string().contains("control.group"), "{error}");
+        assert_eq!(find_group("root").expect("it is there"), Some(Gid::from_raw(0)));
+    }
+
+    #[test]
+    fn a_socket_says_who_is_at_the_other_end() {
+        let (one, _other) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let peer = peer_process(&one).expect("Linux knows");
+        assert_eq!(peer.uid, Uid::effective());
+        assert_eq!(peer.pid, i32::try_from(std::process::id()).expect("it fits"));
     }
 }

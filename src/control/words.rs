@@ -99,7 +99,8 @@ pub fn peer_that_matters(status: &Status) -> Option<&Peer> {
 pub fn row_two(status: &Status) -> Option<MemberRow> {
     let peer = peer_that_matters(status)?;
     let (mark, word, does) = match (peer.gone.as_deref(), peer.mode) {
-        (Some("silent"), _) => (Mark::Unknown, "SILENT", "may still act".to_owned()),
+        (Some("silent"), Some(Mode::Primary)) => (Mark::Unknown, "SILENT", "may still act".to_owned()),
+        (Some("silent"), _) => (Mark::Unknown, "SILENT", "may act by now".to_owned()),
         (Some("never_heard"), _) => (Mark::Unknown, "NEVER HEARD", "may act".to_owned()),
         (Some("crashed"), _) => (Mark::StandsBy, "CRASHED", "its process is gone".to_owned()),
         (Some("stopped"), _) => (Mark::StandsBy, "STOPPED", "said that it stops".to_owned()),
@@ -215,7 +216,10 @@ pub fn milliseconds(us: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::compose::compose;
+    use super::super::examples::{around, primary, secondary, with_gone};
     use super::*;
+    use crate::negotiation::view::Gone;
 
     #[test]
     fn ages_are_coarse() {
@@ -225,6 +229,44 @@ mod tests {
         assert_eq!(of(106), "1:46 ago");
         assert_eq!(of(7_300), "2 h ago");
         assert_eq!(of(3 * 86_400 + 5), "3d ago");
+    }
+
+    fn rows(view: &crate::negotiation::view::View) -> (MemberRow, MemberRow, JudgementRow) {
+        let status = compose(view, &around());
+        (row_one(&status), row_two(&status).expect("there is a peer"), row_three(&status))
+    }
+
+    #[test]
+    fn rows_one_to_three_say_who_acts_and_what_is_known_of_the_other() {
+        let (one, two, three) = rows(&secondary());
+        assert_eq!((one.mark, one.word, one.does.as_str()), (Mark::StandsBy, "SECONDARY", "stands by, term 7"));
+        assert_eq!((two.mark, two.word, two.does.as_str()), (Mark::Acts, "PRIMARY", "acts, term 7"));
+        assert_eq!(two.tail, "heard just now");
+        assert_eq!((three.judgement.as_str(), three.protection.as_str()), ("ONE ACTS", "UNPROTECTED"));
+        assert_eq!((three.hold.as_str(), three.attached.as_str()), ("no hold", "attached: nobody"));
+    }
+
+    #[test]
+    fn row_two_says_what_a_member_that_is_gone_may_do() {
+        for (gone, mark, word, does) in [
+            (Gone::Silent, Mark::Unknown, "SILENT", "may still act"),
+            (Gone::NeverHeard, Mark::Unknown, "NEVER HEARD", "may act"),
+            (Gone::Crashed, Mark::StandsBy, "CRASHED", "its process is gone"),
+            (Gone::Stopped, Mark::StandsBy, "STOPPED", "said that it stops"),
+        ] {
+            let (_, two, _) = rows(&with_gone(secondary(), gone));
+            assert_eq!((two.mark, two.word, two.does.as_str()), (mark, word, does));
+        }
+        let (_, two, three) = rows(&with_gone(secondary(), Gone::Silent));
+        assert_eq!(two.tail, "silent for 2 min 14 s");
+        assert_eq!(three.judgement, "NOBODY ACTS");
+    }
+
+    #[test]
+    fn two_that_act_are_shouted() {
+        let mut view = primary();
+        view.peers[0].mode = Some(crate::negotiation::message::Mode::Primary);
+        assert_eq!(rows(&view).2.judgement, "!! TWO ACT");
     }
 
     #[test]

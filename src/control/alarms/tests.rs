@@ -2,8 +2,10 @@
 
 use super::super::examples::{at, primary, secondary, term, with_gone};
 use super::*;
+use crate::control::status::LinkState;
+use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::settings::{AgreementKey, Protection};
-use crate::negotiation::view::HoldView;
+use crate::negotiation::view::{HoldView, View};
 
 fn around() -> Around {
     Around { boot_timeout: Duration::from_secs(10), ..Around::default() }
@@ -22,7 +24,7 @@ fn bent(bend: impl FnOnce(&mut View)) -> View {
 /// One of each kind. The match makes the compiler ask for a new one here.
 fn one_of_each() -> Vec<Alarm> {
     let name = || "alpha".to_owned();
-    let gone = |gone| Alarm::PeerGone { peer: name(), gone, heard: None, may_act: MayAct::Yes };
+    let gone = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::Yes };
     let all = vec![
         Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::This },
         Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::Other },
@@ -88,6 +90,17 @@ fn u13_every_alarm_says_what_to_do_first_then_and_what_not_to_do() {
         assert!(!words.then.is_empty() && words.then.iter().all(|line| !line.is_empty()), "{alarm:?}");
         assert!(alarm.id().starts_with(alarm.kind()));
     }
+}
+
+/// On a terminal of 80 columns the words stand after "first   " and two margins. Names count as short ones here.
+#[test]
+fn u8_what_to_do_fits_a_line_of_80_columns() {
+    let mut long = Vec::new();
+    for words in one_of_each().iter().map(Alarm::words) {
+        let lines = words.then.into_iter().chain([words.first, words.do_not, words.text]);
+        long.extend(lines.filter(|line| line.chars().count() > 70));
+    }
+    assert_eq!(long, Vec::<String>::new());
 }
 
 #[test]

@@ -165,10 +165,13 @@ fn u13_the_first_cause_stays_on_top_and_what_is_over_goes_by_itself() {
     let alarms = desk.alarms(&view, around());
     assert_eq!(ids(&alarms), ["state_not_durable", "peer_silent:alpha", "history_unknown"]);
     assert_eq!(alarms[1].since_ms, 5_000);
+    let waits = desk.next_deadline(Duration::from_secs(10)).expect("nobody acts since 100 s");
+    assert!(waits > at(110) && waits < at(111));
     view.durable = true;
     view.now = at(111);
     let alarms = desk.alarms(&view, around());
     assert_eq!(ids(&alarms), ["nobody_acts", "peer_silent:alpha", "history_unknown"]);
+    assert_eq!(desk.next_deadline(Duration::from_secs(10)), None, "a deadline does not stay in the past");
     assert_eq!(desk.alarms(&secondary(), around()), []);
 }
 
