@@ -70,7 +70,7 @@ async fn n3_before_the_first_connection_each_failed_round_is_told() {
     let mut beta = group.start(BETA).await;
     for _ in 0..3 {
         beta.until(|event| match event {
-            LinkEvent::ConnectFailed { peer } => Some(assert_eq!(*peer, ALPHA)),
+            LinkEvent::ConnectFailed { peer } => (*peer == ALPHA).then_some(()),
             LinkEvent::Refused { .. } => panic!("nothing was ever connected, so nothing crashed"),
             _ => None,
         })
@@ -88,4 +88,29 @@ async fn listening_sockets_are_closed_last_and_then_refuse() {
     let error = std::net::TcpStream::connect(address).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
     StdListener::bind(address).expect("the port is free again");
+}
+
+#[tokio::test]
+async fn n15_a_network_that_is_not_there_at_boot_does_not_keep_the_other_from_serving() {
+    let mut group = Group::pair();
+    let mut settings = group.settings(ALPHA);
+    drop(group.sockets(ALPHA));
+    // An address for documentation, which no machine has.
+    settings.members[0].addresses.push("192.0.2.1:7400".parse().unwrap());
+    let (links, mut events) = start(settings.clone()).await.unwrap();
+    let _beta = group.start(BETA).await;
+    while !matches!(events.recv().await, Some(LinkEvent::Up { .. })) {}
+    links.shutdown().await;
+    settings.members[0].addresses.remove(0);
+    settings.members[1].addresses = vec!["192.0.2.2:7400".parse().unwrap()];
+    let error = start(settings).await.err().map(|error| error.to_string()).unwrap();
+    assert!(error.contains("192.0.2.1:7400") && error.contains("wrong member name?"), "{error}");
+}
+
+#[tokio::test]
+async fn an_address_that_is_taken_is_named() {
+    let mut group = Group::pair();
+    let _alpha = group.start(ALPHA).await;
+    let error = start(group.settings(ALPHA)).await.err().map(|error| error.to_string()).unwrap();
+    assert!(error.contains(&group.addresses[0][0].to_string()) && error.contains("another tandem"), "{error}");
 }

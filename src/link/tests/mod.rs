@@ -3,6 +3,7 @@
 //! Every port is chosen by the system. Nothing sleeps for luck: tests wait for events, with a deadline.
 
 mod crash;
+mod document;
 mod paths;
 mod refusals;
 mod rig;
