@@ -233,6 +233,32 @@ impl Rule {
         }
     }
 
+    /// Whether nobody asked for it: frequent changes of this kind are flapping (S6).
+    pub fn is_automatic(&self) -> bool {
+        match self {
+            Rule::Booted
+            | Rule::Released { .. }
+            | Rule::OperatorTookOver { .. }
+            | Rule::OperatorForced { .. }
+            | Rule::HandedOver { cause: HandOverCause::Operator, .. }
+            | Rule::SteppedDown { .. }
+            | Rule::Stopping { .. } => false,
+            Rule::NeverHeard { .. }
+            | Rule::ToldPrimary { .. }
+            | Rule::PeerSilent { .. }
+            | Rule::PeerCrashed { .. }
+            | Rule::PeerStopped { .. }
+            | Rule::YieldedTo { .. }
+            | Rule::YieldedByRelay { .. }
+            | Rule::HandedOver { cause: HandOverCause::Health, .. }
+            | Rule::LostMajority { .. }
+            | Rule::Stalled { .. }
+            | Rule::AbandonedForPrimary { .. }
+            | Rule::AbandonedForChange { .. }
+            | Rule::AbandonedForDisk => true,
+        }
+    }
+
     /// The reason as a sentence without a full stop, for a line on the screen.
     pub fn text(&self) -> String {
         match self {

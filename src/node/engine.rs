@@ -268,8 +268,7 @@ impl Engine {
 
     fn mode_changed(&mut self, now: Instant, decision: Decision) {
         self.supervisor.status(&decision.text());
-        let before = self.mode_changes.back().copied();
-        if before.is_none_or(|before| before != now) && !matches!(decision.rule, Rule::Booted) {
+        if decision.rule.is_automatic() {
             self.mode_changes.push_back(now);
         }
         self.note(Entry::Decision(decision));
