@@ -14,6 +14,7 @@ use crate::control::words;
 use super::args::{Global, StatusArgs};
 use super::connect::connect;
 use super::exit::Exit;
+use super::plain::plain;
 
 /// Without news for so long, a watched controller is taken for frozen: it sends a status every second.
 const NEWS: Duration = Duration::from_secs(10);
@@ -257,15 +258,17 @@ enum Charset {
 }
 
 fn shaped(text: &str, charset: Charset) -> String {
-    let shape = |letter: char| match (letter, charset) {
-        ('\n', _) => '\n',
-        (control, _) if control.is_control() => '?',
-        ('■', Charset::Ascii) => '#',
-        ('○', Charset::Ascii) => 'o',
-        (letter, Charset::Ascii) if !letter.is_ascii() => '?',
-        (letter, Charset::Utf8 | Charset::Ascii) => letter,
+    let ascii = |letter: char| match letter {
+        '■' => '#',
+        '○' => 'o',
+        letter if letter.is_ascii() => letter,
+        _ => '?',
     };
-    text.chars().map(shape).collect()
+    let line = |line: &str| match charset {
+        Charset::Utf8 => plain(line).into_owned(),
+        Charset::Ascii => plain(line).chars().map(ascii).collect(),
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]
@@ -328,7 +331,7 @@ mod tests {
 
     #[test]
     fn foreign_text_cannot_move_the_cursor_and_ascii_stays_ascii() {
-        assert_eq!(shaped("a\x1b[2Jb\n", Charset::Utf8), "a?[2Jb\n");
+        assert_eq!(shaped("a\x1b[2Jb\nc\n", Charset::Utf8), "a\\u{1b}[2Jb\nc\n");
         assert_eq!(shaped("■ ○ é", Charset::Ascii), "# o ?");
         assert_eq!(shaped("■ ○ é", Charset::Utf8), "■ ○ é");
     }

@@ -184,6 +184,15 @@ pub enum Alarm {
     },
 }
 
+/// When an alarm is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// As soon as it is found.
+    AtOnce,
+    /// When it has stood for `negotiation.boot_timeout`.
+    AfterBootTimeout,
+}
+
 /// Whether a member that is not heard may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MayAct {
@@ -214,6 +223,31 @@ impl Alarm {
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. } => AlarmClass::Warning,
             Alarm::Held { .. } | Alarm::ObserveOnly | Alarm::Refused { .. } => AlarmClass::Note,
+        }
+    }
+
+    /// When it is told. What passes by itself at a start or a hand-over would only teach people to ignore alarms.
+    pub fn told(&self) -> Told {
+        match self {
+            Alarm::TakeoverNotReady { .. } | Alarm::HistoryUnknown | Alarm::LinkDown { .. } => Told::AfterBootTimeout,
+            Alarm::TwoPrimaries { .. }
+            | Alarm::NobodyActs { .. }
+            | Alarm::StateNotDurable { .. }
+            | Alarm::Forced { .. }
+            | Alarm::ProtectionMissing { .. }
+            | Alarm::PeerGone { .. }
+            | Alarm::PathDown { .. }
+            | Alarm::SettingsDiffer { .. }
+            | Alarm::HoldNotTold { .. }
+            | Alarm::SteppedDown { .. }
+            | Alarm::Unhealthy { .. }
+            | Alarm::Flapping { .. }
+            | Alarm::JournalLosing { .. }
+            | Alarm::WrongKey { .. }
+            | Alarm::SecondInstance { .. }
+            | Alarm::Held { .. }
+            | Alarm::ObserveOnly
+            | Alarm::Refused { .. } => Told::AtOnce,
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::negotiation::time::Instant;
 use crate::negotiation::view::View;
 
-use super::alarms::{Alarm, Around, NOBODY_ACTS, alarms_from};
+use super::alarms::{Alarm, Around, NOBODY_ACTS, Told, alarms_from};
 use super::compose::judge;
 use super::plan::{Action, LineState, Plan};
 use super::plans::{Draft, Others, plan_for};
@@ -55,6 +55,8 @@ struct OpenPlan {
 #[derive(Debug)]
 struct Standing {
     since: Instant,
+    /// Whether it was shown to anybody: what settles by itself is not, for a while.
+    told: bool,
     seen: Option<status::Seen>,
 }
 
@@ -216,8 +218,10 @@ impl Desk {
         let plan = self.open.as_ref().map(|open| open.opened + PLAN_LASTS);
         // Once the alarm stands, time alone changes nothing. One nanosecond more, because it asks for longer than the time.
         let waiting = self.nobody_since.filter(|_| !self.standing.contains_key(NOBODY_ACTS));
-        let nobody = waiting.map(|since| since + boot_timeout + Duration::from_nanos(1));
-        [plan, nobody].into_iter().flatten().min()
+        let settling = self.standing.values().filter(|standing| !standing.told).map(|standing| standing.since);
+        let alarm = waiting.into_iter().chain(settling).min();
+        let alarm = alarm.map(|since| since + boot_timeout + Duration::from_nanos(1));
+        [plan, alarm].into_iter().flatten().min()
     }
 
     /// For how long nobody has been known to act; none while somebody is. To be asked whenever the view changes, so that
@@ -233,15 +237,24 @@ impl Desk {
     }
 
     /// What is wrong now, worst class first and within a class what began first; `around.nobody_acts_for` is filled in
-    /// here. What is over is gone without being cleared.
+    /// here. What is over is gone without being cleared; what settles by itself is only told when it has not.
     pub fn alarms(&mut self, view: &View, mut around: Around) -> Vec<status::Alarm> {
         around.nobody_acts_for = self.nobody_acts_for(view);
-        let found = alarms_from(view, &around);
+        let (found, boot_timeout) = (alarms_from(view, &around), around.boot_timeout);
         let ids: Vec<String> = found.iter().map(Alarm::id).collect();
         self.standing.retain(|id, _| ids.contains(id));
         let mut alarms: Vec<(Instant, status::Alarm)> = Vec::new();
         for (alarm, id) in found.iter().zip(ids) {
-            let standing = self.standing.entry(id.clone()).or_insert(Standing { since: view.now, seen: None });
+            let new = Standing { since: view.now, told: false, seen: None };
+            let standing = self.standing.entry(id.clone()).or_insert(new);
+            let settling = match alarm.told() {
+                Told::AtOnce => false,
+                Told::AfterBootTimeout => view.now.since(standing.since) <= boot_timeout,
+            };
+            if settling && !standing.told {
+                continue;
+            }
+            standing.told = true;
             let words = alarm.words();
             let shown = status::Alarm {
                 id,
@@ -262,7 +275,7 @@ impl Desk {
 
     /// Marks every standing alarm as seen that nobody has seen yet. `time` is RFC 3339. Returns how many there were.
     pub fn seen(&mut self, by: &Who, time: &str) -> usize {
-        let unseen = self.standing.values_mut().filter(|standing| standing.seen.is_none());
+        let unseen = self.standing.values_mut().filter(|standing| standing.told && standing.seen.is_none());
         unseen
             .map(|standing| standing.seen = Some(status::Seen { by: by.name().to_owned(), time: time.to_owned() }))
             .count()

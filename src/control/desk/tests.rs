@@ -163,16 +163,35 @@ fn u13_the_first_cause_stays_on_top_and_what_is_over_goes_by_itself() {
     view.durable = false;
     view.history_unknown = true;
     let alarms = desk.alarms(&view, around());
-    assert_eq!(ids(&alarms), ["state_not_durable", "peer_silent:alpha", "history_unknown"]);
+    assert_eq!(ids(&alarms), ["state_not_durable", "peer_silent:alpha"]);
     assert_eq!(alarms[1].since_ms, 5_000);
     let waits = desk.next_deadline(Duration::from_secs(10)).expect("nobody acts since 100 s");
     assert!(waits > at(110) && waits < at(111));
     view.durable = true;
     view.now = at(111);
     let alarms = desk.alarms(&view, around());
-    assert_eq!(ids(&alarms), ["nobody_acts", "peer_silent:alpha", "history_unknown"]);
-    assert_eq!(desk.next_deadline(Duration::from_secs(10)), None, "a deadline does not stay in the past");
+    assert_eq!(ids(&alarms), ["nobody_acts", "peer_silent:alpha"]);
+    let waits = desk.next_deadline(Duration::from_secs(10)).expect("history unknown since 105 s");
+    assert!(waits > at(115), "a deadline does not stay in the past");
+    view.now = at(116);
+    assert_eq!(ids(&desk.alarms(&view, around())), ["nobody_acts", "peer_silent:alpha", "history_unknown"]);
+    assert_eq!(desk.next_deadline(Duration::from_secs(10)), None);
     assert_eq!(desk.alarms(&secondary(), around()), []);
+}
+
+#[test]
+fn u12_a_promise_after_a_hand_over_is_no_alarm_but_a_takeover_that_stays_impossible_is() {
+    let mut desk = desk();
+    let around = || Around { boot_timeout: Duration::from_secs(10), ..Around::default() };
+    let mut view = secondary();
+    view.forecast.ready = false;
+    assert_eq!(desk.alarms(&view, around()), []);
+    assert_eq!(desk.seen(&ops(), "2026-11-21T03:14:31+01:00"), 0, "what nobody was shown nobody has seen");
+    view.now = at(111);
+    let alarms = desk.alarms(&view, around());
+    assert_eq!((alarms[0].id.as_str(), alarms[0].since_ms), ("takeover_not_ready", 11_000));
+    view.forecast.ready = true;
+    assert_eq!(desk.alarms(&view, around()), []);
 }
 
 #[test]
