@@ -92,7 +92,7 @@ fn the_handshake_is_as_documented() {
     let mut caller = side(&[0x11; 32]).build_initiator().unwrap();
     let mut listener = side(&[0x22; 32]).build_responder().unwrap();
     let (mut message, mut payload) = ([0; 128], [0; 128]);
-    let mut framed = |message: &[u8]| with_length(&[&prologue[..], message].concat());
+    let framed = |message: &[u8]| with_length(&[&prologue[..], message].concat());
     let length = caller.write_message(&[], &mut message).unwrap();
     holds("opening-noise-caller", &framed(&message[..length]));
     listener.read_message(&message[..length], &mut payload).unwrap();

@@ -223,12 +223,12 @@ async fn n13_the_link_is_back_within_a_second_of_the_network() {
     let mut alpha = group.start(ALPHA).await;
     beta.up().await;
     alpha.up().await;
-    for _ in 0..3 {
+    for _ in 0..2 {
         cable.state.send_replace(State::Cut);
         beta.down().await;
         let mut opened = cable.opened.clone();
         let before = *opened.borrow();
-        opened.wait_for(|count| *count >= before + 12).await.expect("it goes on trying");
+        opened.wait_for(|count| *count >= before + 10).await.expect("it goes on trying");
         let back = std::time::Instant::now();
         cable.state.send_replace(State::Whole);
         beta.up().await;
