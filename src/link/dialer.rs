@@ -20,8 +20,8 @@ use super::rejection::RejectionKind;
 use super::session::lost;
 use super::shared::{NotAdmitted, Shared};
 
-/// A session that lived shorter than this counts as a failed attempt for the pause before the next one: whoever
-/// accepts and closes at once is not called in a tight loop.
+/// Sessions that live shorter than this are followed by growing pauses, as failed attempts are: whoever lets in and
+/// closes at once is not called in a tight loop.
 const SHORT_LIVED: Duration = Duration::from_millis(100);
 
 /// Keeps path `path` to `peer` connected until the link stops.
@@ -30,6 +30,7 @@ pub(super) async fn dial(peer: MemberId, path: usize, address: SocketAddr, share
         return;
     };
     let mut failures = 0;
+    let mut short_lived = 0;
     while !shared.stop.is_cancelled() {
         let began = Instant::now();
         let ended = tokio::select! {
@@ -39,16 +40,18 @@ pub(super) async fn dial(peer: MemberId, path: usize, address: SocketAddr, share
         match ended {
             Ok(met) => {
                 converse(met, path, &shared).await;
-                failures = if began.elapsed() < SHORT_LIVED { failures + 1 } else { 0 };
+                failures = 0;
+                short_lived = if began.elapsed() < SHORT_LIVED { short_lived + 1 } else { 0 };
             }
             Err((attempt, why)) => {
                 shared.change(|peers| peers.attempted(peer, path, attempt, why)).await;
                 failures += 1;
             }
         }
-        if failures > 0 {
+        let unsuccessful = failures.max(short_lived);
+        if unsuccessful > 0 {
             tokio::select! {
-                () = tokio::time::sleep(pause(failures, shared.settings.longest_pause())) => {}
+                () = tokio::time::sleep(pause(unsuccessful, shared.settings.longest_pause())) => {}
                 // Another path has gone too: whether everybody refuses is wanted at once.
                 () = went_down.notified() => failures = 0,
                 () = shared.stop.cancelled() => return,
