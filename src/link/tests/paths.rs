@@ -44,6 +44,25 @@ async fn n2_ipv6_works_alike() {
 }
 
 #[tokio::test]
+async fn n2_of_three_members_each_pair_shares_one_connection() {
+    let mut group = Group::on(&[&["127.0.0.1"], &["127.0.0.2"], &["127.0.0.3"]]);
+    let mut members = Vec::new();
+    for me in [GAMMA, ALPHA, BETA] {
+        members.push(group.start(me).await);
+    }
+    for member in &mut members {
+        member.up().await;
+        member.up().await;
+        let paths = member.links.paths();
+        assert!(paths.len() == 2 && paths.iter().all(|path| path.state == PathState::Up && path.reconnects == 0));
+        assert!(member.links.rejected().is_empty());
+    }
+    // Owners travel by name, so a term of alpha's is understood by gamma as beta tells it.
+    members[2].links.send(GAMMA, &beacon(5));
+    assert_eq!(members[0].beacon().await, 5);
+}
+
+#[tokio::test]
 async fn n19_what_members_must_agree_on_and_the_version_come_with_the_connection() {
     let mut group = Group::pair();
     let mut settings = group.settings(BETA);
