@@ -1,6 +1,6 @@
 //! Calls a lower member on one of its addresses, and again whenever the connection is gone, for ever (N13).
 //!
-//! After a loss the first attempts come at once and at 1, 2, 4 … ms, because a refusal of every address is the evidence
+//! After a loss the first six attempts come at once, the next after 1, 2, 4 … ms, because a refusal of every address is the evidence
 //! of a crash (N14); then they go on with jitter, often enough that a network that is back is used within a second.
 
 use std::io;
@@ -20,8 +20,8 @@ use super::rejection::RejectionKind;
 use super::session::lost;
 use super::shared::{NotAdmitted, Shared};
 
-/// A session that lived shorter than this counts as a failed attempt for the pause before the next one: whoever
-/// accepts and closes at once is not called in a tight loop.
+/// Sessions that live shorter than this are followed by growing pauses, as failed attempts are: whoever lets in and
+/// closes at once is not called in a tight loop.
 const SHORT_LIVED: Duration = Duration::from_millis(100);
 
 /// Keeps path `path` to `peer` connected until the link stops.
@@ -30,6 +30,7 @@ pub(super) async fn dial(peer: MemberId, path: usize, address: SocketAddr, share
         return;
     };
     let mut failures = 0;
+    let mut short_lived = 0;
     while !shared.stop.is_cancelled() {
         let began = Instant::now();
         let ended = tokio::select! {
@@ -39,16 +40,20 @@ pub(super) async fn dial(peer: MemberId, path: usize, address: SocketAddr, share
         match ended {
             Ok(met) => {
                 converse(met, path, &shared).await;
-                failures = if began.elapsed() < SHORT_LIVED { failures + 1 } else { 0 };
+                failures = 0;
+                short_lived = if began.elapsed() < SHORT_LIVED { short_lived + 1 } else { 0 };
             }
             Err((attempt, why)) => {
                 shared.change(|peers| peers.attempted(peer, path, attempt, why)).await;
                 failures += 1;
             }
         }
-        if failures > 0 {
+        let pause = pause(failures.max(short_lived), shared.settings.longest_pause());
+        if pause.is_zero() {
+            tokio::task::yield_now().await;
+        } else {
             tokio::select! {
-                () = tokio::time::sleep(pause(failures, shared.settings.longest_pause())) => {}
+                () = tokio::time::sleep(pause) => {}
                 // Another path has gone too: whether everybody refuses is wanted at once.
                 () = went_down.notified() => failures = 0,
                 () = shared.stop.cancelled() => return,
@@ -57,10 +62,17 @@ pub(super) async fn dial(peer: MemberId, path: usize, address: SocketAddr, share
     }
 }
 
-/// The pause after `failures` failed attempts in a row: 1, 2, 4 … ms up to `longest`, the longer ones with jitter, so
-/// that many callers do not come at once when a network is back.
+/// Attempts that follow each other without a pause. A dying process closes its sockets one by one, so the first may
+/// still find it listening, a few microseconds before it refuses; and a timer's shortest pause is a hundred times that.
+pub(super) const AT_ONCE: u32 = 6;
+
+/// The pause after `failures` failed attempts in a row: none at first, then 1, 2, 4 … ms up to `longest`, the longer ones
+/// with jitter, so that many callers do not come at once when a network is back.
 fn pause(failures: u32, longest: Duration) -> Duration {
-    let grown = Duration::from_millis(1 << failures.saturating_sub(1).min(16));
+    if failures < AT_ONCE {
+        return Duration::ZERO;
+    }
+    let grown = Duration::from_millis(1 << (failures - AT_ONCE).min(16));
     if grown < Duration::from_millis(32) && grown < longest {
         return grown;
     }
@@ -144,14 +156,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn n13_pauses_grow_from_a_millisecond_and_stay_below_the_longest() {
+    fn n13_pauses_grow_from_none_and_stay_below_the_longest() {
         let longest = Duration::from_millis(300);
-        let firsts: Vec<u128> = (1..=5).map(|failures| pause(failures, longest).as_millis()).collect();
-        assert_eq!(firsts, [1, 2, 4, 8, 16]);
-        for failures in 6..100 {
+        let firsts: Vec<u128> = (1..=10).map(|failures| pause(failures, longest).as_millis()).collect();
+        assert_eq!(firsts, [0, 0, 0, 0, 0, 1, 2, 4, 8, 16]);
+        for failures in 11..100 {
             let pause = pause(failures, longest);
             assert!(pause >= Duration::from_millis(16) && pause <= longest, "{failures}: {pause:?}");
         }
-        assert!(pause(9, Duration::from_millis(10)) <= Duration::from_millis(10));
+        assert!(pause(12, Duration::from_millis(10)) <= Duration::from_millis(10));
     }
 }

@@ -11,17 +11,18 @@ use socket2::SockRef;
 
 use crate::negotiation::member::MemberId;
 
-use super::dialer::open;
+use super::dialer::{AT_ONCE, open};
 use super::shared::Shared;
 
 /// The longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Looks at once and after 1, 2, 4 … ms, until every address refuses, the peer is back, or twice the reply timeout is
+/// Looks six times at once and then after 1, 2, 4 … ms, until every address refuses, the peer is back, or twice the reply timeout is
 /// over: by then silence has decided.
 pub(super) async fn probe(peer: MemberId, shared: Arc<Shared>) {
     let began = Instant::now();
     let mut pause = Duration::from_millis(1);
+    let mut looks = 0;
     while began.elapsed() < shared.settings.reply_timeout * 2 && !shared.peers().is_up(peer) {
         let refused = tokio::select! {
             refused = all_refuse(peer, &shared) => refused,
@@ -29,6 +30,11 @@ pub(super) async fn probe(peer: MemberId, shared: Arc<Shared>) {
         };
         if refused {
             return shared.change(|peers| peers.probed_refused(peer)).await;
+        }
+        looks += 1;
+        if looks < AT_ONCE {
+            tokio::task::yield_now().await;
+            continue;
         }
         tokio::select! {
             () = tokio::time::sleep(pause) => {}

@@ -137,14 +137,16 @@ impl LinkSettings {
         &self.members[self.me.index()]
     }
 
-    /// A handshake that takes longer is given up.
+    /// A handshake that takes longer is given up. Not shorter than a busy machine needs, however short the reply
+    /// timeout is: an unfinished handshake keeps nobody out.
     pub(super) fn handshake_deadline(&self) -> Duration {
-        self.reply_timeout.min(Duration::from_secs(2))
+        self.reply_timeout.clamp(Duration::from_millis(250), Duration::from_secs(2))
     }
 
-    /// How long the old session of a member is given to answer when a second one appears (N13).
+    /// How long the old session of a member is given to answer when a second one appears (N13). Shorter than a
+    /// handshake; and not so short that a busy member would lose its place to a second one of its name.
     pub(super) fn ask_deadline(&self) -> Duration {
-        (self.reply_timeout / 4).min(Duration::from_millis(500))
+        (self.reply_timeout / 4).clamp(Duration::from_millis(100), Duration::from_millis(500))
     }
 
     /// How long one connection attempt may take. With [`Self::longest_pause`] it stays below half of `boot_timeout`
@@ -208,6 +210,14 @@ mod tests {
             let settings = LinkSettings { boot_timeout, ..pair() };
             let round = settings.connect_timeout() + settings.longest_pause();
             assert!(round < boot_timeout / 2 && round < Duration::from_secs(1));
+        }
+    }
+
+    #[test]
+    fn n13_the_old_session_is_asked_within_the_new_ones_handshake() {
+        for reply_timeout in [1, 50, 300, 1000, 3000, 60_000].map(Duration::from_millis) {
+            let settings = LinkSettings { reply_timeout, ..pair() };
+            assert!(settings.ask_deadline() * 2 <= settings.handshake_deadline());
         }
     }
 

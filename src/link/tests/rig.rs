@@ -16,6 +16,7 @@ use crate::negotiation::time::Instant;
 
 pub const ALPHA: MemberId = MemberId(0);
 pub const BETA: MemberId = MemberId(1);
+pub const GAMMA: MemberId = MemberId(2);
 pub const KEY: [u8; 32] = [7; 32];
 const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
 
