@@ -82,6 +82,8 @@ impl Negotiator {
         }
         let rule = rule.clone();
         match how {
+            // A higher term was heard meanwhile: force means to act in one above it.
+            How::Forced if term.number <= self.floor() => self.begin(rule, how, out),
             How::Forced => self.become_primary(term, how, rule, out),
             How::ByRule => {
                 if term.number == self.floor() + 1 && self.may_take_over(Assume::Nothing) {

@@ -164,9 +164,11 @@ impl Negotiator {
             if !self.disk.holds(release.version) && !self.disk.failed {
                 return;
             }
-            let released = Message::Released(ReleasedMessage { term: release.term, to: release.to });
+            let Release { term, to, .. } = *release;
             self.release = None;
-            self.send_to_all(&released, out);
+            // The successor counts its time from now on, and so must the promise (N16).
+            self.promise = Some(Promise { to, until: self.now + self.promise_length() });
+            self.send_to_all(&Message::Released(ReleasedMessage { term, to }), out);
         }
         if self.stopping.is_some() && !self.stopped {
             self.send_to_all(&Message::Bye, out);
@@ -250,7 +252,8 @@ impl Negotiator {
         }
         // It was sent after the peer answered our latest answered question, so it is at most as old as that.
         if let Some(asked_at) = known.answered_question.filter(|_| mine) {
-            let consent = Consent { proposed: released.term.number + 1, written: true, released: true };
+            // Towards a majority only the answer counts that follows: it says whether the vote is on disk (N20).
+            let consent = Consent { proposed: released.term.number + 1, written: false, released: true };
             known.answer = Some(LastAnswer { consent: Some(consent), asked_at });
         }
         self.claim = true;
@@ -282,7 +285,7 @@ impl Negotiator {
         let Some(command) = self.command.take_if(|command| self.now >= command.deadline) else { return };
         match command.wanted {
             Wanted::TakeOver { force: true, .. } => {
-                self.command = Some(Pending { deadline: self.now + self.timeout + RELEASE_GRACE, ..command });
+                self.command = Some(command);
                 self.force_through(out);
             }
             Wanted::TakeOver { force: false, asked } => {
@@ -302,8 +305,12 @@ impl Negotiator {
     }
 
     /// An operator's force: without rule 6. The term still goes to disk first, and the higher term ends the other's.
+    /// It is tried once: what stops it (a disk that fails) ends the command at its deadline, not hours later.
     fn force_through(&mut self, out: &mut Vec<Output>) {
-        let Some(command) = &self.command else { return };
+        let deadline = self.now + self.timeout + RELEASE_GRACE;
+        let Some(command) = &mut self.command else { return };
+        command.wanted = Wanted::TakeOver { force: false, asked: None };
+        command.deadline = deadline;
         let by = command.by.clone();
         match self.state {
             State::Secondary => self.begin(Rule::OperatorForced { by }, How::Forced, out),
@@ -318,6 +325,9 @@ impl Negotiator {
         let held = self.hold.in_force() && cause == StopCause::Signal;
         let to = if held { None } else { self.successor() };
         self.stopping = Some(cause);
+        if self.command.take().is_some() {
+            finish(CommandOutcome::Impossible { why: "this controller is stopping".to_owned() }, out);
+        }
         match self.state {
             State::Primary { term, .. } => {
                 let rule = Rule::Stopping { to: to.map(|to| self.settings.name(to)) };

@@ -140,8 +140,12 @@ impl Negotiator {
         known.score = Some(answer.score);
         // Nothing counts that was asked before we slept, or that was never asked.
         if asked_at >= self.trust_from && asked_at <= self.last_query {
+            let former = known.answer.and_then(|last| last.consent);
             let consent = match answer.order {
-                Order::BePrimary { proposed, written } => Some(Consent { proposed, written, released: false }),
+                Order::BePrimary { proposed, written } => {
+                    let released = former.is_some_and(|former| former.released && former.proposed == proposed);
+                    Some(Consent { proposed, written, released })
+                }
                 Order::StaySecondary { .. } => None,
             };
             // A release stands for as long as it would have; a plain answer to an older question does not undo it.
@@ -240,8 +244,10 @@ impl Negotiator {
         if grant.term != term || grant.sent_at < self.trust_from || grant.sent_at > self.now {
             return;
         }
-        let granted = &mut self.peers[peer.index()].granted;
-        *granted = Some(granted.map_or(grant.sent_at, |before| before.max(grant.sent_at)));
+        let now = self.now;
+        let known = &mut self.peers[peer.index()];
+        known.granted = Some(known.granted.map_or(grant.sent_at, |before| before.max(grant.sent_at)));
+        known.granting_since.get_or_insert(now);
     }
 
     fn hear_relay(&mut self, via: MemberId, relay: Relay, out: &mut Vec<Output>) {
@@ -281,6 +287,7 @@ impl Negotiator {
             let asked = self.peers[peer.index()].answer.map(|answer| answer.asked_at);
             let known = &mut self.peers[peer.index()];
             known.granted = consent.and(asked);
+            known.granting_since = None;
             known.two_primaries_said = None;
         }
         debug_assert!(how == How::Forced || self.may_take_over(Assume::Nothing), "rule 6 was just asked");

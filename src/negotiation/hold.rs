@@ -132,13 +132,25 @@ impl Negotiator {
         self.send(peer, Message::Hold(hold), out);
     }
 
+    /// The same word, which a restart may have made last longer here than there: the shorter rest binds (S7).
+    fn shorten_hold(&mut self, hold: Hold, out: &mut Vec<Output>) {
+        if self.hold.remaining(self.now) <= hold.remaining {
+            return;
+        }
+        let over = hold.remaining.is_zero();
+        self.adopt(hold);
+        if over {
+            self.event(Event::HoldEnded { by: None }, out);
+        }
+    }
+
     pub(super) fn hear_hold(&mut self, peer: MemberId, hold: Hold, out: &mut Vec<Output>) {
         self.peers[peer.index()].hold_told = hold.stamp;
         if hold.stamp < self.hold.stamp {
             return self.send_hold(peer, out);
         }
         if hold.stamp == self.hold.stamp {
-            return;
+            return self.shorten_hold(hold, out);
         }
         let was_held = self.hold.in_force();
         let by = hold.by.clone();

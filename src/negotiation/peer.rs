@@ -62,6 +62,8 @@ pub(super) struct Peer {
     pub answered_question: Option<Instant>,
     /// When the beacon of its latest grant was sent, by our clock.
     pub granted: Option<Instant>,
+    /// Since when this incarnation of the peer has granted our present term.
+    pub granting_since: Option<Instant>,
     /// A query that waits for the disk before it can be answered; a later one takes its place.
     pub pending_query: Option<Query>,
     /// A grant that waits for the disk.
@@ -98,6 +100,7 @@ impl Peer {
             answer: None,
             answered_question: None,
             granted: None,
+            granting_since: None,
             pending_query: None,
             pending_grant: None,
             hold_told: HoldStamp::default(),
@@ -117,11 +120,12 @@ impl Peer {
         self.refused = false;
     }
 
-    /// Forgets what a former incarnation said.
+    /// Forgets what a former incarnation said. Its grant stands: who restarts neither consents nor takes over before
+    /// it has settled, and by then the grant is over (rule 1).
     pub fn forget_words(&mut self) {
         self.answer = None;
         self.answered_question = None;
-        self.granted = None;
+        self.granting_since = None;
         self.primary = None;
         self.mode = None;
         self.mode_known = false;

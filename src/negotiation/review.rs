@@ -71,6 +71,7 @@ impl Negotiator {
         if let Some(waiting) = self.waiting_for.filter(|waiting| now >= waiting.until) {
             // Rule 11: the successor did not announce itself; of equals this member comes first again.
             self.waiting_for = None;
+            self.release = None;
             self.claim = true;
             self.event(Event::HandOverLost { peer: self.settings.name(waiting.to) }, out);
         }
@@ -79,6 +80,8 @@ impl Negotiator {
             self.event(Event::StepDownEnded, out);
         }
         if self.hold.expire(now) {
+            // Or a restart would find it in force again (S7).
+            self.disk.want();
             self.event(Event::HoldEnded { by: None }, out);
         }
         self.command_deadline(out);
@@ -122,16 +125,17 @@ impl Negotiator {
         if !self.settings.protected_by(Protection::Majority) {
             return;
         }
-        let have = 1 + self.live_grants();
-        let need = self.majority();
+        let (have, need) = (1 + self.live_grants(), self.majority());
         match how {
             How::ByRule if have < need => {
                 // Both counts are bounded by the number of members.
                 let rule = Rule::LostMajority { reachable: have as u8, needed: need as u8 };
                 self.change_mode(State::Secondary, rule, term, out);
             }
-            // A forced Primary becomes an ordinary one when the others grant it.
-            How::Forced if have >= need => self.state = State::Primary { term, how: How::ByRule },
+            // A forced Primary becomes an ordinary one when no lease of the former can still rest on who grants it.
+            How::Forced if 1 + self.lasting_grants() >= need => {
+                self.state = State::Primary { term, how: How::ByRule };
+            }
             How::ByRule | How::Forced => {}
         }
     }
@@ -139,6 +143,18 @@ impl Negotiator {
     pub(super) fn live_grants(&self) -> usize {
         let live = |granted: Instant| self.now < granted + self.grant_length();
         self.settings.others().filter(|peer| self.peers[peer.index()].granted.is_some_and(live)).count()
+    }
+
+    /// Live grants from members that have given them for longer than a promise lasts. One that restarted may have
+    /// promised to another before, and forgotten it; that is over then.
+    fn lasting_grants(&self) -> usize {
+        let live = |granted: Instant| self.now < granted + self.grant_length();
+        let lasting = |peer: &super::peer::Peer| {
+            let theirs = peer.agreement.as_ref().map_or(Duration::ZERO, |agreement| agreement.reply_timeout);
+            let promise = theirs.max(self.settings.reply_timeout);
+            peer.granted.is_some_and(live) && peer.granting_since.is_some_and(|since| self.now >= since + promise)
+        };
+        self.settings.others().filter(|peer| lasting(&self.peers[peer.index()])).count()
     }
 
     /// A Secondary asks, a Primary announces itself (N4, N5, N12).

@@ -321,6 +321,8 @@ impl Negotiator {
     pub(super) fn begin(&mut self, rule: Rule, how: How, out: &mut Vec<super::exchange::Output>) {
         let term = Term { number: self.floor() + 1, owner: self.settings.me };
         let version = self.disk.want();
+        // What was released and not yet told is taken back.
+        self.release = None;
         self.state = State::Becoming { term, version, how, rule: rule.clone(), since: self.now };
         let decision = self.decision(rule, super::message::Mode::Secondary, term);
         out.push(super::exchange::Output::TakingOver(decision));

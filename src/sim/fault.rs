@@ -1,0 +1,85 @@
+//! What can go wrong, and what people can do, on purpose and at a chosen time.
+
+use std::time::Duration;
+
+use crate::negotiation::exchange::StopCause;
+use crate::negotiation::member::MemberId;
+
+/// How a member dies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crash {
+    /// The process: its host closes the connections and refuses new ones.
+    Process,
+    /// The host: silence.
+    Host,
+}
+
+/// Which way a cut goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// Nothing passes.
+    Both,
+    /// From the first to the second nothing passes.
+    Forth,
+    /// From the second to the first nothing passes.
+    Back,
+}
+
+/// What an operator says to a member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Take over, with the Primary's agreement.
+    TakeOver,
+    /// Take over by force.
+    ForceTakeOver,
+    /// Hand over.
+    StepDown,
+    /// Step down also with nobody to hand over to.
+    ForceStepDown,
+    /// Freeze the group's takeovers for this long.
+    Hold(Duration),
+    /// Free them again.
+    Resume,
+}
+
+/// One event of the environment. What does not apply (thawing who is not frozen) does nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// A member starts, for the first time or again.
+    Start(MemberId),
+    /// A member dies; a write under way may or may not have reached the disk.
+    Crash(MemberId, Crash),
+    /// A member stops running, and its kernel goes on (SIGSTOP, a stall).
+    Freeze(MemberId),
+    /// It runs again.
+    Thaw(MemberId),
+    /// The network between two members breaks.
+    Cut(MemberId, MemberId, Way),
+    /// It works again.
+    Heal(MemberId, MemberId),
+    /// From now on a message between the two takes up to this long.
+    Delay(MemberId, MemberId, Duration),
+    /// From now on a write takes up to this long.
+    SlowDisk(MemberId, Duration),
+    /// From now on writes fail.
+    BreakDisk(MemberId),
+    /// Writes succeed again, and quickly.
+    MendDisk(MemberId),
+    /// A member's health falls below the threshold.
+    Sicken(MemberId),
+    /// It is healthy again.
+    Recover(MemberId),
+    /// An operator speaks.
+    Order(MemberId, Order),
+    /// A member is to stop.
+    Stop(MemberId, StopCause),
+}
+
+/// One step of a schedule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Step {
+    /// How long after the step before.
+    pub after: Duration,
+    /// What happens then.
+    pub fault: Fault,
+}

@@ -1,0 +1,69 @@
+//! Runs that walks of this simulator found, or that reading the rules beside it did, and that were mended.
+
+use super::*;
+
+/// Walk 10022 of three under majority: gamma granted alpha, crashed, and, having forgotten that, granted the forced
+/// Primary beta, which at once counted as one by the rules while alpha's lease still ran (S1).
+#[test]
+fn trace_a_forced_primary_that_became_ordinary_on_a_forgetful_grant() {
+    let mut scene = Scene::three_majority();
+    scene.apply(Fault::Cut(ALPHA, BETA, Way::Both));
+    scene.until("beta asks no more", |world| world.primaries().count() == 1);
+    scene.apply(Fault::Order(BETA, Order::ForceTakeOver));
+    scene.until("beta acts", |world| world.primaries().count() == 2);
+    // Beta may not have been heard by gamma yet, or gamma's promise to alpha makes it refuse; a restart forgets that.
+    scene.apply(Fault::Crash(GAMMA, Crash::Process));
+    scene.apply(Fault::Cut(ALPHA, GAMMA, Way::Both));
+    scene.apply(Fault::Start(GAMMA));
+    scene.run(2_000);
+    scene.until("alpha's lease ends", |world| world.primaries().eq([BETA]));
+    scene.until("beta is an ordinary Primary", |world| world.member(BETA).is_some_and(|beta| !beta.is_forced()));
+    scene.recovers();
+}
+
+/// A lease is not lost because who grants it restarts: it settles before it consents to anybody else (rule 1, S10).
+#[test]
+fn trace_a_grant_that_died_with_the_process_that_gave_it() {
+    let mut scene = Scene::three_majority();
+    scene.apply(Fault::Crash(GAMMA, Crash::Host));
+    scene.run(6_000);
+    scene.primary_is(&[ALPHA]);
+    scene.apply(Fault::Crash(BETA, Crash::Process)).apply(Fault::Start(BETA));
+    scene.run(6_000);
+    scene.primary_is(&[ALPHA]);
+    assert_eq!(scene.promotions(ALPHA), 1, "{}", scene.world.trace());
+}
+
+/// Walk 10938 of three under majority: alpha, whose disk had failed, released the role to gamma and voted only in
+/// memory; gamma took that for a vote in writing. Alpha restarted, forgot, and took the same number with beta (N11, N20).
+#[test]
+fn trace_a_release_whose_vote_was_not_on_disk() {
+    let mut scene = Scene::three_majority();
+    scene.apply(Fault::Crash(BETA, Crash::Host));
+    scene.run(6_000);
+    scene.apply(Fault::BreakDisk(ALPHA));
+    scene.apply(Fault::Order(GAMMA, Order::TakeOver));
+    scene.run(8_000);
+    assert!(scene.promotions(GAMMA) == 0, "a majority in writing was not there\n{}", scene.world.trace());
+    scene.apply(Fault::Crash(GAMMA, Crash::Host)).apply(Fault::Crash(ALPHA, Crash::Process));
+    scene.apply(Fault::MendDisk(ALPHA)).apply(Fault::Start(ALPHA)).apply(Fault::Start(BETA));
+    scene.run(20_000);
+    scene.primary_is(&[ALPHA]);
+    scene.recovers();
+}
+
+/// A release that waited for a slow disk until its own time was over, and was then sent by a member that had taken the
+/// role again: the successor took the term that had been released long ago (N16, N18).
+#[test]
+fn trace_a_release_that_came_after_its_promise() {
+    let mut scene = Scene::pair();
+    scene.apply(Fault::SlowDisk(ALPHA, Duration::from_secs(9)));
+    for _ in 0..3 {
+        scene.apply(Fault::Order(ALPHA, Order::StepDown));
+        scene.run(12_000);
+    }
+    let beta_took = scene.decided(BETA, |rule| matches!(rule, Rule::Released { .. }));
+    let both = scene.primaries().len() > 1;
+    assert!(!both, "released {beta_took}\n{}", scene.world.trace());
+    scene.recovers();
+}

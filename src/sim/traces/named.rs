@@ -1,0 +1,3 @@
+//! The traces at the end of negotiation.md, by their names.
+
+use super::*;

@@ -1,0 +1,216 @@
+//! Walks: a schedule of faults invented from a seed, run to its end, then a quiet time in which the group must recover.
+
+use std::time::Duration;
+
+use super::checks::Broken;
+use super::fault::{Crash, Fault, Order, Step, Way};
+use super::rng::Rng;
+use super::world::{Group, World};
+use crate::negotiation::exchange::StopCause;
+use crate::negotiation::member::MemberId;
+use crate::negotiation::settings::Protection;
+
+/// A run that broke an invariant.
+#[derive(Debug, Clone)]
+pub struct Failure {
+    /// Which.
+    pub broken: Broken,
+    /// The last events before it, one a line.
+    pub trace: String,
+}
+
+/// What a run that went well came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Done {
+    /// Inputs handled.
+    pub events: u64,
+}
+
+/// How long after the last fault a Primary must exist again, in a group without a hold whose members run and hear each
+/// other again (S10).
+///
+/// The longest road: the link comes back within a second, or a member started last waits for one that never comes
+/// (`boot_timeout`, or `connect_grace`). Then, one after the other in the worst case: a silence (T), a promise given at
+/// its end (T), the settling of a member that was just started, or a hand-over that goes wrong (T each), an operator's
+/// pending command (T and 2 s, twice when forced); with an interval before each next question.
+pub fn recovery_bound(group: &Group) -> Duration {
+    let boot = group.boot_timeout.max(group.connect_grace);
+    boot + 4 * group.reply_timeout + 4 * group.query_interval + Duration::from_secs(3)
+}
+
+/// Invents a schedule of faults for a group of `members`.
+pub fn schedule(members: usize, rng: &mut Rng) -> Vec<Step> {
+    let mut steps = Vec::new();
+    for member in 0..members {
+        let latest = Duration::from_millis(if rng.chance(30) { 12_000 } else { 500 });
+        let after = rng.between(Duration::ZERO, latest);
+        steps.push(Step { after, fault: Fault::Start(id(member)) });
+    }
+    // Each walk knows only some kinds of faults: what some hide, others then show.
+    let kinds = if rng.chance(30) { u64::MAX } else { rng.bits() | rng.bits() & 0b1111 };
+    let calm = rng.between(Duration::ZERO, Duration::from_secs(8));
+    let most = if rng.chance(80) { 14 } else { 60 };
+    for number in 0..2 + rng.below(most) {
+        let after = match rng.below(10) {
+            0..3 => rng.between(Duration::ZERO, Duration::from_millis(10)),
+            3..6 => rng.between(Duration::ZERO, Duration::from_millis(1_200)),
+            6..9 => rng.between(Duration::ZERO, Duration::from_secs(4)),
+            _ => rng.between(Duration::ZERO, Duration::from_secs(15)),
+        };
+        let after = if number == 0 { after + calm } else { after };
+        steps.push(Step { after, fault: fault(members, kinds, rng) });
+    }
+    steps
+}
+
+/// One fault that a group of `members` can meet, of the kinds whose bits are set.
+fn fault(members: usize, kinds: u64, rng: &mut Rng) -> Fault {
+    loop {
+        let (kind, fault) = any_fault(members, rng);
+        // A cut is always among the kinds, so this ends.
+        if kind == 0 || kinds >> kind & 1 == 1 {
+            return fault;
+        }
+    }
+}
+
+/// One fault of any kind, with the number of its kind.
+fn any_fault(members: usize, rng: &mut Rng) -> (u32, Fault) {
+    let one = id(rng.below(members as u64) as usize);
+    let other = id((one.index() + 1 + rng.below(members as u64 - 1) as usize) % members);
+    match rng.below(100) {
+        0..12 => (0, Fault::Cut(one, other, [Way::Both, Way::Both, Way::Forth, Way::Back][rng.below(4) as usize])),
+        12..22 => (1, Fault::Heal(one, other)),
+        22..32 => (2, Fault::Crash(one, if rng.chance(60) { Crash::Process } else { Crash::Host })),
+        32..44 => (3, Fault::Start(one)),
+        44..53 => (4, Fault::Freeze(one)),
+        53..63 => (4, Fault::Thaw(one)),
+        63..67 => (5, Fault::Delay(one, other, rng.between(Duration::ZERO, Duration::from_millis(1_500)))),
+        67..71 => (6, Fault::SlowDisk(one, rng.between(Duration::ZERO, Duration::from_secs(4)))),
+        71..74 => (7, Fault::BreakDisk(one)),
+        74..78 => (7, Fault::MendDisk(one)),
+        78..81 => (8, Fault::Sicken(one)),
+        81..84 => (8, Fault::Recover(one)),
+        84..86 => (9, Fault::Stop(one, if rng.chance(50) { StopCause::Signal } else { StopCause::Operator })),
+        86..89 => (10, Fault::Order(one, Order::TakeOver)),
+        89..91 => (11, Fault::Order(one, Order::ForceTakeOver)),
+        91..94 => (12, Fault::Order(one, Order::StepDown)),
+        94..95 => (13, Fault::Order(one, Order::ForceStepDown)),
+        95..98 => (14, Fault::Order(one, Order::Hold(rng.between(Duration::from_secs(1), Duration::from_secs(60))))),
+        _ => (14, Fault::Order(one, Order::Resume)),
+    }
+}
+
+/// The walk of one seed, with its trace when it fails.
+///
+/// # Errors
+///
+/// The invariant that broke. The run is made a second time then, with a trace; nothing but time is lost by that.
+pub fn walk(group: &Group, seed: u64) -> Result<Done, Failure> {
+    let mut rng = Rng::new(seed);
+    let steps = schedule(group.members.len(), &mut rng);
+    run(group, rng.bits(), &steps)
+}
+
+/// Runs `steps`, then lets the group recover; delays and latencies are drawn from `seed`.
+///
+/// # Errors
+///
+/// The invariant that broke, with the trace.
+pub fn run(group: &Group, seed: u64, steps: &[Step]) -> Result<Done, Failure> {
+    let mut world = World::new(group.clone(), seed);
+    match drive(&mut world, steps) {
+        Ok(()) => Ok(Done { events: world.events() }),
+        Err(_) => {
+            let mut world = World::new(group.clone(), seed);
+            world.keep_trace();
+            // The same seed and steps: the same end.
+            let broken = drive(&mut world, steps).err().unwrap_or(Broken::NobodyActs { what: "it was gone".into() });
+            Err(Failure { broken, trace: world.trace() })
+        }
+    }
+}
+
+fn drive(world: &mut World, steps: &[Step]) -> Result<(), Broken> {
+    for step in steps {
+        world.run(step.after)?;
+        world.apply(step.fault);
+        if let Some(broken) = world.broken() {
+            return Err(broken.clone());
+        }
+    }
+    recover(world)
+}
+
+/// Mends everything, waits for [`recovery_bound`], and looks.
+///
+/// # Errors
+///
+/// Whatever broke, or that the group did not recover.
+pub fn recover(world: &mut World) -> Result<(), Broken> {
+    mend(world);
+    // Words about a hold may still be on their way.
+    world.run(world.group.reply_timeout)?;
+    for member in world.members() {
+        world.apply(Fault::Order(member, Order::Resume));
+    }
+    world.run(recovery_bound(&world.group))?;
+    settled(world)?;
+    let before = world.primaries().next();
+    world.run(4 * world.group.reply_timeout)?;
+    let after = world.primaries().next();
+    if let (Some(before), true) = (before, before != after) {
+        return Err(Broken::Restless(before));
+    }
+    settled(world)
+}
+
+fn mend(world: &mut World) {
+    let members = world.members();
+    for member in members.clone() {
+        world.apply(Fault::Thaw(member));
+        world.apply(Fault::MendDisk(member));
+        world.apply(Fault::Recover(member));
+        for other in members.clone().filter(|other| *other > member) {
+            world.apply(Fault::Heal(member, other));
+            world.apply(Fault::Delay(member, other, Duration::from_millis(2)));
+        }
+    }
+    // Some of the dead stay dead, but never so many that nobody could act.
+    let everybody = world.rng.chance(50);
+    let need = if world.group.protected_by(Protection::Majority) { world.group.members.len() / 2 + 1 } else { 1 };
+    for member in members.clone() {
+        if everybody || world.running().count() < need {
+            world.apply(Fault::Start(member));
+        }
+    }
+}
+
+/// One Primary, no more and no less, and nobody that should have gone.
+fn settled(world: &World) -> Result<(), Broken> {
+    if let Some(member) = world.members().find(|member| world.is_stopping(*member)) {
+        return Err(Broken::DidNotStop(member));
+    }
+    let primaries: Vec<MemberId> = world.primaries().collect();
+    match primaries.len() {
+        1 => Ok(()),
+        0 if may_act(world) => {
+            let running: Vec<MemberId> = world.running().collect();
+            Err(Broken::NobodyActs { what: format!("members {running:?} run and hear each other") })
+        }
+        0 => Ok(()),
+        _ => Err(Broken::StillSeveral(primaries)),
+    }
+}
+
+/// Whether the limits of the rules leave anybody who may act.
+fn may_act(world: &World) -> bool {
+    let running = world.running().count();
+    let enough = !world.group.protected_by(Protection::Majority) || running > world.group.members.len() / 2;
+    running > 0 && enough && !world.group.observe_only
+}
+
+fn id(member: usize) -> MemberId {
+    // A group has at most five members here.
+    MemberId(member as u8)
+}

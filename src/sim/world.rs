@@ -1,0 +1,472 @@
+//! The machine room: members, their links, and the loop that lets one thing happen after another.
+
+use std::time::Duration;
+
+use super::checks::{Broken, Checks};
+use super::disk::{Disk, Outcome};
+use super::fault::{Crash, Fault, Order, Way};
+use super::network::{Closing, Link};
+use super::process::{Process, Run};
+use super::queue::Queue;
+use super::rng::{Rng, nanos};
+use super::trace::Trace;
+use crate::negotiation::Negotiator;
+use crate::negotiation::ability::Score;
+use crate::negotiation::decision::Decision;
+use crate::negotiation::exchange::{Command, CommandOutcome, Input, Output, StopCause};
+use crate::negotiation::member::{MemberId, Name};
+use crate::negotiation::message::{Incarnation, Message, Mode};
+use crate::negotiation::settings::{Protection, Settings};
+use crate::negotiation::term::Term;
+use crate::negotiation::time::Instant;
+
+/// How long after a failed write the writer tries again.
+const DISK_RETRY: Duration = Duration::from_millis(500);
+
+/// The settings that all members of a simulated group share; `me` is filled in for each.
+pub type Group = Settings;
+
+/// The names of simulated members, by address.
+const NAMES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
+
+impl World {
+    /// A group of `count` members (2 to 5) with the defaults of the configuration.
+    pub fn group(count: usize, protection: &[Protection]) -> Group {
+        let members = NAMES.iter().take(count).map(|name| Name::new(name)).collect();
+        Group { protection: protection.to_vec(), ..Settings::new(MemberId(0), members) }
+    }
+}
+
+/// Something that will happen.
+#[derive(Debug)]
+pub(super) enum Happening {
+    Ticks { member: usize },
+    Arrives { link: usize, side: usize, epoch: u32, era: u32, message: Message },
+    Closes { link: usize, side: usize, epoch: u32 },
+    Opens { link: usize, side: usize, epoch: u32 },
+    Flushes { link: usize, side: usize, epoch: u32 },
+    TimesOut { link: usize, side: usize, epoch: u32, weather: u32 },
+    Calls { link: usize },
+    Probes { link: usize },
+    DiskDone { member: usize, life: u32 },
+}
+
+/// A simulated group.
+#[derive(Debug)]
+pub struct World {
+    pub(super) group: Group,
+    pub(super) now: u64,
+    pub(super) queue: Queue<Happening>,
+    pub(super) processes: Vec<Process>,
+    pub(super) links: Vec<Link>,
+    pub(super) rng: Rng,
+    pub(super) checks: Checks,
+    pub(super) trace: Trace,
+    broken: Option<Broken>,
+    out: Vec<Output>,
+    events: u64,
+    seed: u64,
+    decisions: Vec<(MemberId, Decision)>,
+    outcomes: Vec<(MemberId, CommandOutcome)>,
+}
+
+impl World {
+    /// A group whose members are all off. Delays and latencies are drawn from `seed`.
+    pub fn new(group: Group, seed: u64) -> World {
+        let mut rng = Rng::new(seed);
+        let count = group.members.len();
+        let mut links = Vec::new();
+        for high in 1..count {
+            for low in 0..high {
+                links.push(Link::new(low, high));
+            }
+        }
+        World {
+            processes: (0..count).map(|_| Process::new(&mut rng)).collect(),
+            checks: Checks::new(&group),
+            group,
+            now: 0,
+            queue: Queue::new(),
+            links,
+            rng,
+            trace: Trace::off(),
+            broken: None,
+            out: Vec::new(),
+            events: 0,
+            seed,
+            decisions: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+
+    /// Keeps the last events as text from now on, and every decision.
+    pub fn keep_trace(&mut self) {
+        self.trace = Trace::on();
+    }
+
+    /// The last events, one a line.
+    pub fn trace(&self) -> String {
+        self.trace.text()
+    }
+
+    /// Virtual time since the beginning.
+    pub fn elapsed(&self) -> Duration {
+        Duration::from_nanos(self.now)
+    }
+
+    /// How many inputs were handled.
+    pub fn events(&self) -> u64 {
+        self.events
+    }
+
+    /// What was broken first, if anything was.
+    pub fn broken(&self) -> Option<&Broken> {
+        self.broken.as_ref()
+    }
+
+    /// The decisions since [`World::keep_trace`], in order.
+    pub fn decisions(&self) -> &[(MemberId, Decision)] {
+        &self.decisions
+    }
+
+    /// What became of the operators' commands since [`World::keep_trace`], in order.
+    pub fn outcomes(&self) -> &[(MemberId, CommandOutcome)] {
+        &self.outcomes
+    }
+
+    /// A member's negotiation, while its process exists.
+    pub fn member(&self, member: MemberId) -> Option<&Negotiator> {
+        self.processes.get(member.index())?.negotiator.as_ref()
+    }
+
+    /// The members that run and are Primary.
+    pub fn primaries(&self) -> impl Iterator<Item = MemberId> + '_ {
+        let all = self.processes.iter().enumerate();
+        all.filter(|(_, process)| process.is_primary()).map(|(member, _)| MemberId(member as u8))
+    }
+
+    /// The members that run.
+    pub fn running(&self) -> impl Iterator<Item = MemberId> + '_ {
+        let all = self.processes.iter().enumerate();
+        all.filter(|(_, process)| process.run == Run::Running).map(|(member, _)| MemberId(member as u8))
+    }
+
+    /// Every member.
+    pub fn members(&self) -> impl Iterator<Item = MemberId> + Clone + use<> {
+        // A group has at most five.
+        (0..self.processes.len() as u8).map(MemberId)
+    }
+
+    /// Whether this member was told to stop and has not ended.
+    pub fn is_stopping(&self, member: MemberId) -> bool {
+        self.processes[member.index()].stopping
+    }
+
+    /// Lets `time` pass.
+    ///
+    /// # Errors
+    ///
+    /// The first invariant that broke; time stands still then.
+    pub fn run(&mut self, time: Duration) -> Result<(), Broken> {
+        let until = self.now + nanos(time);
+        while self.broken.is_none() {
+            let Some((at, happening)) = self.queue.pop_until(until) else {
+                self.now = until;
+                return Ok(());
+            };
+            self.now = at;
+            self.happen(happening);
+        }
+        self.broken.clone().map_or(Ok(()), Err)
+    }
+
+    fn happen(&mut self, happening: Happening) {
+        match happening {
+            Happening::Ticks { member } => self.ticks(member),
+            Happening::Arrives { link, side, epoch, era, message } => self.arrives(link, side, epoch, era, message),
+            Happening::Closes { link, side, epoch } => self.close(link, side, epoch, Closing::AtOnce),
+            Happening::Opens { link, side, epoch } => self.opens(link, side, epoch),
+            Happening::Flushes { link, side, epoch } => self.flush(link, side, epoch),
+            Happening::TimesOut { link, side, epoch, weather } => self.times_out(link, side, epoch, weather),
+            Happening::Calls { link } => self.calls(link),
+            Happening::Probes { link } => self.probes(link),
+            Happening::DiskDone { member, life } => self.disk_done(member, life),
+        }
+    }
+
+    fn ticks(&mut self, member: usize) {
+        let process = &mut self.processes[member];
+        if process.tick_at != self.now {
+            return;
+        }
+        process.tick_at = u64::MAX;
+        if process.run != Run::Running {
+            return;
+        }
+        let due = process.negotiator.as_ref().and_then(Negotiator::next_deadline);
+        if due.is_some_and(|due| due <= process.clock.shows(self.now)) {
+            if let Err(broken) = Checks::count_tick(process, member, self.now) {
+                self.broken = Some(broken);
+                return;
+            }
+            self.handle(member, Input::Tick);
+        } else {
+            self.plan_tick(member);
+        }
+    }
+
+    /// Puts the next tick in the queue, unless one is there that comes no later.
+    fn plan_tick(&mut self, member: usize) {
+        let process = &mut self.processes[member];
+        let Some(due) = process.negotiator.as_ref().and_then(Negotiator::next_deadline) else { return };
+        let at = process.clock.reaches(due).max(self.now + 1);
+        if at < process.tick_at {
+            process.tick_at = at;
+            self.queue.push(at, Happening::Ticks { member });
+        }
+    }
+
+    fn disk_done(&mut self, member: usize, life: u32) {
+        let process = &mut self.processes[member];
+        if process.life != life {
+            return;
+        }
+        let Some((outcome, more)) = process.disk.done() else { return };
+        if more {
+            self.begin_write(member, if matches!(outcome, Outcome::Failed(_)) { DISK_RETRY } else { Duration::ZERO });
+        }
+        self.notify(
+            member,
+            match outcome {
+                Outcome::Written(version) => Input::Written { version },
+                Outcome::Failed(version) => Input::WriteFailed { version },
+            },
+        );
+    }
+
+    fn begin_write(&mut self, member: usize, after: Duration) {
+        let (least, most) = self.processes[member].disk.latency;
+        let at = self.now + nanos(after + self.rng.between(least, most));
+        let life = self.processes[member].life;
+        self.queue.push(at, Happening::DiskDone { member, life });
+    }
+
+    /// A fact for a member: handled now, kept while it is frozen, lost when it is off.
+    pub(super) fn notify(&mut self, member: usize, input: Input) {
+        match self.processes[member].run {
+            Run::Off { .. } => {}
+            Run::Frozen { .. } => self.processes[member].inbox.push(input),
+            Run::Running => self.handle(member, input),
+        }
+    }
+
+    fn handle(&mut self, member: usize, input: Input) {
+        if self.broken.is_some() {
+            return;
+        }
+        let process = &mut self.processes[member];
+        let Some(negotiator) = process.negotiator.as_mut() else { return };
+        self.events += 1;
+        if self.trace.is_on() {
+            self.trace.input(self.now, &self.group, member, &input);
+        }
+        match &input {
+            Input::Written { version } => process.disk.tell(Outcome::Written(*version)),
+            Input::WriteFailed { version } => process.disk.tell(Outcome::Failed(*version)),
+            _ => {}
+        }
+        let mut out = std::mem::take(&mut self.out);
+        negotiator.handle(process.clock.shows(self.now), input, &mut out);
+        if let Err(broken) = self.checks.after(&mut self.processes, member, &out) {
+            self.broken = Some(broken);
+        }
+        let mut stopped = false;
+        for output in out.drain(..) {
+            if self.trace.is_on() {
+                self.trace.output(self.now, &self.group, member, &output);
+            }
+            match output {
+                Output::Send { to, message } => self.send(member, to, message),
+                Output::Write { version, state } => {
+                    if self.processes[member].disk.ask(version, state) {
+                        self.begin_write(member, Duration::ZERO);
+                    }
+                }
+                Output::ModeChanged(decision) => {
+                    if self.trace.is_on() {
+                        self.decisions.push((MemberId(member as u8), decision));
+                    }
+                }
+                Output::CommandDone(outcome) => {
+                    if self.trace.is_on() {
+                        self.outcomes.push((MemberId(member as u8), outcome));
+                    }
+                }
+                Output::TakingOver(_) | Output::Event(_) => {}
+                Output::Stopped => stopped = true,
+            }
+        }
+        self.out = out;
+        if stopped {
+            self.ends(member, true, Closing::AfterTheLastWord);
+        } else {
+            self.plan_tick(member);
+        }
+    }
+
+    fn ends(&mut self, member: usize, refuses: bool, closing: Closing) {
+        let process = &mut self.processes[member];
+        process.run = Run::Off { refuses };
+        process.life += 1;
+        process.negotiator = None;
+        process.inbox.clear();
+        process.stopping = false;
+        process.mode = Mode::Secondary;
+        process.forced = false;
+        process.disk.crash(&mut self.rng);
+        self.close_all(member, closing, !refuses);
+    }
+
+    pub(super) fn incarnation(&self, member: usize) -> Incarnation {
+        let life = u64::from(self.processes[member].life);
+        Incarnation(self.seed ^ (life << 8 | member as u64) << 20)
+    }
+
+    /// Makes something go wrong, or right, now.
+    pub fn apply(&mut self, fault: Fault) {
+        if self.trace.is_on() {
+            self.trace.fault(self.now, &self.group, &fault);
+        }
+        match fault {
+            Fault::Start(member) => self.start(member.index()),
+            Fault::Crash(member, crash) => self.crash(member.index(), crash),
+            Fault::Freeze(member) => {
+                let process = &mut self.processes[member.index()];
+                if process.run == Run::Running {
+                    process.run = Run::Frozen { since: self.now };
+                }
+            }
+            Fault::Thaw(member) => self.thaw(member.index()),
+            Fault::Cut(a, b, way) => {
+                let lanes = match way {
+                    Way::Both => [true, true],
+                    Way::Forth => [true, false],
+                    Way::Back => [false, true],
+                };
+                self.cut(a.index(), b.index(), lanes);
+            }
+            Fault::Heal(a, b) => self.heal(a.index(), b.index()),
+            Fault::Delay(a, b, longest) => {
+                let (index, _) = self.link_of(a.index(), b.index());
+                self.links[index].set_delay(longest);
+            }
+            Fault::SlowDisk(member, longest) => {
+                self.processes[member.index()].disk.latency = (Disk::QUICK.0.min(longest), longest);
+            }
+            Fault::BreakDisk(member) => self.processes[member.index()].disk.broken = true,
+            Fault::MendDisk(member) => {
+                let disk = &mut self.processes[member.index()].disk;
+                disk.broken = false;
+                disk.latency = Disk::QUICK;
+            }
+            Fault::Sicken(member) => self.health(member.index(), true),
+            Fault::Recover(member) => self.health(member.index(), false),
+            Fault::Order(member, order) => self.order(member.index(), order),
+            Fault::Stop(member, cause) => self.stop(member.index(), cause),
+        }
+    }
+
+    fn start(&mut self, member: usize) {
+        let now = self.now;
+        let process = &mut self.processes[member];
+        if process.alive() {
+            return;
+        }
+        let settings = Settings { me: MemberId(member as u8), ..self.group.clone() };
+        let negotiator = Negotiator::new(settings, process.clock.shows(now), process.disk.kept.clone());
+        // A group that cannot work is the caller's mistake, and every member stays off.
+        let Ok(negotiator) = negotiator else { return };
+        process.run = Run::Running;
+        process.life += 1;
+        process.negotiator = Some(negotiator);
+        process.tick_at = u64::MAX;
+        process.seen = process.disk.kept.as_ref().map_or(Term::NONE, |kept| kept.seen);
+        let sick = process.sick;
+        for other in (0..self.processes.len()).filter(|other| *other != member) {
+            let (index, side) = self.link_of(member, other);
+            let theirs = self.links[index].ends[1 - side];
+            if theirs.up {
+                // Words for the process that was here before are answered with a reset.
+                let wait = self.rng.between(Duration::from_millis(1), self.group.query_interval);
+                let closes = Happening::Closes { link: index, side: 1 - side, epoch: theirs.epoch };
+                self.queue.push(now + nanos(wait), closes);
+            }
+            self.look_for(index);
+        }
+        self.notify(member, Input::Tick);
+        self.health(member, sick);
+    }
+
+    fn crash(&mut self, member: usize, crash: Crash) {
+        if self.processes[member].alive() {
+            let closing = if self.rng.chance(50) { Closing::AtOnce } else { Closing::AfterTheLastWord };
+            self.ends(member, crash == Crash::Process, closing);
+        }
+    }
+
+    /// The driver's contract: first how late it is, then what lay in the sockets, then what it woke for.
+    fn thaw(&mut self, member: usize) {
+        let process = &mut self.processes[member];
+        let Run::Frozen { since } = process.run else { return };
+        process.run = Run::Running;
+        // A loop knows when it meant to wake, or, with a finer heartbeat, when it last ran.
+        let due = process.negotiator.as_ref().and_then(Negotiator::next_deadline);
+        let meant = due.map_or(self.now, |due| process.clock.reaches(due)).max(since);
+        let meant = if self.rng.chance(50) { meant } else { since };
+        let by = Duration::from_nanos(self.now.saturating_sub(meant));
+        if !by.is_zero() {
+            self.handle(member, Input::Late { by });
+        }
+        let inbox = std::mem::take(&mut self.processes[member].inbox);
+        for input in inbox {
+            self.notify(member, input);
+        }
+        self.notify(member, Input::Tick);
+        for other in (0..self.processes.len()).filter(|other| *other != member) {
+            let (index, _) = self.link_of(member, other);
+            self.look_for(index);
+        }
+    }
+
+    fn health(&mut self, member: usize, sick: bool) {
+        self.processes[member].sick = sick;
+        let score = if sick { Score::from_ten_thousandths(1_000) } else { Score::FULL };
+        self.notify(member, Input::Health { score });
+    }
+
+    fn order(&mut self, member: usize, order: Order) {
+        let by = Name::new("mia");
+        let unix_ms = 1_700_000_000_000 + self.now / 1_000_000;
+        let command = match order {
+            Order::TakeOver => Command::TakeOver { by, force: false },
+            Order::ForceTakeOver => Command::TakeOver { by, force: true },
+            Order::StepDown => Command::StepDown { by, force: false },
+            Order::ForceStepDown => Command::StepDown { by, force: true },
+            Order::Hold(lasts) => Command::Hold { by, lasts, unix_ms },
+            Order::Resume => Command::Resume { by, unix_ms },
+        };
+        self.notify(member, Input::Command(command));
+    }
+
+    fn stop(&mut self, member: usize, cause: StopCause) {
+        if self.processes[member].alive() {
+            self.processes[member].stopping = true;
+            self.notify(member, Input::Stop { cause });
+        }
+    }
+
+    /// What a member's clock shows now.
+    pub fn clock_of(&self, member: MemberId) -> Instant {
+        self.processes[member.index()].clock.shows(self.now)
+    }
+}

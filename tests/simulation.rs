@@ -1,0 +1,156 @@
+//! Whole groups on virtual time: a fixed set of seeds for each kind of group, schedules that proptest invents and
+//! shrinks, and the replay of one seed:
+//!
+//! ```text
+//! TANDEM_SEED=1234 cargo test --test simulation
+//! ```
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use tandem::negotiation::exchange::StopCause;
+use tandem::negotiation::member::MemberId;
+use tandem::negotiation::settings::Protection;
+use tandem::sim::walk::{self, Failure};
+use tandem::sim::{Crash, Fault, Group, Order, Step, Way, World};
+
+/// Seeds for each kind of group.
+const SEEDS: u64 = 400;
+
+/// Walks the seeds, or the one that the environment names.
+fn walk_seeds(group: &Group, seeds: std::ops::Range<u64>) {
+    let seeds = match std::env::var("TANDEM_SEED").map(|seed| seed.parse::<u64>()) {
+        Ok(Ok(seed)) => seed..seed + 1,
+        Ok(Err(why)) => panic!("TANDEM_SEED must be a number: {why}"),
+        Err(_) => seeds,
+    };
+    for seed in seeds {
+        if let Err(Failure { broken, trace }) = walk::walk(group, seed) {
+            let members = group.members.len();
+            panic!(
+                "{trace}\nseed {seed}, {members} members, protection {:?}: {broken}\nReplay it with: TANDEM_SEED={seed} \
+                 cargo test --test simulation",
+                group.protection
+            );
+        }
+    }
+}
+
+#[test]
+fn walks_of_an_unprotected_pair_keep_every_invariant() {
+    walk_seeds(&World::group(2, &[]), 0..3 * SEEDS);
+}
+
+#[test]
+fn walks_of_three_without_protection_keep_every_invariant() {
+    walk_seeds(&World::group(3, &[]), 0..SEEDS);
+}
+
+#[test]
+fn walks_of_three_under_majority_keep_every_invariant() {
+    walk_seeds(&World::group(3, &[Protection::Majority]), 0..SEEDS);
+}
+
+#[test]
+fn walks_of_five_under_majority_keep_every_invariant() {
+    walk_seeds(&World::group(5, &[Protection::Majority]), 0..SEEDS / 4);
+}
+
+#[test]
+fn walks_of_a_pair_with_short_times_and_the_seeds_letter_at_boot_keep_every_invariant() {
+    let group = Group {
+        query_interval: Duration::from_millis(10),
+        reply_timeout: Duration::from_millis(50),
+        connect_grace: Duration::ZERO,
+        crash_detection: false,
+        ..World::group(2, &[])
+    };
+    walk_seeds(&group, 0..SEEDS / 8);
+}
+
+/// A pair that boots together, over and over: the lower address is Primary, and nobody else ever was (N6, N3).
+#[test]
+fn n6_a_tie_at_boot_ends_with_the_lower_address_as_the_one_primary() {
+    for seed in 0..200 {
+        let mut world = World::new(World::group(2, &[]), seed);
+        world.keep_trace();
+        let (alpha, beta) = (MemberId(0), MemberId(1));
+        let (first, second) = if seed % 2 == 0 { (alpha, beta) } else { (beta, alpha) };
+        world.apply(Fault::Start(first));
+        let between = world.run(Duration::from_millis(seed * 7));
+        world.apply(Fault::Start(second));
+        let after = between.and_then(|()| world.run(Duration::from_secs(10)));
+        assert_eq!(after, Ok(()), "{}", world.trace());
+        assert_eq!(world.primaries().collect::<Vec<_>>(), [alpha], "seed {seed}\n{}", world.trace());
+    }
+}
+
+fn member(members: usize) -> impl Strategy<Value = MemberId> {
+    (0..members as u8).prop_map(MemberId)
+}
+
+fn two(members: usize) -> impl Strategy<Value = (MemberId, MemberId)> {
+    (0..members, 1..members)
+        .prop_map(move |(one, step)| (MemberId(one as u8), MemberId(((one + step) % members) as u8)))
+}
+
+fn fault(members: usize) -> impl Strategy<Value = Fault> {
+    let way = prop_oneof![Just(Way::Both), Just(Way::Forth), Just(Way::Back)];
+    let crash = prop_oneof![Just(Crash::Process), Just(Crash::Host)];
+    let cause = prop_oneof![Just(StopCause::Signal), Just(StopCause::Operator)];
+    let time = |most: u64| (0..most).prop_map(Duration::from_millis);
+    let order = prop_oneof![
+        Just(Order::TakeOver),
+        Just(Order::ForceTakeOver),
+        Just(Order::StepDown),
+        Just(Order::ForceStepDown),
+        time(60_000).prop_map(Order::Hold),
+        Just(Order::Resume),
+    ];
+    prop_oneof![
+        (two(members), way).prop_map(|((one, other), way)| Fault::Cut(one, other, way)),
+        two(members).prop_map(|(one, other)| Fault::Heal(one, other)),
+        (member(members), crash).prop_map(|(one, crash)| Fault::Crash(one, crash)),
+        member(members).prop_map(Fault::Start),
+        member(members).prop_map(Fault::Freeze),
+        member(members).prop_map(Fault::Thaw),
+        (two(members), time(1_500)).prop_map(|((one, other), most)| Fault::Delay(one, other, most)),
+        (member(members), time(4_000)).prop_map(|(one, most)| Fault::SlowDisk(one, most)),
+        member(members).prop_map(Fault::BreakDisk),
+        member(members).prop_map(Fault::MendDisk),
+        member(members).prop_map(Fault::Sicken),
+        member(members).prop_map(Fault::Recover),
+        (member(members), order).prop_map(|(one, order)| Fault::Order(one, order)),
+        (member(members), cause).prop_map(|(one, cause)| Fault::Stop(one, cause)),
+    ]
+}
+
+fn schedule(members: usize) -> impl Strategy<Value = Vec<Step>> {
+    let after = prop_oneof![3 => 0..1_500_u64, 1 => 0..9_000_u64].prop_map(Duration::from_millis);
+    let step = (after, fault(members)).prop_map(|(after, fault)| Step { after, fault });
+    proptest::collection::vec(step, 0..24).prop_map(move |later| {
+        let start = (0..members as u8).map(|one| Step { after: Duration::ZERO, fault: Fault::Start(MemberId(one)) });
+        start.chain(later).collect()
+    })
+}
+
+fn holds(group: &Group, seed: u64, steps: &[Step]) -> Result<(), TestCaseError> {
+    match walk::run(group, seed, steps) {
+        Ok(_) => Ok(()),
+        Err(Failure { broken, trace }) => Err(TestCaseError::fail(format!("{trace}\n{broken}"))),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_schedule_breaks_an_unprotected_pair(seed in 0..8_u64, steps in schedule(2)) {
+        holds(&World::group(2, &[]), seed, &steps)?;
+    }
+
+    #[test]
+    fn no_schedule_breaks_three_under_majority(seed in 0..8_u64, steps in schedule(3)) {
+        holds(&World::group(3, &[Protection::Majority]), seed, &steps)?;
+    }
+}
