@@ -193,7 +193,7 @@ impl Negotiator {
         for peer in self.settings.others() {
             let known = &mut self.peers[peer.index()];
             // The messages that lay in the sockets follow this input; no silence is judged before them.
-            known.allowance += by + READ_FIRST;
+            known.allowance = known.allowance.saturating_add(by).saturating_add(READ_FIRST);
             if let Some(not_before) = known.not_before {
                 known.not_before = Some(not_before + by);
             }
