@@ -4,6 +4,8 @@
 
 use tokio::sync::mpsc;
 
+use crate::control::status::Mode;
+
 use super::keys::Fault;
 
 /// The demo's end of the screen.
@@ -36,15 +38,20 @@ impl FaultState {
         self.members.get(self.target).map_or("?", String::as_str)
     }
 
-    /// What happened and what to try next.
-    pub fn hint(&self) -> String {
+    /// What happened and what to try next, from what this member does.
+    pub fn hint(&self, mode: Option<Mode>) -> String {
         let name = self.last.and_then(|(_, at)| self.members.get(at)).map_or(self.target_name(), String::as_str);
-        let next = match self.last.map(|(fault, _)| fault) {
-            None => format!("press f, then c: {name} crashes; watch rows 1 to 3"),
-            Some(Fault::Crash) => format!("press f, then r: {name} starts anew and asks what to be"),
-            Some(Fault::Freeze) => format!("wait 3 s for the silence to count, then press f, then t: {name} goes on"),
-            Some(Fault::Thaw) => "press a, then t or s: move the role by hand, with a plan".to_owned(),
-            Some(Fault::Restart) => format!("press f, then z: {name} freezes; w says why at any time"),
+        let next = match (self.last.map(|(fault, _)| fault), mode) {
+            (None, Some(Mode::Primary)) => format!("a, then s, then the plan's number and Enter: {name} takes over"),
+            (None, Some(Mode::Secondary) | None) => format!("f, then c: {name} crashes; watch rows 1 to 3"),
+            (Some(Fault::Crash), _) => format!("f, then r: {name} starts anew and asks what to be"),
+            (Some(Fault::Freeze), _) => "wait until its silence counts; then f, then t".to_owned(),
+            (Some(Fault::Thaw | Fault::Restart), Some(Mode::Primary)) => {
+                format!("a, then s: give the role to {name}; w says why")
+            }
+            (Some(Fault::Thaw | Fault::Restart), Some(Mode::Secondary) | None) => {
+                format!("f, then z: {name} freezes; w says why")
+            }
         };
         match &self.happened {
             Some(happened) => format!("{happened}. Next: {next}"),

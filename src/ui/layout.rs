@@ -93,7 +93,9 @@ fn said(sight: &Sight<'_>) -> Option<Line> {
     }
     let faults = sight.state.faults.as_ref()?;
     match sight.state.dialog {
-        Dialog::None => Some(Line::of(" ").word(faults.hint(), Role::Strong)),
+        Dialog::None => {
+            Some(Line::of(" ").word(faults.hint(sight.state.status.as_ref().map(|status| status.mode)), Role::Strong))
+        }
         Dialog::Actions | Dialog::Faults | Dialog::Asked(_) | Dialog::Plan(_) => None,
     }
 }
