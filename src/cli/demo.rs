@@ -15,17 +15,19 @@ use std::thread::JoinHandle;
 use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 
+use crate::config::Config;
 use crate::ui::keys::Fault;
 use crate::ui::{self, FaultPanel};
 
 use super::args::{DemoArgs, Global};
 use super::exit::Exit;
+use super::with_screen::{self, WhenLeft};
 
 /// Set in the janitor and the members: which of them a process is.
 const ROLE: &str = "TANDEM_DEMO_ROLE";
 
 /// Runs the demo, or the part of it that this process is.
-pub fn run(global: &Global, args: &DemoArgs) -> anyhow::Result<Exit> {
+pub fn run(_global: &Global, args: &DemoArgs) -> anyhow::Result<Exit> {
     match std::env::var(ROLE).ok().as_deref() {
         Some("janitor") => return janitor::run(args),
         Some("member") => return janitor::become_member(),
@@ -36,7 +38,7 @@ pub fn run(global: &Global, args: &DemoArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Usage);
     }
     let (group, faults) = Group::start(args)?;
-    let ended = run_alpha(global, &group.config, faults);
+    let ended = run_alpha(&group.config, faults);
     let cleaned = group.end();
     let exit = ended?;
     cleaned?;
@@ -127,7 +129,9 @@ fn pass_orders(mut ordered: mpsc::Receiver<(Fault, usize)>, mut janitor: ChildSt
 }
 
 /// Runs `alpha` and the screen in this process until the screen is left.
-fn run_alpha(_global: &Global, config: &Path, faults: FaultPanel) -> anyhow::Result<Exit> {
-    drop(faults);
-    bail!("the engine is not in this build: {}", config.display())
+fn run_alpha(file: &Path, faults: FaultPanel) -> anyhow::Result<Exit> {
+    let config = Config::load(file)?;
+    let me = config.which_member(Some(janitor::NAMES[0]))?;
+    with_screen::run(&config, me, WhenLeft::Ends(faults))?;
+    Ok(Exit::Done)
 }

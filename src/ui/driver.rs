@@ -207,7 +207,7 @@ impl Driver {
                         Ok(count) => {
                             let now = self.started.elapsed();
                             let inputs = self.decoder.feed(&bytes[..count], now);
-                            if let Some(left) = self.inputs(inputs)? {
+                            if let Some(left) = self.inputs(inputs) {
                                 return Ok(left);
                             }
                         }
@@ -232,14 +232,14 @@ impl Driver {
                     self.dirty = true;
                 }
                 _ = resized.recv() => self.redraw(),
-                _ = continued.recv() => self.resume()?,
+                _ = continued.recv() => if self.resume().is_err() { return Ok(Left::TerminalLost) },
                 _ = hung_up.recv() => return Ok(Left::TerminalLost),
-                Some(()) = stop_told(&mut told_to_stop) => self.suspend()?,
+                Some(()) = stop_told(&mut told_to_stop) => if self.suspend().is_err() { return Ok(Left::TerminalLost) },
                 () = tokio::time::sleep_until(wake) => {}
             }
             let now = self.now();
             let late = self.decoder.expire(now);
-            if let Some(left) = self.inputs(late)? {
+            if let Some(left) = self.inputs(late) {
                 return Ok(left);
             }
             let effects = self.state.on_time(now);
@@ -323,7 +323,7 @@ impl Driver {
         }
     }
 
-    fn inputs(&mut self, inputs: Vec<Input>) -> anyhow::Result<Option<Left>> {
+    fn inputs(&mut self, inputs: Vec<Input>) -> Option<Left> {
         for input in inputs {
             self.dirty = true;
             if self.showing == Showing::Copy {
@@ -335,14 +335,15 @@ impl Driver {
             let now = self.now();
             let effects = self.state.on_input(input, now);
             match self.carry_out(effects) {
-                Some(DriverWish::Leave) => return Ok(Some(Left::Asked)),
-                Some(DriverWish::Suspend) => self.suspend()?,
+                Some(DriverWish::Leave) => return Some(Left::Asked),
+                Some(DriverWish::Suspend) if self.suspend().is_err() => return Some(Left::TerminalLost),
+                Some(DriverWish::Suspend) => {}
                 Some(DriverWish::Copy) => self.copy(),
                 Some(DriverWish::Redraw) => self.redraw(),
                 None => {}
             }
         }
-        Ok(None)
+        None
     }
 
     fn replied(&mut self, reply: Reply) {
@@ -442,6 +443,9 @@ impl Driver {
         match left {
             Left::Asked => {
                 self.terminal.say(&layout::first_rows(&self.state, self.now(), &Zoned::now(), columns));
+                if self.stand_in.is_some() {
+                    self.terminal.say(" The controller runs on; tandem attach shows this screen again.\n");
+                }
             }
             Left::TerminalLost | Left::EngineGone => {}
         }
