@@ -412,12 +412,15 @@ impl Driver {
         Ok(())
     }
 
+    /// The job goes on. Whoever had the terminal meanwhile has left it in their own modes.
     fn resume(&mut self) -> anyhow::Result<()> {
-        if self.showing == Showing::Suspended {
-            self.back_on_terminal()?;
+        match (&self.stand_in, self.showing) {
+            (Some(_), _) | (None, Showing::Suspended) => self.back_on_terminal(),
+            (None, Showing::Screen | Showing::Copy) => {
+                self.redraw();
+                Ok(())
+            }
         }
-        self.redraw();
-        Ok(())
     }
 
     fn back_on_terminal(&mut self) -> anyhow::Result<()> {
@@ -432,6 +435,7 @@ impl Driver {
         if self.showing == Showing::Screen && self.stand_in.as_ref().is_some_and(StandIn::is_stopped) {
             self.pending.clear();
             self.written = 0;
+            self.terminal.abandon();
             self.showing = Showing::Suspended;
         }
     }

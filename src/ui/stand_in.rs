@@ -153,8 +153,9 @@ fn stand_in() -> anyhow::Result<Role> {
             Some(Signal::SIGUSR2) => return Ok(Role::Over(0)),
             Some(Signal::SIGUSR1) => {
                 stop_the_job(&signals)?;
-                forward(engine, Signal::SIGCONT);
+                go_on(engine);
             }
+            Some(Signal::SIGCONT) => go_on(engine),
             Some(Signal::SIGHUP) => {
                 forward(engine, Signal::SIGHUP);
                 return Ok(Role::Over(0));
@@ -173,6 +174,13 @@ fn forward(engine: Pid, signal: Signal) {
     let sent = kill(engine, signal);
     // It may just have ended; its SIGCHLD is on the way.
     debug_assert!(matches!(sent, Ok(()) | Err(Errno::ESRCH)));
+}
+
+/// The screen takes the terminal again, unless the shell has put the job into the background.
+fn go_on(engine: Pid) {
+    if nix::unistd::tcgetpgrp(std::io::stdin()).is_ok_and(|foreground| foreground == nix::unistd::getpgrp()) {
+        forward(engine, Signal::SIGCONT);
+    }
 }
 
 /// Stops the whole job, as Ctrl-Z does; returns when it is continued. Where no shell could continue it, the kernel

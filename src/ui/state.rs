@@ -382,6 +382,7 @@ impl State {
     }
 
     fn open(&mut self, dialog: Dialog) {
+        self.remark = None;
         self.dialog = dialog;
         self.changed_dialog();
     }
@@ -440,6 +441,7 @@ impl State {
     pub fn on_fault_news(&mut self, news: String) {
         if let Some(faults) = &mut self.faults {
             faults.happened = Some(news);
+            self.remark = None;
         }
     }
 

@@ -125,7 +125,8 @@ impl Terminal {
     /// When the terminal is lost.
     pub fn enter(&self) -> anyhow::Result<()> {
         let mut slot = RESTORE.lock().unwrap_or_else(PoisonError::into_inner);
-        if slot.is_none() {
+        let first = slot.is_none();
+        if first {
             let flags = match self.shared {
                 Shared::No => None,
                 Shared::Yes => {
@@ -150,11 +151,27 @@ impl Terminal {
             }
         }
         drop(slot);
-        if self.title == Title::Yes {
+        if first && self.title == Title::Yes {
             write_patiently(&self.tty, KEEP_TITLE.as_bytes());
         }
         write_patiently(&self.tty, ENTER.as_bytes());
         Ok(())
+    }
+
+    /// The job was stopped from outside, and a shell has the terminal: the ordinary screen comes back, and the modes too
+    /// unless the shell has set its own. What [`restore`] needs is kept: what a shell sets meanwhile is not how it was.
+    pub fn abandon(&self) {
+        let slot = RESTORE.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(kept) = slot.as_ref() else { return };
+        write_patiently(&self.tty, LEAVE.as_bytes());
+        let mut raw = kept.modes.clone();
+        raw.make_raw();
+        let still_raw = termios::tcgetattr(&self.tty)
+            .is_ok_and(|now| now.local_modes == raw.local_modes && now.output_modes == raw.output_modes);
+        if still_raw {
+            // As in [`restore`]: a terminal that is gone needs no modes.
+            let _ = termios::tcsetattr(&self.tty, OptionalActions::Now, &kept.modes);
+        }
     }
 
     /// The file, for reading and writing.

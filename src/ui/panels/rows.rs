@@ -100,7 +100,9 @@ fn first(sight: &Sight<'_>, status: &Status) -> Line {
     };
     let told = |lead: &Line| lead.clone().then(mode.clone());
     let column = 13 + name_width(status) + 13;
-    let full = told(&lead).to_column(column).text(&does);
+    let full = told(&lead);
+    let column = column.max(full.width() + 1);
+    let full = full.to_column(column).text(&does);
     variants_of_first(sight.width, full, told(&lead), told(&short), &does, &status.group, &clock, &offset, &mode)
 }
 
@@ -168,7 +170,9 @@ fn second(sight: &Sight<'_>, status: &Status) -> Line {
         (_, Some(age)) => format!("heard {}", words::ago(sight.aged(age))),
         (_, None) => "never heard".to_owned(),
     };
-    let full = lead.clone().then(mode.clone()).to_column(13 + name_width(status) + 13).text(&does);
+    let full = lead.then(mode.clone());
+    let column = (13 + name_width(status) + 13).max(full.width() + 1);
+    let full = full.to_column(column).text(&does);
     let brief = short.clone().then(mode.clone()).text(" ").text(&does);
     let more = match status.peers.len() {
         0 | 1 => String::new(),
