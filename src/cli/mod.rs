@@ -19,6 +19,7 @@ mod plain;
 mod run;
 mod status;
 mod whereabouts;
+mod with_screen;
 
 use args::{Cli, Command};
 use exit::Exit;
