@@ -1,7 +1,137 @@
-//! Placeholder of the first commit: replaced by its own command.
-use super::args::*;
-use super::exit::Exit;
+//! `tandem demo`: a whole group on this machine, to play with (U9). No configuration, and nothing is left behind.
+//!
+//! Three kinds of processes: this one runs `alpha` and the screen; a janitor ([`janitor`]) makes the folder and runs the
+//! other members; each of these is an ordinary `tandem run --headless`. The janitor holds one end of a pipe from this
+//! process: however this process ends, also by SIGKILL, the pipe closes, and the janitor kills the members and removes
+//! the folder. If the janitor itself is killed, the kernel kills its members, and this process removes the folder.
 
-pub fn run(_global: &Global, _args: &DemoArgs) -> anyhow::Result<Exit> {
-    anyhow::bail!("not in this build yet")
+mod janitor;
+
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::thread::JoinHandle;
+
+use anyhow::{Context, bail};
+use tokio::sync::mpsc;
+
+use crate::config::Config;
+use crate::ui::keys::Fault;
+use crate::ui::{self, FaultPanel};
+
+use super::args::{DemoArgs, Global};
+use super::exit::Exit;
+use super::with_screen::{self, WhenLeft};
+
+/// Set in the janitor and the members: which of them a process is.
+const ROLE: &str = "TANDEM_DEMO_ROLE";
+
+/// Runs the demo, or the part of it that this process is.
+pub fn run(_global: &Global, args: &DemoArgs) -> anyhow::Result<Exit> {
+    match std::env::var(ROLE).ok().as_deref() {
+        Some("janitor") => return janitor::run(args),
+        Some("member") => return janitor::become_member(),
+        Some(_) | None => {}
+    }
+    if !ui::terminal::can_draw() {
+        eprintln!("tandem: the demo needs a terminal to draw on");
+        return Ok(Exit::Usage);
+    }
+    let (group, faults) = Group::start(args)?;
+    let ended = run_alpha(&group.config, faults);
+    let cleaned = group.end();
+    let exit = ended?;
+    cleaned?;
+    Ok(exit)
+}
+
+/// The janitor and what it made.
+struct Group {
+    folder: PathBuf,
+    config: PathBuf,
+    janitor: Child,
+    orders: JoinHandle<()>,
+    news: JoinHandle<()>,
+}
+
+impl Group {
+    fn start(args: &DemoArgs) -> anyhow::Result<(Group, FaultPanel)> {
+        let mut command = Command::new("/proc/self/exe");
+        command.args(["demo", "--members", &args.members.to_string()]);
+        if !args.protection.is_empty() {
+            command.args(["--protection", &args.protection.join(",")]);
+        }
+        let mut janitor = command
+            .env(ROLE, "janitor")
+            .env_remove("TANDEM_CONFIG")
+            .env_remove("TANDEM_MEMBER")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("the demo's janitor cannot be started")?;
+        let (Some(stdin), Some(stdout)) = (janitor.stdin.take(), janitor.stdout.take()) else {
+            bail!("the demo's janitor has no pipes");
+        };
+        let mut stdout = BufReader::new(stdout);
+        let mut folder = String::new();
+        stdout.read_line(&mut folder).context("the demo's janitor says nothing")?;
+        let folder = PathBuf::from(folder.trim_end());
+        if !folder.is_absolute() {
+            let status = janitor.wait().context("the demo's janitor cannot be waited for")?;
+            bail!("the demo's janitor could not make the group ({status})");
+        }
+        let (orders, ordered) = mpsc::channel(4);
+        let (tell, news) = mpsc::channel(4);
+        let others = janitor::NAMES[1..usize::from(args.members)].iter().map(|name| (*name).to_owned()).collect();
+        let group = Group {
+            config: folder.join(janitor::CONFIG),
+            folder,
+            janitor,
+            orders: thread("orders", move || pass_orders(ordered, stdin))?,
+            news: thread("news", move || {
+                for line in stdout.lines().map_while(Result::ok) {
+                    if tell.blocking_send(line).is_err() {
+                        return;
+                    }
+                }
+            })?,
+        };
+        Ok((group, FaultPanel { members: others, orders, news }))
+    }
+
+    /// Ends the members and removes the folder. The screen's end of the faults must be gone.
+    fn end(mut self) -> anyhow::Result<()> {
+        // The thread of the orders holds the pipe; it ends with the screen.
+        self.orders.join().map_err(|_| anyhow::anyhow!("the thread of the demo's orders has panicked"))?;
+        let status = self.janitor.wait().context("the demo's janitor cannot be waited for")?;
+        self.news.join().map_err(|_| anyhow::anyhow!("the thread of the demo's news has panicked"))?;
+        if !status.success() && self.folder.exists() {
+            remove(&self.folder)?;
+        }
+        Ok(())
+    }
+}
+
+fn remove(folder: &Path) -> anyhow::Result<()> {
+    std::fs::remove_dir_all(folder).with_context(|| format!("the demo's folder {} stays behind", folder.display()))
+}
+
+fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.to_owned()).spawn(work).context("a thread of the demo cannot be started")
+}
+
+fn pass_orders(mut ordered: mpsc::Receiver<(Fault, usize)>, mut janitor: ChildStdin) {
+    while let Some((fault, member)) = ordered.blocking_recv() {
+        if writeln!(janitor, "{} {member}", janitor::word(fault)).and_then(|()| janitor.flush()).is_err() {
+            return;
+        }
+    }
+}
+
+/// Runs `alpha` and the screen in this process until the screen is left.
+fn run_alpha(file: &Path, faults: FaultPanel) -> anyhow::Result<Exit> {
+    let config = Config::load(file)?;
+    let me = config.which_member(Some(janitor::NAMES[0]))?;
+    with_screen::run(&config, me, WhenLeft::Ends(faults))?;
+    Ok(Exit::Done)
 }

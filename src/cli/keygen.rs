@@ -1,7 +1,19 @@
-//! Placeholder of the first commit: replaced by its own command.
-use super::args::*;
+//! `tandem keygen`: a new group key (S8).
+
+use std::io::{self, Write};
+
+use crate::config::keys;
+
+use super::args::KeygenArgs;
 use super::exit::Exit;
 
-pub fn run(_args: &KeygenArgs) -> anyhow::Result<Exit> {
-    anyhow::bail!("not in this build yet")
+/// Makes the key, and says what to do with it.
+pub fn run(args: &KeygenArgs) -> anyhow::Result<Exit> {
+    keys::generate(&args.file)?;
+    writeln!(
+        io::stdout(),
+        "made {}, mode 0600\nCopy it to every member, by a safe way: who has it can speak as a member.",
+        args.file.display()
+    )?;
+    Ok(Exit::Done)
 }

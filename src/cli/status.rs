@@ -1,7 +1,349 @@
-//! Placeholder of the first commit: replaced by its own command.
-use super::args::*;
-use super::exit::Exit;
+//! `status`: one screenful for a person, or the status JSON; its exit status is that of a monitoring plugin (U7).
+//!
+//! The truths and the words are the screen's ([`crate::control::words`]); here they are only put under each other.
 
-pub fn run(_global: &Global, _args: &StatusArgs) -> anyhow::Result<Exit> {
-    anyhow::bail!("not in this build yet")
+use std::io::Write;
+use std::time::Duration;
+
+use crate::control::client::{ANSWER, Client};
+use crate::control::compose::{ExitClass, exit_class};
+use crate::control::request::{Reply, Request};
+use crate::control::status::{AlarmClass, Link, Status};
+use crate::control::words;
+
+use super::args::{Global, StatusArgs};
+use super::connect::connect;
+use super::exit::Exit;
+use super::plain::plain;
+
+/// Without news for so long, a watched controller is taken for frozen: it sends a status every second.
+const NEWS: Duration = Duration::from_secs(10);
+
+/// How many events a person is shown.
+const EVENTS: usize = 5;
+
+/// Prints the status; with `--watch` again on every change.
+pub fn run(global: &Global, args: &StatusArgs) -> anyhow::Result<Exit> {
+    let mut client = match connect(global) {
+        Ok(client) => client,
+        Err(error) => {
+            // Wrong usage too is 3 here, because 2 would say "critical" to a monitoring system.
+            eprintln!("tandem: {error}");
+            return Ok(Exit::NoController);
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    let result = if args.watch { watch(&mut client, args, &mut out) } else { once(&mut client, args, &mut out) };
+    match result {
+        Ok(exit) => Ok(exit),
+        Err(error) if is_broken_pipe(&error) => Ok(Exit::Done),
+        Err(error) => {
+            eprintln!("tandem: {error:#}");
+            Ok(Exit::NoController)
+        }
+    }
+}
+
+/// Whether the reader of standard output has left, which is no failure.
+pub(super) fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error.downcast_ref::<std::io::Error>();
+    let json = error.downcast_ref::<serde_json::Error>().and_then(serde_json::Error::io_error_kind);
+    io.map(std::io::Error::kind).or(json) == Some(std::io::ErrorKind::BrokenPipe)
+}
+
+fn once(client: &mut Client, args: &StatusArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    let status = expect_status(client.ask(&Request::Status, ANSWER)?)?;
+    if args.json {
+        serde_json::to_writer(&mut *out, &status)?;
+        writeln!(out)?;
+    } else {
+        write!(out, "{}", for_this_terminal(&human(&status)))?;
+    }
+    out.flush()?;
+    Ok(match exit_class(&status) {
+        ExitClass::Fine => Exit::Done,
+        ExitClass::Degraded => Exit::Failed,
+        ExitClass::Critical => Exit::Usage,
+    })
+}
+
+/// Ends only with the controller, its silence, or the reader.
+fn watch(client: &mut Client, args: &StatusArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
+    client.send(&Request::Watch { screen: None })?;
+    let mut last = String::new();
+    loop {
+        let status = expect_status(client.next(NEWS)?)?;
+        if args.json {
+            serde_json::to_writer(&mut *out, &status)?;
+            writeln!(out)?;
+        } else {
+            let line = one_line(&status);
+            if line == last {
+                continue;
+            }
+            writeln!(out, "{}  {}", clock(&status), for_this_terminal(&line))?;
+            last = line;
+        }
+        out.flush()?;
+    }
+}
+
+fn expect_status(reply: Reply) -> anyhow::Result<Status> {
+    match reply {
+        Reply::Status(status) => Ok(*status),
+        Reply::Refused { why } => Err(anyhow::anyhow!(why)),
+        other => Err(anyhow::anyhow!("the controller answered something else than was asked: {other:?}")),
+    }
+}
+
+/// "03:12:44" of an RFC 3339 time; the whole text when it is not one.
+fn clock(status: &Status) -> &str {
+    status.time.get(11..19).unwrap_or(&status.time)
+}
+
+/// One line that only changes when something a person cares about does.
+fn one_line(status: &Status) -> String {
+    let one = words::row_one(status);
+    let two = words::row_two(status);
+    let other = two.map_or_else(String::new, |two| format!("  {} {} {}", two.name, two.word, two.does));
+    let alarm = status
+        .alarms
+        .first()
+        .map_or_else(String::new, |alarm| format!("  {}: {}", class_word(alarm.class), alarm.text));
+    format!(
+        "{} {} {}{other}  {}  {}{alarm}",
+        one.name,
+        one.word,
+        one.does,
+        words::row_three(status).judgement,
+        words::protection(status)
+    )
+}
+
+fn class_word(class: AlarmClass) -> &'static str {
+    match class {
+        AlarmClass::Alarm => "ALARM",
+        AlarmClass::Warning => "WARNING",
+        AlarmClass::Note => "note",
+    }
+}
+
+fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+/// The status for a person: rows 1 to 3, then what the screen shows, in its order.
+fn human(status: &Status) -> String {
+    let mut text = String::new();
+    let mut row = |row: words::MemberRow, tail: &str| {
+        let glyph = row.mark.glyph();
+        text += format!("{:<11} {:<8} {glyph} {:<10} {:<22} {tail}", row.lead, row.name, row.word, row.does).trim_end();
+        text += "\n";
+    };
+    let one = words::row_one(status);
+    let tail = format!("{}  {}", one.tail, clock(status));
+    row(one, &tail);
+    if let Some(two) = words::row_two(status) {
+        let tail = two.tail.clone();
+        row(two, &tail);
+    }
+    let three = words::row_three(status);
+    text += &format!("{}   {}   {}   {}\n", three.judgement, three.protection, three.hold, three.attached);
+    text += &format!("why: {} ({}), {}\n", status.reason.text, status.reason.clause, words::ago(ms(status.since_ms)));
+    if let Some(change) = &status.transition {
+        let since = words::lasting(ms(change.since_ms));
+        text += &format!("waiting for: {}, since {since}\n", change.waiting_for);
+    }
+    alarms(status, &mut text);
+    takeover(status, &mut text);
+    links(status, &mut text);
+    replies(status, &mut text);
+    let health = &status.health;
+    let peers: Vec<String> =
+        status.peers.iter().filter_map(|peer| peer.score.map(|score| format!("{} {score:.2}", peer.name))).collect();
+    text += &format!("Health: {} {:.2}", status.node, health.total);
+    for peer in peers {
+        text += &format!("   {peer}");
+    }
+    text += &format!("   limit {:.2}\n", health.threshold);
+    for process in &status.processes {
+        text += &format!("  {}  {}\n", process.name, process.state);
+    }
+    if !status.events.is_empty() {
+        text += "Events, newest first\n";
+    }
+    for event in status.events.iter().take(EVENTS) {
+        let time = event.time.get(..19).unwrap_or(&event.time).replace('T', " ");
+        text += &format!("  {time}  {:<7}  {}\n", event.kind, event.text);
+    }
+    text
+}
+
+fn alarms(status: &Status, text: &mut String) {
+    for alarm in &status.alarms {
+        let since = words::lasting(ms(alarm.since_ms));
+        *text += &format!("{}: {}   for {since}\n", class_word(alarm.class), alarm.text);
+        if alarm.class == AlarmClass::Note {
+            continue;
+        }
+        *text += &format!("  first   {}\n", alarm.first);
+        for line in &alarm.then {
+            *text += &format!("  then    {line}\n");
+        }
+        *text += &format!("  do not  {}\n", alarm.do_not);
+        if let Some(seen) = &alarm.seen {
+            *text += &format!("  seen by {} {}\n", seen.by, seen.time.get(11..19).unwrap_or(&seen.time));
+        }
+    }
+}
+
+fn takeover(status: &Status, text: &mut String) {
+    let takeover = &status.takeover;
+    let ready = if takeover.ready { "READY" } else { "NOT READY" };
+    let acts = takeover.acts.as_deref().unwrap_or("nobody");
+    let after =
+        takeover.expected_ms.map_or_else(String::new, |time| format!(" after about {:.1} s", time as f64 / 1e3));
+    match &takeover.if_fails {
+        Some(fails) => *text += &format!("If {fails} fails now: {acts} acts{after}: {ready}\n"),
+        None => *text += &format!("A takeover now: {ready}\n"),
+    }
+    for line in &takeover.lines {
+        *text += &format!("  {}  {}\n", if line.ok { "ok" } else { "NO" }, line.text);
+    }
+}
+
+fn links(status: &Status, text: &mut String) {
+    for peer in &status.peers {
+        let own: Vec<&Link> = status.links.iter().filter(|link| link.peer == peer.name).collect();
+        let up = own.iter().filter(|link| link.state == crate::control::status::LinkState::Up).count();
+        *text += &format!("Link to {}: {up} of {} paths up\n", peer.name, own.len());
+        for link in own {
+            let since = words::lasting(ms(link.since_ms));
+            let mut line = format!("  {}  {}   {since}", words::link_mark(link.state), link.address);
+            line += if link.encrypted { "   encrypted" } else { "   plain text" };
+            if let Some(us) = link.rtt_us {
+                line += &format!("   {}", words::milliseconds(us));
+            }
+            line += &format!("   reconnects {}", link.reconnects);
+            if let Some(why) = &link.why {
+                line += &format!("   {why}");
+            }
+            *text += &format!("{line}\n");
+        }
+    }
+}
+
+fn replies(status: &Status, text: &mut String) {
+    for peer in status.peers.iter().filter(|peer| !peer.replies.is_empty()) {
+        *text += &format!("What {} tells {} to be\n", peer.name, status.node);
+        for reply in peer.replies.iter().take(3) {
+            let age = words::ago(ms(reply.age_ms));
+            *text += &format!("  {age}   {}   {} alike\n", words::order(reply.reply), reply.count);
+        }
+    }
+}
+
+/// Foreign text cannot move the cursor, and a terminal without UTF-8 gets ASCII.
+fn for_this_terminal(text: &str) -> String {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let charset = variable("LC_ALL").or_else(|| variable("LC_CTYPE")).or_else(|| variable("LANG")).unwrap_or_default();
+    let upper = charset.to_uppercase();
+    shaped(text, if upper.contains("UTF-8") || upper.contains("UTF8") { Charset::Utf8 } else { Charset::Ascii })
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Charset {
+    Utf8,
+    Ascii,
+}
+
+fn shaped(text: &str, charset: Charset) -> String {
+    let ascii = |letter: char| match letter {
+        '■' => '#',
+        '○' => 'o',
+        letter if letter.is_ascii() => letter,
+        _ => '?',
+    };
+    let line = |line: &str| match charset {
+        Charset::Utf8 => plain(line).into_owned(),
+        Charset::Ascii => plain(line).chars().map(ascii).collect(),
+    };
+    text.split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::alarms::Around;
+    use crate::control::compose::{Surroundings, compose};
+    use crate::control::desk::Desk;
+    use crate::control::examples::{around, primary, secondary, with_gone};
+    use crate::control::fake_node;
+    use crate::negotiation::view::{Gone, View};
+
+    fn status(view: &View) -> Status {
+        let alarms = Desk::new(view.name.as_str(), 0).alarms(view, Around::default());
+        compose(view, &Surroundings { alarms, ..around() })
+    }
+
+    #[test]
+    fn u7_a_healthy_secondary_for_a_person() {
+        insta::assert_snapshot!(human(&status(&secondary())), @r#"
+        you are on  beta     ○ SECONDARY  stands by, term 7      substation-7  03:12:44
+        the other   alpha    ■ PRIMARY    acts, term 7           heard just now
+        ONE ACTS   UNPROTECTED   no hold   attached: nobody
+        why: a controller boots as Secondary (N1), 1:39 ago
+        If alpha fails now: beta acts after about 3.0 s: READY
+          ok  beta is fit, health 0.98
+        Link to alpha: 0 of 0 paths up
+        Health: beta 0.98   alpha 0.97   limit 0.75
+        "#);
+    }
+
+    #[test]
+    fn u13_an_alarm_says_what_to_do_also_on_the_command_line() {
+        insta::assert_snapshot!(human(&status(&with_gone(primary(), Gone::Silent))), @r#"
+        you are on  alpha    ■ PRIMARY    acts, term 7           substation-7  03:12:44
+        the other   beta     ? SILENT     may act by now         silent for 2 min 14 s
+        ONE ACTS, the other is unknown   UNPROTECTED   no hold   attached: nobody
+        why: a controller boots as Secondary (N1), 1:39 ago
+        WARNING: beta is silent: not redundant   for 0 s
+          first   Find out whether beta is on: lamps, its console, call the site.
+          then    It is on: look at the network between the two. Off: start it.
+          then    Until beta is back there is no second member; it joins by itself.
+          do not  take beta for off because it is silent: it may act.
+        If alpha fails now: beta acts after about 3.0 s: NOT READY
+          ok  beta is fit, health 0.98
+        Link to beta: 0 of 0 paths up
+        Health: alpha 0.98   beta 0.97   limit 0.75
+        "#);
+    }
+
+    #[test]
+    fn a_watched_line_changes_only_with_what_matters() {
+        let mut view = secondary();
+        let before = one_line(&status(&view));
+        view.now = view.now + Duration::from_secs(5);
+        assert_eq!(one_line(&status(&view)), before);
+        let gone = one_line(&status(&with_gone(secondary(), Gone::Silent)));
+        assert!(gone.contains("WARNING: alpha is silent"), "{gone}");
+    }
+
+    #[test]
+    fn foreign_text_cannot_move_the_cursor_and_ascii_stays_ascii() {
+        assert_eq!(shaped("a\x1b[2Jb\nc\n", Charset::Utf8), "a\\u{1b}[2Jb\nc\n");
+        assert_eq!(shaped("■ ○ é", Charset::Ascii), "# o ?");
+        assert_eq!(shaped("■ ○ é", Charset::Utf8), "■ ○ é");
+    }
+
+    #[test]
+    fn u7_json_is_exactly_one_document() {
+        let served = fake_node::serve(secondary());
+        let mut client = Client::open(&served.path).expect("it is served");
+        let mut out = Vec::new();
+        let exit = once(&mut client, &StatusArgs { json: true, watch: false }, &mut out).expect("it answers");
+        assert_eq!(exit, Exit::Done);
+        let back: Status = serde_json::from_slice(&out).expect("one document");
+        assert_eq!(back.node, "beta");
+    }
 }

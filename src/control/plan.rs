@@ -57,15 +57,15 @@ pub struct Plan {
     pub node: String,
     /// What happens, step by step.
     pub steps: Vec<String>,
-    /// How long nobody acts.
+    /// How long nobody acts, a whole sentence.
     pub nobody_acts: String,
-    /// Whether two could act at once.
+    /// Whether two could act at once, a whole sentence.
     pub two_acting: String,
-    /// What may be lost.
+    /// "May be lost: …", a whole sentence.
     pub may_be_lost: String,
-    /// What if it fails.
+    /// "If step 1 fails: …", a whole sentence.
     pub if_it_fails: String,
-    /// How to go back.
+    /// "To go back: …", a whole sentence.
     pub to_go_back: String,
     /// What it rests on.
     pub rests_on: Vec<PlanLine>,

@@ -166,8 +166,7 @@ pub struct AnswerEvidence {
 pub struct Decision {
     /// When.
     pub at: Instant,
-    /// The rule that fired.
-    #[serde(flatten)]
+    /// The rule that fired. An object of its own in JSON: a rule may have a term too, and the keys must not meet.
     pub rule: Rule,
     /// The mode from now on.
     pub mode: Mode,
@@ -231,6 +230,32 @@ impl Rule {
             Rule::AbandonedForPrimary { .. } => "abandoned_for_primary",
             Rule::AbandonedForChange { .. } => "abandoned_for_change",
             Rule::AbandonedForDisk => "abandoned_for_disk",
+        }
+    }
+
+    /// Whether nobody asked for it: frequent changes of this kind are flapping (S6).
+    pub fn is_automatic(&self) -> bool {
+        match self {
+            Rule::Booted
+            | Rule::Released { .. }
+            | Rule::OperatorTookOver { .. }
+            | Rule::OperatorForced { .. }
+            | Rule::HandedOver { cause: HandOverCause::Operator, .. }
+            | Rule::SteppedDown { .. }
+            | Rule::Stopping { .. } => false,
+            Rule::NeverHeard { .. }
+            | Rule::ToldPrimary { .. }
+            | Rule::PeerSilent { .. }
+            | Rule::PeerCrashed { .. }
+            | Rule::PeerStopped { .. }
+            | Rule::YieldedTo { .. }
+            | Rule::YieldedByRelay { .. }
+            | Rule::HandedOver { cause: HandOverCause::Health, .. }
+            | Rule::LostMajority { .. }
+            | Rule::Stalled { .. }
+            | Rule::AbandonedForPrimary { .. }
+            | Rule::AbandonedForChange { .. }
+            | Rule::AbandonedForDisk => true,
         }
     }
 
@@ -344,5 +369,28 @@ impl Decision {
     /// The decision as one line: the mode, the term, the reason.
     pub fn text(&self) -> String {
         format!("{}, term {}: {}", self.mode.word(), self.term, self.rule.text())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::negotiation::member::MemberId;
+
+    #[test]
+    fn n11_a_decision_whose_rule_has_a_term_too_comes_back_from_json_as_it_was() {
+        let decision = Decision {
+            at: Instant(5),
+            rule: Rule::YieldedTo {
+                peer: "beta".into(),
+                term: Term { number: 9, owner: MemberId(1) },
+                mine: Term { number: 8, owner: MemberId(0) },
+            },
+            mode: Mode::Secondary,
+            term: Term { number: 8, owner: MemberId(0) },
+            evidence: Vec::new(),
+        };
+        let json = serde_json::to_string(&decision).unwrap();
+        assert_eq!(serde_json::from_str::<Decision>(&json).unwrap(), decision);
     }
 }

@@ -77,7 +77,7 @@ impl Negotiator {
             protected_now: self.protected_now(),
             durable: !self.disk.failed,
             history_unknown: self.no_state_at_boot
-                && self.settings.others().all(|peer| !self.peers[peer.index()].ever_up),
+                && self.settings.others().all(|peer| self.gone(peer) == Some(Gone::NeverHeard)),
             observe_only: self.settings.observe_only,
             peers: self.settings.others().map(|peer| self.peer_view(peer, now)).collect(),
             forecast: self.forecast(),
@@ -196,7 +196,13 @@ impl Negotiator {
             ok: true,
             text: match self.peers[primary.index()].heard {
                 Some(heard) => {
-                    format!("{} was heard {} ago", self.settings.name(primary), seconds(self.now.since(heard)))
+                    let age = self.now.since(heard);
+                    let when = if age < Duration::from_secs(2) {
+                        "just now".to_owned()
+                    } else {
+                        format!("{} ago", seconds(age))
+                    };
+                    format!("{} was heard {when}", self.settings.name(primary))
                 }
                 None => format!("{} is known as Primary", self.settings.name(primary)),
             },

@@ -12,6 +12,9 @@ use super::time::Instant;
 use super::view::Gone;
 use super::{Negotiator, State};
 
+/// After a late wake-up no silence is judged for this long, so that everything that was waiting is heard first.
+const READ_FIRST: Duration = Duration::from_millis(1);
+
 impl Negotiator {
     /// When [`super::exchange::Input::Tick`] is wanted next, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<Instant> {
@@ -56,8 +59,14 @@ impl Negotiator {
 
     fn end_what_is_over(&mut self, out: &mut Vec<Output>) {
         let now = self.now;
-        if self.promise.is_some_and(|promise| now >= promise.until) {
-            self.promise = None;
+        if let Some(promise) = self.promise {
+            // Unprotected, the evidence of a crash ends a promise too (N14): a process that is gone cannot take up the
+            // role, and one that comes back has forgotten the promise. A lease waits all the same, because a firewall
+            // refuses too.
+            let crashed = !self.uses_lease() && self.gone(promise.to) == Some(Gone::Crashed);
+            if now >= promise.until || crashed {
+                self.promise = None;
+            }
         }
         if let Some(waiting) = self.waiting_for.filter(|waiting| now >= waiting.until) {
             // Rule 11: the successor did not announce itself; of equals this member comes first again.
@@ -183,7 +192,8 @@ impl Negotiator {
     pub(super) fn late(&mut self, by: Duration, out: &mut Vec<Output>) {
         for peer in self.settings.others() {
             let known = &mut self.peers[peer.index()];
-            known.allowance += by;
+            // The messages that lay in the sockets follow this input; no silence is judged before them.
+            known.allowance = known.allowance.saturating_add(by).saturating_add(READ_FIRST);
             if let Some(not_before) = known.not_before {
                 known.not_before = Some(not_before + by);
             }

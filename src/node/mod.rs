@@ -1,1 +1,21 @@
-//! Room `node` (ARCHITECTURE.md).
+//! One controller on tokio: the loop that feeds the pure machines and carries out what they want.
+//!
+//! One task owns the negotiation, the operator's desk and the snapshots; everything else is an actor behind a bounded
+//! channel: the link's sessions, the control socket's sessions, the threads that write the state and the journal. All of
+//! it but those threads runs on one thread, so that a stall of one part is a stall of all and is noticed (S9).
+//!
+//! [`run`] is the only way in. It decides nothing about modes: rules are in `negotiation`.
+
+pub mod clock;
+pub mod state;
+
+mod around;
+mod asks;
+mod engine;
+mod gaps;
+mod pings;
+mod replies;
+mod start;
+mod supervisor;
+
+pub use start::{Options, Session, run};

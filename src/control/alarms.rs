@@ -1,0 +1,321 @@
+//! What is wrong now, and what a person should do about it: first, then, and what not to do (screen.md, U13).
+//!
+//! Pure. One variant a cause, with its class and all its words beside it. [`alarms_from`] finds the causes; the desk adds
+//! for how long they have stood and who has seen them.
+
+use std::time::Duration;
+
+use crate::negotiation::ability::Sick;
+use crate::negotiation::message::Mode;
+use crate::negotiation::view::Gone;
+
+use super::status::{AlarmClass, Link};
+
+mod find;
+mod words;
+
+pub use find::alarms_from;
+pub use words::Words;
+
+/// So many changes of mode within [`FLAPPING_WITHIN`] are reported as flapping (S6).
+pub const FLAPPING_CHANGES: u32 = 4;
+
+/// See [`FLAPPING_CHANGES`].
+pub const FLAPPING_WITHIN: Duration = Duration::from_secs(600);
+
+/// Traffic that was refused a short while ago and that somebody should look after.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RefusedKind {
+    /// It did not know the group's key (S8).
+    WrongKey,
+    /// A second session of a member whose first still answers: two machines call themselves the same (N13).
+    SecondInstance,
+    /// Another group, a stranger's name, an incompatible version, garbage, a flood.
+    Other,
+}
+
+/// What the alarms look at beside the [`View`].
+#[derive(Debug, Clone, Default)]
+pub struct Around {
+    /// Every path to every peer.
+    pub links: Vec<Link>,
+    /// For how long nobody has been known to act; none while somebody is. From [`super::desk::Desk::nobody_acts_for`].
+    pub nobody_acts_for: Option<Duration>,
+    /// How long a boot may take before "nobody acts" is an alarm: `negotiation.boot_timeout`.
+    pub boot_timeout: Duration,
+    /// This member's changes of mode within [`FLAPPING_WITHIN`].
+    pub recent_changes: u32,
+    /// Records that the journal could not keep since start.
+    pub journal_lost: u64,
+    /// What the link refused in the last minutes, with the address it came from where known.
+    pub refused_lately: Vec<(RefusedKind, Option<String>)>,
+}
+
+/// Who gives way when two are Primary (N12).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Yields {
+    /// This member has the lower term.
+    This,
+    /// The other has.
+    Other,
+}
+
+/// Something that is wrong now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alarm {
+    /// N12: this member and a peer, or two peers, are both Primary.
+    TwoPrimaries {
+        /// This member.
+        node: String,
+        /// The other Primary.
+        other: String,
+        /// Who gives way.
+        yields: Yields,
+    },
+    /// S10: nobody is known to act.
+    NobodyActs {
+        /// This member.
+        node: String,
+        /// What keeps this member from acting.
+        missing: Vec<String>,
+        /// Peers that are not heard.
+        unheard: Vec<String>,
+    },
+    /// N20: the state cannot be written.
+    StateNotDurable {
+        /// Whether this member acts.
+        mode: Mode,
+    },
+    /// S1: this member acts by an operator's force.
+    Forced {
+        /// This member.
+        node: String,
+    },
+    /// S1: what protection asks for is not there now.
+    ProtectionMissing {
+        /// The configured words.
+        policy: String,
+    },
+    /// A peer counts as gone: there is no second member to take over.
+    PeerGone {
+        /// The peer.
+        peer: String,
+        /// Why it counts as gone.
+        gone: Gone,
+        /// Whether it may act all the same.
+        may_act: MayAct,
+    },
+    /// No path to a peer is up, and it does not count as gone yet.
+    LinkDown {
+        /// The peer.
+        peer: String,
+    },
+    /// One of several paths is down (N15).
+    PathDown {
+        /// The peer.
+        peer: String,
+        /// Its address on this path.
+        address: String,
+        /// Why, where known.
+        why: Option<String>,
+    },
+    /// N20: no state was found at boot, and nobody was heard since.
+    HistoryUnknown,
+    /// N19: settings differ.
+    SettingsDiffer {
+        /// The peer.
+        peer: String,
+        /// The keys.
+        keys: Vec<String>,
+    },
+    /// S7: members that do not know of the hold.
+    HoldNotTold {
+        /// Who.
+        peers: Vec<String>,
+    },
+    /// U12: no takeover would be done now, and not because a peer is gone.
+    TakeoverNotReady {
+        /// The lines that fail.
+        missing: Vec<String>,
+    },
+    /// Rule 11: this member does not take over, because an operator made it step down.
+    SteppedDown {
+        /// This member.
+        node: String,
+    },
+    /// H5: a member's health is below the limit, or was a short while ago.
+    Unhealthy {
+        /// Which member.
+        member: String,
+        /// Why.
+        sick: Sick,
+    },
+    /// S6: the mode changes often.
+    Flapping {
+        /// How often within [`FLAPPING_WITHIN`].
+        changes: u32,
+    },
+    /// The journal could not keep everything.
+    JournalLosing {
+        /// How many records are missing since start.
+        lost: u64,
+    },
+    /// S8: somebody without the group's key calls.
+    WrongKey {
+        /// From where.
+        from: Option<String>,
+    },
+    /// N13: two machines call themselves the same.
+    SecondInstance {
+        /// From where.
+        from: Option<String>,
+    },
+    /// S7: the group is held.
+    Held {
+        /// By whom.
+        by: String,
+    },
+    /// S11: nothing is done.
+    ObserveOnly,
+    /// S8: other traffic that was refused.
+    Refused {
+        /// From where.
+        from: Option<String>,
+    },
+}
+
+/// When an alarm is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    /// As soon as it is found.
+    AtOnce,
+    /// When it has stood for `negotiation.boot_timeout`.
+    AfterBootTimeout,
+}
+
+/// Whether a member that is not heard may act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayAct {
+    /// Nothing speaks against it.
+    Yes,
+    /// Its process ended, or protection keeps it from acting.
+    No,
+}
+
+impl Alarm {
+    /// How urgent it is.
+    pub fn class(&self) -> AlarmClass {
+        match self {
+            Alarm::TwoPrimaries { .. } | Alarm::NobodyActs { .. } | Alarm::StateNotDurable { .. } => AlarmClass::Alarm,
+            Alarm::Forced { .. }
+            | Alarm::ProtectionMissing { .. }
+            | Alarm::PeerGone { .. }
+            | Alarm::LinkDown { .. }
+            | Alarm::PathDown { .. }
+            | Alarm::HistoryUnknown
+            | Alarm::SettingsDiffer { .. }
+            | Alarm::HoldNotTold { .. }
+            | Alarm::TakeoverNotReady { .. }
+            | Alarm::SteppedDown { .. }
+            | Alarm::Unhealthy { .. }
+            | Alarm::Flapping { .. }
+            | Alarm::JournalLosing { .. }
+            | Alarm::WrongKey { .. }
+            | Alarm::SecondInstance { .. } => AlarmClass::Warning,
+            Alarm::Held { .. } | Alarm::ObserveOnly | Alarm::Refused { .. } => AlarmClass::Note,
+        }
+    }
+
+    /// When it is told. What passes by itself at a start or a hand-over would only teach people to ignore alarms.
+    pub fn told(&self) -> Told {
+        match self {
+            Alarm::TakeoverNotReady { .. } | Alarm::HistoryUnknown | Alarm::LinkDown { .. } => Told::AfterBootTimeout,
+            Alarm::TwoPrimaries { .. }
+            | Alarm::NobodyActs { .. }
+            | Alarm::StateNotDurable { .. }
+            | Alarm::Forced { .. }
+            | Alarm::ProtectionMissing { .. }
+            | Alarm::PeerGone { .. }
+            | Alarm::PathDown { .. }
+            | Alarm::SettingsDiffer { .. }
+            | Alarm::HoldNotTold { .. }
+            | Alarm::SteppedDown { .. }
+            | Alarm::Unhealthy { .. }
+            | Alarm::Flapping { .. }
+            | Alarm::JournalLosing { .. }
+            | Alarm::WrongKey { .. }
+            | Alarm::SecondInstance { .. }
+            | Alarm::Held { .. }
+            | Alarm::ObserveOnly
+            | Alarm::Refused { .. } => Told::AtOnce,
+        }
+    }
+
+    /// A stable word for its kind: the first part of [`Alarm::id`].
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Alarm::TwoPrimaries { .. } => TWO_PRIMARIES,
+            Alarm::NobodyActs { .. } => NOBODY_ACTS,
+            Alarm::StateNotDurable { .. } => "state_not_durable",
+            Alarm::Forced { .. } => "forced",
+            Alarm::ProtectionMissing { .. } => "protection_missing",
+            Alarm::PeerGone { gone: Gone::Silent, .. } => "peer_silent",
+            Alarm::PeerGone { gone: Gone::Crashed, .. } => "peer_crashed",
+            Alarm::PeerGone { gone: Gone::Stopped, .. } => "peer_stopped",
+            Alarm::PeerGone { gone: Gone::NeverHeard, .. } => "peer_never_heard",
+            Alarm::LinkDown { .. } => "link_down",
+            Alarm::PathDown { .. } => "path_down",
+            Alarm::HistoryUnknown => "history_unknown",
+            Alarm::SettingsDiffer { .. } => "settings_differ",
+            Alarm::HoldNotTold { .. } => "hold_not_told",
+            Alarm::TakeoverNotReady { .. } => "takeover_not_ready",
+            Alarm::SteppedDown { .. } => "stepped_down",
+            Alarm::Unhealthy { .. } => "unhealthy",
+            Alarm::Flapping { .. } => FLAPPING,
+            Alarm::JournalLosing { .. } => "journal_losing",
+            Alarm::WrongKey { .. } => "wrong_key",
+            Alarm::SecondInstance { .. } => "second_instance",
+            Alarm::Held { .. } => "held",
+            Alarm::ObserveOnly => "observe_only",
+            Alarm::Refused { .. } => "refused",
+        }
+    }
+
+    /// Its identity while it stands, stable for scripts: the kind, and the peer or path where there may be several.
+    pub fn id(&self) -> String {
+        let kind = self.kind();
+        match self {
+            Alarm::TwoPrimaries { other: about, .. }
+            | Alarm::PeerGone { peer: about, .. }
+            | Alarm::LinkDown { peer: about }
+            | Alarm::SettingsDiffer { peer: about, .. }
+            | Alarm::Unhealthy { member: about, .. } => format!("{kind}:{about}"),
+            Alarm::PathDown { peer, address, .. } => format!("{kind}:{peer}:{address}"),
+            Alarm::NobodyActs { .. }
+            | Alarm::StateNotDurable { .. }
+            | Alarm::Forced { .. }
+            | Alarm::ProtectionMissing { .. }
+            | Alarm::HistoryUnknown
+            | Alarm::HoldNotTold { .. }
+            | Alarm::TakeoverNotReady { .. }
+            | Alarm::SteppedDown { .. }
+            | Alarm::Flapping { .. }
+            | Alarm::JournalLosing { .. }
+            | Alarm::WrongKey { .. }
+            | Alarm::SecondInstance { .. }
+            | Alarm::Held { .. }
+            | Alarm::ObserveOnly
+            | Alarm::Refused { .. } => kind.to_owned(),
+        }
+    }
+}
+
+/// The kind of "two Primaries", which makes a status critical.
+pub const TWO_PRIMARIES: &str = "two_primaries";
+/// The kind of "nobody acts", which makes a status critical.
+pub const NOBODY_ACTS: &str = "nobody_acts";
+/// The kind of "flapping", which makes a status degraded.
+pub const FLAPPING: &str = "flapping";
+
+#[cfg(test)]
+mod tests;

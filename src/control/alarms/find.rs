@@ -1,0 +1,141 @@
+//! Finds what is wrong, from the view of the negotiation and what is around it.
+
+use crate::control::compose::judge;
+use crate::control::status::{Judgement, LinkState};
+use crate::negotiation::ability::{Ability, Unable};
+use crate::negotiation::message::Mode;
+use crate::negotiation::view::{Gone, View};
+
+use super::{Alarm, Around, FLAPPING_CHANGES, MayAct, RefusedKind, Yields};
+
+/// Every cause that stands now, worst class first; within a class the one that tends to be the cause of the others
+/// comes first. The desk keeps that order among those that began together.
+pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
+    let mut found = Vec::new();
+    let name = || view.name.to_string();
+    let judged = judge(view);
+    two_primaries(view, &mut found);
+    let missing = || -> Vec<String> {
+        view.forecast.lines.iter().filter(|line| !line.ok).map(|line| line.text.clone()).collect()
+    };
+    if around.nobody_acts_for.is_some_and(|time| time > around.boot_timeout) {
+        let unheard = view.peers.iter().filter(|peer| peer.gone.is_some() && peer.gone != Some(Gone::Stopped));
+        found.push(Alarm::NobodyActs {
+            node: name(),
+            missing: view.take_over.iter().filter(|line| !line.ok).map(|line| line.text.clone()).collect(),
+            unheard: unheard.map(|peer| peer.name.to_string()).collect(),
+        });
+    }
+    if !view.durable {
+        found.push(Alarm::StateNotDurable { mode: view.mode });
+    }
+    for peer in &view.peers {
+        if let Some(gone) = peer.gone {
+            let may_act = match (gone, judged) {
+                (Gone::Silent | Gone::NeverHeard, Judgement::OneActsOtherUnknown | Judgement::NobodyActs) => {
+                    MayAct::Yes
+                }
+                (Gone::Silent | Gone::NeverHeard, Judgement::OneActs | Judgement::TwoAct) => MayAct::No,
+                (Gone::Crashed | Gone::Stopped, _) => MayAct::No,
+            };
+            found.push(Alarm::PeerGone { peer: peer.name.to_string(), gone, may_act });
+        } else if !peer.link_up && peer.heard.is_some() {
+            found.push(Alarm::LinkDown { peer: peer.name.to_string() });
+        } else if peer.link_up {
+            let down = around.links.iter().filter(|link| link.peer == peer.name.as_str());
+            for link in down.filter(|link| link.state == LinkState::Down) {
+                found.push(Alarm::PathDown {
+                    peer: link.peer.clone(),
+                    address: link.address.clone(),
+                    why: link.why.clone(),
+                });
+            }
+        }
+    }
+    if view.forced {
+        found.push(Alarm::Forced { node: name() });
+    }
+    if !view.protection.is_empty() && !view.protected_now {
+        let policy: Vec<&str> = view.protection.iter().map(|one| one.word()).collect();
+        found.push(Alarm::ProtectionMissing { policy: policy.join(" + ") });
+    }
+    lesser(view, &mut found);
+    // A peer that is gone or not heard yet is the cause, and has its own words.
+    let gone = view.peers.iter().any(|peer| peer.gone.is_some() || peer.mode.is_none());
+    let known = view.hold.is_some() || view.observe_only || view.able == Ability::Cannot(Unable::SteppedDown);
+    if !view.forecast.ready && !gone && !known && view.transition.is_none() {
+        found.push(Alarm::TakeoverNotReady { missing: missing() });
+    }
+    surroundings(around, &mut found);
+    if let Some(hold) = &view.hold {
+        found.push(Alarm::Held { by: hold.by.to_string() });
+    }
+    if view.observe_only {
+        found.push(Alarm::ObserveOnly);
+    }
+    found.sort_by_key(Alarm::class);
+    found
+}
+
+fn two_primaries(view: &View, found: &mut Vec<Alarm>) {
+    let acting = view.peers.iter().filter(|peer| peer.gone.is_none() && peer.mode == Some(Mode::Primary));
+    let mut acting: Vec<_> = acting.collect();
+    if view.mode == Mode::Primary {
+        for peer in acting {
+            let yields = if view.term < peer.term { Yields::This } else { Yields::Other };
+            found.push(Alarm::TwoPrimaries { node: view.name.to_string(), other: peer.name.to_string(), yields });
+        }
+        return;
+    }
+    acting.sort_by_key(|peer| std::cmp::Reverse(peer.term));
+    if let [better, worse, ..] = acting.as_slice() {
+        found.push(Alarm::TwoPrimaries {
+            node: better.name.to_string(),
+            other: worse.name.to_string(),
+            yields: Yields::Other,
+        });
+    }
+}
+
+fn lesser(view: &View, found: &mut Vec<Alarm>) {
+    if view.history_unknown {
+        found.push(Alarm::HistoryUnknown);
+    }
+    for peer in view.peers.iter().filter(|peer| !peer.differs.is_empty()) {
+        let keys = peer.differs.iter().map(|key| key.word().to_owned()).collect();
+        found.push(Alarm::SettingsDiffer { peer: peer.name.to_string(), keys });
+    }
+    if let Some(hold) = view.hold.as_ref().filter(|hold| !hold.not_told.is_empty()) {
+        found.push(Alarm::HoldNotTold { peers: hold.not_told.iter().map(ToString::to_string).collect() });
+    }
+    if view.able == Ability::Cannot(Unable::SteppedDown) {
+        found.push(Alarm::SteppedDown { node: view.name.to_string() });
+    }
+    if let Ability::Sick(sick) = view.able {
+        found.push(Alarm::Unhealthy { member: view.name.to_string(), sick });
+    }
+    for peer in view.peers.iter().filter(|peer| peer.gone.is_none()) {
+        if let Some(Ability::Sick(sick)) = peer.able {
+            found.push(Alarm::Unhealthy { member: peer.name.to_string(), sick });
+        }
+    }
+}
+
+fn surroundings(around: &Around, found: &mut Vec<Alarm>) {
+    if around.recent_changes >= FLAPPING_CHANGES {
+        found.push(Alarm::Flapping { changes: around.recent_changes });
+    }
+    if around.journal_lost > 0 {
+        found.push(Alarm::JournalLosing { lost: around.journal_lost });
+    }
+    let mut refused = around.refused_lately.clone();
+    refused.sort_by_key(|(kind, _)| *kind);
+    refused.dedup_by_key(|(kind, _)| *kind);
+    for (kind, from) in refused {
+        found.push(match kind {
+            RefusedKind::WrongKey => Alarm::WrongKey { from },
+            RefusedKind::SecondInstance => Alarm::SecondInstance { from },
+            RefusedKind::Other => Alarm::Refused { from },
+        });
+    }
+}

@@ -1,0 +1,212 @@
+//! Every alarm has its words, and every cause has its alarm.
+
+use super::super::examples::{at, primary, secondary, term, with_gone};
+use super::*;
+use crate::control::status::LinkState;
+use crate::negotiation::ability::{Ability, Unable};
+use crate::negotiation::settings::{AgreementKey, Protection};
+use crate::negotiation::view::{HoldView, View};
+
+fn around() -> Around {
+    Around { boot_timeout: Duration::from_secs(10), ..Around::default() }
+}
+
+fn kinds(view: &View, around: &Around) -> Vec<&'static str> {
+    alarms_from(view, around).iter().map(Alarm::kind).collect()
+}
+
+fn bent(bend: impl FnOnce(&mut View)) -> View {
+    let mut view = secondary();
+    bend(&mut view);
+    view
+}
+
+/// One of each kind. The match makes the compiler ask for a new one here.
+fn one_of_each() -> Vec<Alarm> {
+    let name = || "alpha".to_owned();
+    let gone = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::Yes };
+    let all = vec![
+        Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::This },
+        Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::Other },
+        Alarm::NobodyActs { node: name(), missing: Vec::new(), unheard: Vec::new() },
+        Alarm::NobodyActs { node: name(), missing: vec!["x".to_owned()], unheard: vec![name()] },
+        Alarm::StateNotDurable { mode: Mode::Primary },
+        Alarm::StateNotDurable { mode: Mode::Secondary },
+        Alarm::Forced { node: name() },
+        Alarm::ProtectionMissing { policy: "majority".to_owned() },
+        gone(Gone::Silent),
+        gone(Gone::NeverHeard),
+        gone(Gone::Crashed),
+        gone(Gone::Stopped),
+        Alarm::LinkDown { peer: name() },
+        Alarm::PathDown { peer: name(), address: "10.0.0.1:7400".to_owned(), why: None },
+        Alarm::HistoryUnknown,
+        Alarm::SettingsDiffer { peer: name(), keys: vec!["takeover.protection".to_owned()] },
+        Alarm::HoldNotTold { peers: vec![name()] },
+        Alarm::TakeoverNotReady { missing: Vec::new() },
+        Alarm::SteppedDown { node: name() },
+        Alarm::Unhealthy { member: name(), sick: Sick::BelowThreshold },
+        Alarm::Flapping { changes: 9 },
+        Alarm::JournalLosing { lost: 3 },
+        Alarm::WrongKey { from: None },
+        Alarm::SecondInstance { from: None },
+        Alarm::Held { by: "ops".to_owned() },
+        Alarm::ObserveOnly,
+        Alarm::Refused { from: None },
+    ];
+    for alarm in &all {
+        match alarm {
+            Alarm::TwoPrimaries { .. }
+            | Alarm::NobodyActs { .. }
+            | Alarm::StateNotDurable { .. }
+            | Alarm::Forced { .. }
+            | Alarm::ProtectionMissing { .. }
+            | Alarm::PeerGone { .. }
+            | Alarm::LinkDown { .. }
+            | Alarm::PathDown { .. }
+            | Alarm::HistoryUnknown
+            | Alarm::SettingsDiffer { .. }
+            | Alarm::HoldNotTold { .. }
+            | Alarm::TakeoverNotReady { .. }
+            | Alarm::SteppedDown { .. }
+            | Alarm::Unhealthy { .. }
+            | Alarm::Flapping { .. }
+            | Alarm::JournalLosing { .. }
+            | Alarm::WrongKey { .. }
+            | Alarm::SecondInstance { .. }
+            | Alarm::Held { .. }
+            | Alarm::ObserveOnly
+            | Alarm::Refused { .. } => {}
+        }
+    }
+    all
+}
+
+#[test]
+fn u13_every_alarm_says_what_to_do_first_then_and_what_not_to_do() {
+    for alarm in one_of_each() {
+        let words = alarm.words();
+        assert!(!words.text.is_empty() && !words.first.is_empty() && !words.do_not.is_empty(), "{alarm:?}");
+        assert!(!words.then.is_empty() && words.then.iter().all(|line| !line.is_empty()), "{alarm:?}");
+        assert!(alarm.id().starts_with(alarm.kind()));
+    }
+}
+
+/// On a terminal of 80 columns the words stand after "first   " and two margins. Names count as short ones here.
+#[test]
+fn u8_what_to_do_fits_a_line_of_80_columns() {
+    let mut long = Vec::new();
+    for words in one_of_each().iter().map(Alarm::words) {
+        let lines = words.then.into_iter().chain([words.first, words.do_not, words.text]);
+        long.extend(lines.filter(|line| line.chars().count() > 70));
+    }
+    assert_eq!(long, Vec::<String>::new());
+}
+
+#[test]
+fn a_healthy_pair_has_no_alarm() {
+    assert_eq!(alarms_from(&secondary(), &around()), []);
+    assert_eq!(alarms_from(&primary(), &around()), []);
+}
+
+#[test]
+fn n12_two_primaries_say_who_gives_way() {
+    let mut view = primary();
+    view.peers[0].mode = Some(Mode::Primary);
+    view.peers[0].term = term(8, 1);
+    let words = alarms_from(&view, &around())[0].words();
+    assert_eq!(words.first, "Press nothing. alpha stops by itself: beta has the higher term.");
+    assert!(words.do_not.contains("beta"));
+    view.peers[0].term = term(7, 1);
+    let words = alarms_from(&view, &around())[0].words();
+    assert_eq!(words.first, "Press nothing. beta stops by itself: alpha has the higher term.", "equal numbers");
+}
+
+#[test]
+fn s10_when_nobody_acts_it_says_who_must_do_what() {
+    let mut view = with_gone(secondary(), Gone::Silent);
+    view.take_over[0].ok = false;
+    let mut around = around();
+    around.nobody_acts_for = Some(Duration::from_secs(10));
+    assert!(!kinds(&view, &around).contains(&"nobody_acts"), "not before the boot's time is over");
+    around.nobody_acts_for = Some(Duration::from_secs(11));
+    let alarms = alarms_from(&view, &around);
+    assert_eq!(alarms[0].kind(), "nobody_acts");
+    let words = alarms[0].words();
+    assert!(words.first.contains("Find out whether alpha acts"), "{words:?}");
+    assert!(words.do_not.contains("force the takeover while alpha may be on"), "{words:?}");
+}
+
+#[test]
+fn each_cause_has_its_alarm() {
+    let hold = |not_told: &[&str]| {
+        Some(HoldView {
+            since: at(1),
+            until: at(900),
+            by: "ops".into(),
+            not_told: not_told.iter().map(|name| (*name).into()).collect(),
+        })
+    };
+    for (view, expected) in [
+        (with_gone(primary(), Gone::Silent), vec!["peer_silent"]),
+        (with_gone(primary(), Gone::Crashed), vec!["peer_crashed"]),
+        (with_gone(primary(), Gone::Stopped), vec!["peer_stopped"]),
+        (with_gone(primary(), Gone::NeverHeard), vec!["peer_never_heard"]),
+        (bent(|view| view.peers[0].link_up = false), vec!["link_down"]),
+        (bent(|view| view.durable = false), vec!["state_not_durable"]),
+        (bent(|view| view.history_unknown = true), vec!["history_unknown"]),
+        (bent(|view| view.peers[0].differs = vec![AgreementKey::Protection]), vec!["settings_differ"]),
+        (bent(|view| view.hold = hold(&["alpha"])), vec!["hold_not_told", "held"]),
+        (bent(|view| view.hold = hold(&[])), vec!["held"]),
+        (bent(|view| view.forecast.ready = false), vec!["takeover_not_ready"]),
+        (bent(|view| view.observe_only = true), vec!["observe_only"]),
+        (bent(|view| view.forced = true), vec!["forced"]),
+        (bent(|view| view.able = Ability::Cannot(Unable::SteppedDown)), vec!["stepped_down"]),
+        (bent(|view| view.able = Ability::Sick(Sick::LostForHealth)), vec!["unhealthy"]),
+        (
+            bent(|view| {
+                view.protection = vec![Protection::Majority];
+                view.protected_now = false;
+            }),
+            vec!["protection_missing"],
+        ),
+    ] {
+        assert_eq!(kinds(&view, &around()), expected);
+    }
+}
+
+#[test]
+fn what_happens_around_the_negotiation_has_its_alarm_too() {
+    let refused = |kind| Around { refused_lately: vec![(kind, Some("10.0.0.9:99".to_owned()))], ..around() };
+    for (around, expected) in [
+        (Around { recent_changes: FLAPPING_CHANGES, ..around() }, "flapping"),
+        (Around { journal_lost: 1, ..around() }, "journal_losing"),
+        (refused(RefusedKind::WrongKey), "wrong_key"),
+        (refused(RefusedKind::SecondInstance), "second_instance"),
+        (refused(RefusedKind::Other), "refused"),
+    ] {
+        assert_eq!(kinds(&secondary(), &around), [expected]);
+    }
+}
+
+#[test]
+fn n15_a_lost_path_of_several_is_told_while_the_link_is_up() {
+    let path = |address: &str, state| Link {
+        peer: "alpha".to_owned(),
+        address: address.to_owned(),
+        state,
+        role: super::super::status::LinkRole::Client,
+        rtt_us: None,
+        last_heard_ms: None,
+        since_ms: 0,
+        reconnects: 0,
+        encrypted: true,
+        why: Some("timed out".to_owned()),
+    };
+    let links = vec![path("10.0.0.1:7400", LinkState::Up), path("10.1.0.1:7400", LinkState::Down)];
+    let around = Around { links, ..around() };
+    let alarms = alarms_from(&secondary(), &around);
+    assert_eq!(alarms.len(), 1);
+    assert_eq!(alarms[0].id(), "path_down:alpha:10.1.0.1:7400");
+    assert_eq!(alarms[0].words().text, "the path to alpha by 10.1.0.1:7400 is down: timed out");
+}

@@ -1,0 +1,216 @@
+//! What each alarm says: the sentence, what to do first, then, and what not to do.
+
+use crate::negotiation::message::Mode;
+use crate::negotiation::view::Gone;
+
+use super::{Alarm, FLAPPING_WITHIN, MayAct, Yields};
+
+/// The words of an alarm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Words {
+    /// What is wrong.
+    pub text: String,
+    /// What to do first.
+    pub first: String,
+    /// What then.
+    pub then: Vec<String>,
+    /// What not to do.
+    pub do_not: String,
+}
+
+fn words(text: String, first: String, then: &[String], do_not: &str) -> Words {
+    Words { text, first, then: then.to_vec(), do_not: do_not.to_owned() }
+}
+
+fn place(from: &Option<String>) -> &str {
+    from.as_deref().unwrap_or("an unknown address")
+}
+
+impl Alarm {
+    /// The sentence, and what to do.
+    pub fn words(&self) -> Words {
+        match self {
+            Alarm::TwoPrimaries { node, other, yields } => {
+                let (stops, goes_on) = match yields {
+                    Yields::This => (node, other),
+                    Yields::Other => (other, node),
+                };
+                words(
+                    format!("{node} and {other} are both Primary"),
+                    format!("Press nothing. {stops} stops by itself: {goes_on} has the higher term."),
+                    &[
+                        format!("{stops} must say SECONDARY in a moment. If it does not: stop {stops}."),
+                        "Tell whoever owns the plant: both acted for a while.".to_owned(),
+                    ],
+                    &format!("stop or restart {goes_on}: it is the one that goes on."),
+                )
+            }
+            Alarm::NobodyActs { node, missing, unheard } => {
+                let first = match unheard.as_slice() {
+                    [] => format!("Have {node} take over: tandem failover. The plan says what is missing."),
+                    names => {
+                        format!("Find out whether {} acts: lamps, its own console, call the site.", names.join(" or "))
+                    }
+                };
+                let mut then = vec![format!("If none acts: tandem failover on {node}, or mend what is missing.")];
+                then.extend(missing.iter().map(|line| format!("Missing: {line}.")));
+                let do_not = match unheard.as_slice() {
+                    [] => "restart both members at once: look at what is missing first.".to_owned(),
+                    names => format!("force the takeover while {} may be on: two would act.", names.join(" or ")),
+                };
+                words("nobody is known to act".to_owned(), first, &then, &do_not)
+            }
+            Alarm::StateNotDurable { mode } => words(
+                "the state directory cannot be written".to_owned(),
+                "Look at the disk: full, read-only, or broken? (df, dmesg)".to_owned(),
+                &[match mode {
+                    Mode::Primary => "Mend it; it goes on acting meanwhile. Or hand over: tandem step-down.",
+                    Mode::Secondary => "Mend it: until then this member takes no role. It goes on by itself.",
+                }
+                .to_owned()],
+                "delete what is in the state directory: it keeps the group's terms.",
+            ),
+            Alarm::Forced { node } => words(
+                format!("{node} acts by force, without what protection asks for"),
+                "Make sure that no other member acts.".to_owned(),
+                &["Mend what protection asks for; this ends by itself when it is there.".to_owned()],
+                "bring another member's network back before it is known not to act.",
+            ),
+            Alarm::ProtectionMissing { policy } => words(
+                format!("what protection asks for is missing: {policy}"),
+                "Look which members are not heard, and bring them back.".to_owned(),
+                &["No takeover is done until enough of them agree.".to_owned()],
+                "take protection out of the configuration to get past this.",
+            ),
+            Alarm::PeerGone { peer, gone, may_act } => peer_gone(peer, *gone, *may_act),
+            Alarm::LinkDown { peer } => words(
+                format!("no path to {peer} is up"),
+                "Wait a moment: it connects again by itself within about 1 s.".to_owned(),
+                &[format!("If it stays down: look at the cables to {peer}, and its firewall.")],
+                "restart a member to mend a network.",
+            ),
+            Alarm::PathDown { peer, address, why } => words(
+                match why {
+                    Some(why) => format!("the path to {peer} by {address} is down: {why}"),
+                    None => format!("the path to {peer} by {address} is down"),
+                },
+                format!("Look at the cable and the switch of the network of {address}."),
+                &["The other path carries the link; one more fault would cut it.".to_owned()],
+                "unplug the other network to test.",
+            ),
+            Alarm::HistoryUnknown => words(
+                "history unknown: no state on disk, and no other member is heard".to_owned(),
+                "If this member is new: nothing is wrong; connect it to the others.".to_owned(),
+                &["If it is not: find out where state.directory went, and put it back.".to_owned()],
+                "let it act on old data: another member may have acted since.",
+            ),
+            Alarm::SettingsDiffer { peer, keys } => words(
+                format!("this member and {peer} have different settings: {}", keys.join(", ")),
+                format!("Compare {} in both configuration files.", keys.join(" and ")),
+                &["Make them alike, and restart the member that stands by first.".to_owned()],
+                "restart both members at once.",
+            ),
+            Alarm::HoldNotTold { peers } => words(
+                format!("{} could not be told of the hold", peers.join(" and ")),
+                format!("Take it that {} may still take over by itself.", peers.join(" and ")),
+                &["It is told as soon as it is heard.".to_owned()],
+                "begin work that relies on the hold before everybody knows of it.",
+            ),
+            Alarm::TakeoverNotReady { missing } => words(
+                match missing.as_slice() {
+                    [] => "a takeover would not be done now".to_owned(),
+                    [line, ..] => format!("a takeover would not be done now: {line}"),
+                },
+                "Look at the lines marked NO, and mend the first of them.".to_owned(),
+                &["It is READY again by itself as soon as they are met.".to_owned()],
+                "stop the member that acts: nobody would take over.",
+            ),
+            Alarm::SteppedDown { node } => words(
+                format!("{node} does not take over: an operator made it step down"),
+                "When the work on it is over: tandem resume.".to_owned(),
+                &["It ends by itself after 30 minutes, or when a Primary is heard.".to_owned()],
+                "forget it: meanwhile nobody may act.",
+            ),
+            Alarm::Unhealthy { member, sick } => words(
+                format!("{member} is a lesser candidate: {}", sick.text()),
+                format!("Look at what is wrong on {member}: memory, processes, load."),
+                &["It is fit again by itself when its health has been good for a while.".to_owned()],
+                &format!("make {member} take over now."),
+            ),
+            Alarm::Flapping { changes } => words(
+                format!("the mode changed {changes} times in {} min", FLAPPING_WITHIN.as_secs() / 60),
+                "Read why: tandem explain. Is a link or a machine coming and going?".to_owned(),
+                &["Hold the group while you look: tandem hold.".to_owned()],
+                "go on switching by hand: each change interrupts the plant.",
+            ),
+            Alarm::JournalLosing { lost } => words(
+                format!("the journal could not keep {lost} records"),
+                "Look at the disk of the state directory: is it slow or full?".to_owned(),
+                &["The controller itself goes on; only its history has a gap.".to_owned()],
+                "rely on the journal alone for this time.",
+            ),
+            Alarm::WrongKey { from } => words(
+                format!("{} calls with a wrong group key", place(from)),
+                "If it is one of the members: copy the group's key to it again.".to_owned(),
+                &["If it is not: find out who calls. It costs the group nothing.".to_owned()],
+                "set security to \"none\" to get past this.",
+            ),
+            Alarm::SecondInstance { from } => words(
+                format!("two machines have the same name: one calls from {}", place(from)),
+                "Find the second machine, often a clone, and stop tandem on it.".to_owned(),
+                &["The one that was connected first goes on.".to_owned()],
+                "stop the one that was there first.",
+            ),
+            Alarm::Held { by } => words(
+                format!("the group is held by {by}: no automatic takeover"),
+                "When the work is over: tandem resume.".to_owned(),
+                &["It ends by itself.".to_owned()],
+                "leave it standing longer than the work takes.",
+            ),
+            Alarm::ObserveOnly => words(
+                "observe-only: everything is computed and shown, nothing is done".to_owned(),
+                "Nothing, if it is meant.".to_owned(),
+                &["To let it act: takeover.observe_only = false, then restart it.".to_owned()],
+                "count on this member to take over.",
+            ),
+            Alarm::Refused { from } => words(
+                format!("traffic from {} was refused", place(from)),
+                "Find out what calls: a scanner, another group, an old version?".to_owned(),
+                &["It is counted, and costs the group nothing.".to_owned()],
+                "open the port to other networks.",
+            ),
+        }
+    }
+}
+
+fn peer_gone(peer: &str, gone: Gone, may_act: MayAct) -> Words {
+    let back = format!("Until {peer} is back there is no second member; it joins by itself.");
+    let alone = "stop or restart the member that acts: there is no other.";
+    match gone {
+        Gone::Silent | Gone::NeverHeard => {
+            let what = if gone == Gone::Silent { "is silent" } else { "was never heard since this start" };
+            let do_not = match may_act {
+                MayAct::Yes => format!("take {peer} for off because it is silent: it may act."),
+                MayAct::No => alone.to_owned(),
+            };
+            words(
+                format!("{peer} {what}: not redundant"),
+                format!("Find out whether {peer} is on: lamps, its console, call the site."),
+                &["It is on: look at the network between the two. Off: start it.".to_owned(), back],
+                &do_not,
+            )
+        }
+        Gone::Crashed => words(
+            format!("{peer}'s process is gone: not redundant"),
+            format!("Look why it ended, on {peer}: journalctl -u tandem"),
+            &[back],
+            alone,
+        ),
+        Gone::Stopped => words(
+            format!("{peer} was stopped: not redundant"),
+            format!("If the work on {peer} is over, start it: systemctl start tandem"),
+            &[back],
+            alone,
+        ),
+    }
+}

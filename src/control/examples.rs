@@ -1,0 +1,139 @@
+//! Views to test with: a healthy pair, and how to bend it. Only in tests.
+
+use std::time::Duration;
+
+use crate::negotiation::ability::{Ability, Score};
+use crate::negotiation::decision::{Decision, Rule};
+use crate::negotiation::member::MemberId;
+use crate::negotiation::message::{Incarnation, Mode};
+use crate::negotiation::term::Term;
+use crate::negotiation::time::Instant;
+use crate::negotiation::view::{Forecast, ForecastLine, Gone, PeerView, View};
+
+use super::compose::Surroundings;
+use super::status::LoopGaps;
+use super::who::{Rights, Who};
+
+pub fn term(number: u64, owner: u8) -> Term {
+    Term { number, owner: MemberId(owner) }
+}
+
+pub fn at(seconds: u64) -> Instant {
+    Instant(seconds * 1_000_000_000)
+}
+
+pub fn ops() -> Who {
+    Who::new("ops", 1000, Rights::Operate)
+}
+
+pub fn guest() -> Who {
+    Who::new("guest", 1001, Rights::Watch)
+}
+
+fn peer(id: u8, name: &str, mode: Mode, term: Term) -> PeerView {
+    PeerView {
+        id: MemberId(id),
+        name: name.into(),
+        link_up: true,
+        incarnation: Some(Incarnation(1)),
+        heard: Some(Duration::from_millis(400)),
+        gone: None,
+        mode: Some(mode),
+        term,
+        able: Some(Ability::Fit),
+        claim: false,
+        score: Some(Score::from(0.97)),
+        differs: Vec::new(),
+    }
+}
+
+fn line(text: &str) -> ForecastLine {
+    ForecastLine { ok: true, text: text.to_owned() }
+}
+
+/// beta stands by, alpha acts in term 7.
+pub fn secondary() -> View {
+    View {
+        now: at(100),
+        me: MemberId(1),
+        name: "beta".into(),
+        mode: Mode::Secondary,
+        term: term(7, 0),
+        since: at(1),
+        reason: Decision {
+            at: at(1),
+            rule: Rule::Booted,
+            mode: Mode::Secondary,
+            term: Term::NONE,
+            evidence: Vec::new(),
+        },
+        able: Ability::Fit,
+        score: Score::from(0.98),
+        forced: false,
+        transition: None,
+        hold: None,
+        promise: None,
+        protection: Vec::new(),
+        protected_now: true,
+        durable: true,
+        history_unknown: false,
+        observe_only: false,
+        peers: vec![peer(0, "alpha", Mode::Primary, term(7, 0))],
+        forecast: Forecast {
+            if_fails: Some("alpha".into()),
+            acts: Some("beta".into()),
+            ready: true,
+            expected: Some(Duration::from_secs(3)),
+            lines: vec![line("beta is fit, health 0.98")],
+        },
+        take_over: vec![line("alpha answers, 0.4 s ago, and agrees"), line("beta is fit, health 0.98")],
+        successor: None,
+    }
+}
+
+/// alpha acts in term 7, beta stands by.
+pub fn primary() -> View {
+    View {
+        me: MemberId(0),
+        name: "alpha".into(),
+        mode: Mode::Primary,
+        peers: vec![peer(1, "beta", Mode::Secondary, Term::NONE)],
+        forecast: Forecast { if_fails: Some("alpha".into()), ..secondary().forecast },
+        take_over: Vec::new(),
+        successor: Some("beta".into()),
+        ..secondary()
+    }
+}
+
+/// The first peer counts as gone.
+pub fn with_gone(mut view: View, gone: Gone) -> View {
+    let peer = &mut view.peers[0];
+    peer.gone = Some(gone);
+    peer.link_up = false;
+    peer.heard = Some(Duration::from_secs(134));
+    view.successor = None;
+    view.forecast.ready = view.mode == Mode::Secondary;
+    view
+}
+
+/// Nothing special around.
+pub fn around() -> Surroundings {
+    Surroundings {
+        time: "2026-11-21T03:12:44+01:00".to_owned(),
+        address: "10.0.0.2:7400".to_owned(),
+        group: "substation-7".to_owned(),
+        version: "1.0.0".to_owned(),
+        incarnation: 0x1f,
+        links: Vec::new(),
+        peers: Vec::new(),
+        threshold: Score::from(0.75),
+        alarms: Vec::new(),
+        attached: Vec::new(),
+        events: Vec::new(),
+        plan: None,
+        query_interval: Duration::from_secs(1),
+        reply_timeout: Duration::from_secs(3),
+        loop_gaps: LoopGaps::default(),
+        rejected: Vec::new(),
+    }
+}

@@ -1,0 +1,379 @@
+//! What a plan says, action by action: steps, how long nobody acts, whether two could, what it rests on (screen.md,
+//! "Acting"; U2).
+//!
+//! Pure: computed from the [`View`] each time it is asked for, so that a plan that is looked at again shows what is true
+//! then. Numbers, expiry and who may confirm are the desk's ([`super::desk`]).
+
+use std::time::Duration;
+
+use crate::negotiation::ability::{Ability, Unable};
+use crate::negotiation::message::Mode;
+use crate::negotiation::settings::Protection;
+use crate::negotiation::view::{Gone, PeerView, View};
+
+use super::plan::{Action, LineState, PlanLine};
+
+/// What is known of the other members' desks and screens.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Others {
+    /// A plan that is open at another member: one at a time in the group.
+    pub plan_elsewhere: Option<PlanElsewhere>,
+    /// Screens attached to other members: who, and to which.
+    pub attached_elsewhere: Vec<(String, String)>,
+}
+
+/// A plan that another member holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanElsewhere {
+    /// The member that holds it.
+    pub node: String,
+    /// Its number.
+    pub number: u32,
+    /// Its title.
+    pub title: String,
+}
+
+/// The content of a plan as it stands now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// "beta takes over from alpha".
+    pub title: String,
+    /// What happens, step by step.
+    pub steps: Vec<String>,
+    /// "Nobody acts for …", a whole sentence.
+    pub nobody_acts: String,
+    /// "Two acting at once cannot happen.", or why it can.
+    pub two_acting: String,
+    /// "May be lost: …".
+    pub may_be_lost: String,
+    /// "If step 1 fails: …".
+    pub if_it_fails: String,
+    /// "To go back: …".
+    pub to_go_back: String,
+    /// What it rests on.
+    pub rests_on: Vec<PlanLine>,
+    /// What must be typed when a line is NO, and what forcing risks.
+    pub force: Option<Force>,
+}
+
+/// What it takes to go on although a line fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Force {
+    /// The member that will act, or, where none will, the one that stops.
+    pub by_typing: String,
+    /// What is risked, as sentences.
+    pub risk: String,
+}
+
+/// Nobody acts during an agreed hand-over: one message each way, and one write to disk.
+const SHORT_GAP: &str = "Nobody acts for a moment, well below 1 s.";
+const NEVER_TWO: &str = "Two acting at once cannot happen.";
+
+fn line(state: LineState, text: String) -> PlanLine {
+    PlanLine { state, text }
+}
+
+/// The plan for `action`, or why it makes no sense now.
+pub fn plan_for(action: &Action, view: &View, others: &Others) -> Result<Draft, String> {
+    let mut draft = match action {
+        Action::TakeOver => take_over(view)?,
+        Action::StepDown => step_down(view)?,
+        Action::Hold { for_ms } => hold(view, Duration::from_millis(*for_ms))?,
+        Action::Resume => resume(view)?,
+        Action::Shutdown => shutdown(view),
+    };
+    for (who, node) in &others.attached_elsewhere {
+        draft.rests_on.push(line(LineState::Notice, format!("{who} is attached to {node} and is shown this plan")));
+    }
+    Ok(draft)
+}
+
+/// The Primary that is heard, if one is.
+fn acting(view: &View) -> Option<&PeerView> {
+    view.peers
+        .iter()
+        .filter(|peer| peer.gone.is_none() && peer.mode == Some(Mode::Primary))
+        .max_by_key(|peer| peer.term)
+}
+
+fn next_term(view: &View) -> u64 {
+    let highest = view.peers.iter().map(|peer| peer.term.number).chain([view.term.number]).max();
+    highest.unwrap_or_default() + 1
+}
+
+/// Members that are not heard and might act, by name.
+fn unheard(view: &View) -> Vec<&str> {
+    let silent = |peer: &&PeerView| match peer.gone {
+        Some(Gone::Silent | Gone::NeverHeard) => true,
+        Some(Gone::Crashed | Gone::Stopped) => false,
+        None => peer.mode.is_none(),
+    };
+    view.peers.iter().filter(silent).map(|peer| peer.name.as_str()).collect()
+}
+
+fn take_over(view: &View) -> Result<Draft, String> {
+    let me = view.name.as_str();
+    if view.mode == Mode::Primary {
+        return Err(format!("{me} is Primary already, term {}.", view.term));
+    }
+    if view.transition.as_ref().is_some_and(|change| change.to == Mode::Primary) {
+        return Err(format!("{me} is already taking over: wait for the outcome."));
+    }
+    if view.able == Ability::Cannot(Unable::ObserveOnly) {
+        return Err(format!("{me} is observe-only (takeover.observe_only): it does nothing."));
+    }
+    let rests_on: Vec<PlanLine> = view
+        .take_over
+        .iter()
+        .map(|one| line(if one.ok { LineState::Ok } else { LineState::No }, one.text.clone()))
+        .collect();
+    let failing: Vec<&str> = view.take_over.iter().filter(|one| !one.ok).map(|one| one.text.as_str()).collect();
+    let term = next_term(view);
+    let other = acting(view).map(|peer| peer.name.as_str());
+    let unheard = unheard(view);
+    let protected = view.protection.contains(&Protection::Majority) && failing.is_empty();
+    let two_acting = match (other, unheard.as_slice()) {
+        _ if protected => NEVER_TWO.to_owned(),
+        (Some(other), _) if !failing.is_empty() => {
+            format!("Two could act at once: {other} acts until it hears of term {term}.")
+        }
+        (_, []) => NEVER_TWO.to_owned(),
+        (_, names) => format!("Two could act at once: {} is not heard and may act.", names.join(" and ")),
+    };
+    let force = (!failing.is_empty()).then(|| Force {
+        by_typing: me.to_owned(),
+        risk: format!("{me} becomes Primary although this is not met: {}. {two_acting}", failing.join("; ")),
+    });
+    let takes = format!("{me} becomes Primary, term {term}");
+    let mut draft = match other {
+        Some(other) => Draft {
+            title: format!("{me} takes over from {other}"),
+            steps: vec![format!("{other} is asked to stop, and hands the role over"), takes],
+            nobody_acts: SHORT_GAP.to_owned(),
+            two_acting,
+            may_be_lost: format!("May be lost: what programs on {other} keep only in their memory."),
+            if_it_fails: if force.is_some() {
+                format!("If step 1 fails: forced, {me} becomes Primary all the same.")
+            } else {
+                format!("If step 1 fails: {other} goes on acting, {me} stays Secondary.")
+            },
+            to_go_back: format!("To go back: the same plan from {other}. Nothing goes back by itself."),
+            rests_on,
+            force,
+        },
+        None => Draft {
+            title: format!("{me} takes over"),
+            steps: vec![takes],
+            nobody_acts: "Nobody is known to act now.".to_owned(),
+            two_acting,
+            may_be_lost: "May be lost: nothing more than is lost already.".to_owned(),
+            if_it_fails: format!("If step 1 fails: {me} stays Secondary, and nobody is known to act."),
+            to_go_back: "To go back: step down, or take over from another member.".to_owned(),
+            rests_on,
+            force,
+        },
+    };
+    if let Some(hold) = &view.hold {
+        let text = format!("the group is held by {}; that does not stop this", hold.by);
+        draft.rests_on.push(line(LineState::Notice, text));
+    }
+    Ok(draft)
+}
+
+fn step_down(view: &View) -> Result<Draft, String> {
+    let me = &view.name;
+    if view.mode == Mode::Secondary {
+        return Err(format!("{me} is Secondary already: there is nothing to step down from."));
+    }
+    if view.transition.is_some() {
+        return Err(format!("{me} is already stopping: wait for the outcome."));
+    }
+    Ok(match &view.successor {
+        Some(successor) => hand_over(view, successor.as_str(), format!("{me} steps down, {successor} takes over")),
+        None => Draft {
+            title: format!("{me} steps down, nobody takes over"),
+            steps: vec![
+                format!("{me} stops acting"),
+                format!("{me} takes nothing over until resume, until it hears a Primary, or for 30 min"),
+            ],
+            ..abandoned(view)
+        },
+    })
+}
+
+/// The part that step-down and shutdown share when a successor is there.
+fn hand_over(view: &View, successor: &str, title: String) -> Draft {
+    let me = view.name.as_str();
+    let unheard = unheard(view);
+    Draft {
+        title,
+        steps: vec![
+            format!("{me} stops acting, and hands the role over to {successor}"),
+            format!("{successor} becomes Primary, term {}", next_term(view)),
+        ],
+        nobody_acts: SHORT_GAP.to_owned(),
+        two_acting: never_two_by_this(&unheard),
+        may_be_lost: format!("May be lost: what programs on {me} keep only in their memory."),
+        if_it_fails: format!("If step 2 fails: {me} is a candidate again, and acts again."),
+        to_go_back: format!("To go back: take over from {me}. Nothing goes back by itself."),
+        rests_on: peers_lines(view, successor),
+        force: None,
+    }
+}
+
+/// What is true when a Primary stops and nobody can take over. Title and steps are the caller's.
+fn abandoned(view: &View) -> Draft {
+    let me = view.name.as_str();
+    let mut rests_on = vec![line(LineState::No, "nobody can take over".to_owned())];
+    for peer in &view.peers {
+        let why = match (peer.gone, peer.able) {
+            (Some(Gone::Crashed), _) => "its process is gone".to_owned(),
+            (Some(Gone::Stopped), _) => "it was stopped".to_owned(),
+            (Some(Gone::Silent | Gone::NeverHeard), _) => "it is not heard".to_owned(),
+            (None, Some(Ability::Cannot(why))) => why.text().to_owned(),
+            (None, _) if !peer.link_up => "the link to it is down".to_owned(),
+            (None, _) => "it does not answer as a candidate".to_owned(),
+        };
+        rests_on.push(line(LineState::No, format!("{}: {why}", peer.name)));
+    }
+    Draft {
+        title: String::new(),
+        steps: Vec::new(),
+        nobody_acts: "Nobody acts afterwards, until a member takes over.".to_owned(),
+        two_acting: never_two_by_this(&unheard(view)),
+        may_be_lost: format!("May be lost: what programs on {me} keep only in their memory."),
+        if_it_fails: format!("If step 1 fails: {me} goes on acting."),
+        to_go_back: format!("To go back: resume on {me}, then take over."),
+        rests_on,
+        force: Some(Force {
+            by_typing: me.to_owned(),
+            risk: format!("{me} stops and nobody takes over: nobody acts until somebody does something about it."),
+        }),
+    }
+}
+
+fn never_two_by_this(unheard: &[&str]) -> String {
+    match unheard {
+        [] => NEVER_TWO.to_owned(),
+        names => format!("This does not make two act; {} is not heard and may act.", names.join(" and ")),
+    }
+}
+
+fn peers_lines(view: &View, successor: &str) -> Vec<PlanLine> {
+    let mut lines = Vec::new();
+    for peer in view.peers.iter().filter(|peer| peer.name.as_str() == successor) {
+        let heard = peer.heard.map_or_else(String::new, |age| format!(", {:.1} s ago", age.as_secs_f64()));
+        lines.push(line(LineState::Ok, format!("{successor} answers{heard}")));
+        let health = peer.score.map_or_else(String::new, |score| format!(", health {:.2}", f64::from(score)));
+        lines.push(match peer.able {
+            Some(Ability::Sick(why)) => {
+                line(LineState::Notice, format!("{successor} is not fit: {}{health}", why.text()))
+            }
+            Some(Ability::Fit | Ability::Cannot(_)) | None => {
+                line(LineState::Ok, format!("{successor} is fit{health}"))
+            }
+        });
+    }
+    lines
+}
+
+fn hold(view: &View, lasts: Duration) -> Result<Draft, String> {
+    if lasts.is_zero() {
+        return Err("a hold needs a time longer than zero, e.g. 30m. To end one: resume.".to_owned());
+    }
+    let time = match lasts.as_secs() {
+        seconds if seconds % 60 == 0 => format!("{} min", seconds / 60),
+        _ => super::words::lasting(lasts),
+    };
+    let tell = |peer: &PeerView| {
+        if peer.gone.is_none() && peer.link_up {
+            line(LineState::Ok, format!("{} is heard and is told", peer.name))
+        } else {
+            line(LineState::Notice, format!("{} cannot be told now; it is told when it is heard", peer.name))
+        }
+    };
+    Ok(Draft {
+        title: format!("the group is held for {time}"),
+        steps: vec![
+            "every member is told to take nothing over by itself".to_owned(),
+            format!("it ends by itself after {time}, or with resume"),
+        ],
+        nobody_acts: "Who acts does not change. If it fails meanwhile, nobody takes over by itself.".to_owned(),
+        two_acting: "This does not make two act.".to_owned(),
+        may_be_lost: "May be lost: nothing.".to_owned(),
+        if_it_fails: "If step 1 fails: who could not be told is named, and is told when it is heard.".to_owned(),
+        to_go_back: "To go back: resume.".to_owned(),
+        rests_on: view.peers.iter().map(tell).collect(),
+        force: None,
+    })
+}
+
+fn resume(view: &View) -> Result<Draft, String> {
+    let stepped_down = view.able == Ability::Cannot(Unable::SteppedDown);
+    let what = match (&view.hold, stepped_down) {
+        (Some(hold), _) => format!("the hold by {} ends", hold.by),
+        (None, true) => format!("{} may take over again", view.name),
+        (None, false) => return Err("The group is not held: there is nothing to resume.".to_owned()),
+    };
+    Ok(Draft {
+        title: what,
+        steps: vec!["automatic takeovers are free again, at once".to_owned()],
+        nobody_acts: "Who acts does not change by this; where nobody acts, a member takes over.".to_owned(),
+        two_acting: "This does not make two act.".to_owned(),
+        may_be_lost: "May be lost: nothing.".to_owned(),
+        if_it_fails: "If step 1 fails: who could not be told stays held until it is heard.".to_owned(),
+        to_go_back: "To go back: hold.".to_owned(),
+        rests_on: Vec::new(),
+        force: None,
+    })
+}
+
+fn shutdown(view: &View) -> Draft {
+    let me = view.name.as_str();
+    let ends = format!("{me}'s controller says goodbye and ends");
+    match (view.mode, &view.successor) {
+        (Mode::Primary, Some(successor)) => {
+            let title = format!("{me} stops, {successor} takes over");
+            let mut draft = hand_over(view, successor.as_str(), title);
+            draft.steps.push(ends);
+            draft.if_it_fails = format!("If step 2 fails: nobody acts until {successor} takes over by itself.");
+            draft.to_go_back = format!("To go back: start {me} again, then take over from it.");
+            draft.rests_on.push(line(LineState::Notice, format!("there is no second member while {me} is stopped")));
+            draft
+        }
+        (Mode::Primary, None) => Draft {
+            title: format!("{me} stops, nobody takes over"),
+            steps: vec![format!("{me} stops acting"), ends],
+            to_go_back: format!("To go back: start {me} again."),
+            ..abandoned(view)
+        },
+        (Mode::Secondary, _) => {
+            let other = acting(view).map(|peer| peer.name.as_str());
+            let mut rests_on =
+                vec![line(LineState::Notice, format!("there is no second member while {me} is stopped"))];
+            if other.is_none() {
+                rests_on.push(line(LineState::Notice, "nobody is known to act now".to_owned()));
+            }
+            Draft {
+                title: match other {
+                    Some(other) => format!("{me} stops, {other} goes on acting"),
+                    None => format!("{me} stops"),
+                },
+                steps: vec![ends],
+                nobody_acts: match other {
+                    Some(_) => "Who acts does not change.".to_owned(),
+                    None => "Nobody is known to act now.".to_owned(),
+                },
+                two_acting: never_two_by_this(&unheard(view)),
+                may_be_lost: "May be lost: nothing.".to_owned(),
+                if_it_fails: format!("If step 1 fails: {me} goes on standing by."),
+                to_go_back: format!("To go back: start {me} again."),
+                rests_on,
+                force: None,
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

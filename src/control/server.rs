@@ -1,0 +1,234 @@
+//! The control socket's server: accepts, finds out who it is, and gives each client a session.
+//!
+//! It decides nothing about the group. Everything is bounded: clients, the length of a line, what waits for a client, and
+//! how long a client may keep a line unread. None of it can delay the node, which only ever answers into channels.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::mpsc;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::codec::{Decoder, LinesCodec};
+use tokio_util::sync::CancellationToken;
+
+use super::request::{MAX_REQUEST_LINE, Reply, Request};
+use super::session::{Identity, serve_session};
+use super::socket::{ControlSocket, PeerProcess, SocketError, find_group, identify, peer_process};
+use super::to_node::ToNode;
+use super::who::{Rights, Who};
+
+/// Clients at the same time.
+pub const MAX_CLIENTS: usize = 64;
+
+/// Clients that keep only watching cannot fill the socket: above this number only root and the engine's own user, known
+/// without asking the user database, are let in.
+const MAX_COMMON_CLIENTS: usize = 48;
+
+/// Replies that may wait for a client; statuses are only queued into free room.
+const REPLIES: usize = 8;
+
+/// Requests read ahead of the session.
+const REQUESTS: usize = 4;
+
+/// How long one reply may take to leave.
+const WRITE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// How long the user database may take to name somebody.
+const NAME_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long the end may take: what was asked before is still answered.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// Where and for whom to listen.
+#[derive(Debug, Clone)]
+pub struct ServerSettings {
+    /// `control.socket`.
+    pub path: std::path::PathBuf,
+    /// `control.mode`, e.g. 0o660.
+    pub mode: u32,
+    /// `control.group`; empty: none.
+    pub group: String,
+    /// What it says of itself.
+    pub identity: Identity,
+}
+
+/// A running server.
+#[derive(Debug)]
+pub struct Server {
+    socket: ControlSocket,
+    stop: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Server {
+    /// Listens from now on; must be called inside the node's runtime.
+    pub fn start(settings: ServerSettings, to_node: mpsc::Sender<ToNode>) -> Result<Server, SocketError> {
+        let operators = find_group(&settings.group)?;
+        let (socket, listener) =
+            ControlSocket::bind(&settings.path, settings.mode, operators, &settings.identity.node)?;
+        let listener = UnixListener::from_std(listener).map_err(|error| SocketError::System {
+            what: "listen on",
+            path: settings.path.clone(),
+            error,
+        })?;
+        let stop = CancellationToken::new();
+        let shared = Arc::new(Shared { identity: settings.identity, operators, to_node, stop: stop.clone() });
+        Ok(Server { socket, stop, task: tokio::spawn(accept(listener, shared)) })
+    }
+
+    /// Where it listens.
+    pub fn path(&self) -> &Path {
+        self.socket.path()
+    }
+
+    /// Ends: no new clients, what was asked is answered, the file is removed. Bounded by about a second.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.socket.remove();
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "the control server ended badly");
+        }
+    }
+}
+
+struct Shared {
+    identity: Identity,
+    operators: Option<nix::unistd::Gid>,
+    to_node: mpsc::Sender<ToNode>,
+    stop: CancellationToken,
+}
+
+async fn accept(listener: UnixListener, shared: Arc<Shared>) {
+    let mut clients = JoinSet::new();
+    loop {
+        tokio::select! {
+            () = shared.stop.cancelled() => break,
+            Some(_) = clients.join_next() => {}
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => admit(stream, &shared, &mut clients),
+                Err(error) => {
+                    // Out of descriptors: what is open goes on, and trying at once would only spin.
+                    tracing::warn!(%error, "the control socket cannot accept a client");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                }
+            },
+        }
+    }
+    drop(listener);
+    let all = async { while clients.join_next().await.is_some() {} };
+    if tokio::time::timeout(FAREWELL, all).await.is_err() {
+        clients.shutdown().await;
+    }
+}
+
+fn admit(stream: UnixStream, shared: &Arc<Shared>, clients: &mut JoinSet<()>) {
+    let peer = match peer_process(&stream) {
+        Ok(peer) => peer,
+        Err(error) => {
+            tracing::warn!(%error, "a client of the control socket cannot be identified: refused");
+            return;
+        }
+    };
+    let ours = peer.uid.is_root() || peer.uid == nix::unistd::Uid::effective();
+    let limit = if ours { MAX_CLIENTS } else { MAX_COMMON_CLIENTS };
+    if clients.len() >= limit {
+        let refused = Reply::Refused { why: format!("{limit} clients are connected already: close some of them.") };
+        if let Ok(line) = line_of(&refused) {
+            // A fresh socket has room for one line; a client for which it has not is refused without words.
+            let _ = stream.try_write(&line);
+        }
+        return;
+    }
+    clients.spawn(serve(stream, peer, Arc::clone(shared)));
+}
+
+async fn serve(stream: UnixStream, peer: PeerProcess, shared: Arc<Shared>) {
+    let operators = shared.operators;
+    // The user database may ask the network: never on the loop's thread, and not for ever.
+    let named = tokio::task::spawn_blocking(move || identify(peer, operators));
+    let who = match tokio::time::timeout(NAME_PATIENCE, named).await {
+        Ok(Ok(who)) => who,
+        Ok(Err(_)) | Err(_) => unnamed(peer),
+    };
+    let (read, write) = stream.into_split();
+    let (requests, to_session) = mpsc::channel(REQUESTS);
+    let (replies, from_session) = mpsc::channel(REPLIES);
+    let complaints = replies.clone();
+    let done = CancellationToken::new();
+    let session = async {
+        serve_session(to_session, replies, who, &shared.identity, shared.to_node.clone(), shared.stop.clone()).await;
+        done.cancel();
+    };
+    let reader = async {
+        tokio::select! {
+            () = done.cancelled() => {}
+            complaint = read_requests(read, requests) => if let Some(why) = complaint {
+                let _ = tokio::time::timeout(WRITE_PATIENCE, complaints.send(Reply::Refused { why })).await;
+            }
+        }
+        drop(complaints);
+    };
+    // The writer ends when session and reader have let go of their ends, or when the client does not read.
+    tokio::join!(session, reader, write_replies(write, from_session));
+}
+
+fn unnamed(peer: PeerProcess) -> Who {
+    let ours = peer.uid.is_root() || peer.uid == nix::unistd::Uid::effective();
+    let rights = if ours { Rights::Operate } else { Rights::Watch };
+    Who::new(&format!("uid {}", peer.uid), peer.uid.as_raw(), rights)
+}
+
+/// Passes requests on until the client closes its side; returns why it was cut off, if it was.
+async fn read_requests(mut read: OwnedReadHalf, requests: mpsc::Sender<Request>) -> Option<String> {
+    let mut lines = LinesCodec::new_with_max_length(MAX_REQUEST_LINE);
+    let mut buffer = BytesMut::new();
+    loop {
+        match lines.decode(&mut buffer) {
+            Ok(Some(line)) => match serde_json::from_str(&line) {
+                Ok(request) => {
+                    if requests.send(request).await.is_err() {
+                        return None;
+                    }
+                }
+                Err(error) => return Some(format!("Not a request: {error}. This connection ends.")),
+            },
+            Ok(None) => match read.read_buf(&mut buffer).await {
+                Ok(0) | Err(_) => return None,
+                Ok(_) => {}
+            },
+            Err(_) => return Some(format!("A line is longer than {MAX_REQUEST_LINE} bytes. This connection ends.")),
+        }
+    }
+}
+
+async fn write_replies(mut write: OwnedWriteHalf, mut replies: mpsc::Receiver<Reply>) {
+    while let Some(reply) = replies.recv().await {
+        let line = match line_of(&reply) {
+            Ok(line) => line,
+            Err(error) => {
+                tracing::error!(%error, "a reply cannot be written as JSON");
+                return;
+            }
+        };
+        match tokio::time::timeout(WRITE_PATIENCE, write.write_all(&line)).await {
+            Ok(Ok(())) => {}
+            // Gone, or stuck: the dropped receiver ends the session.
+            Ok(Err(_)) | Err(_) => return,
+        }
+    }
+}
+
+/// A reply as its line.
+fn line_of(reply: &Reply) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(reply)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,292 @@
+//! Sentences that `tandem status` and the screen share, so that both say the same truth in the same words (screen.md).
+//!
+//! Everything here reads a [`Status`] and returns text. Nothing is decided, and nothing knows how wide a line is.
+
+use std::time::Duration;
+
+use super::status::{Judgement, LinkState, Mode, Peer, ProtectionState, ReplyKind, Status};
+
+/// The shape that tells a state without colour.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It acts.
+    Acts,
+    /// It stands by, or is known not to act.
+    StandsBy,
+    /// Not known.
+    Unknown,
+}
+
+impl Mark {
+    /// The glyph; screens that are ASCII translate it.
+    pub fn glyph(self) -> &'static str {
+        match self {
+            Mark::Acts => "■",
+            Mark::StandsBy => "○",
+            Mark::Unknown => "?",
+        }
+    }
+}
+
+/// Rows 1 and 2: a member in one line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MemberRow {
+    /// "you are on" or "the other".
+    pub lead: &'static str,
+    /// The member.
+    pub name: String,
+    /// Its shape.
+    pub mark: Mark,
+    /// "PRIMARY", "SECONDARY", "SILENT", …
+    pub word: &'static str,
+    /// "stands by, term 7".
+    pub does: String,
+    /// Row 1: the group. Row 2: when it was heard, and how many more there are.
+    pub tail: String,
+}
+
+/// Row 3: one line of judgement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JudgementRow {
+    /// "ONE ACTS", or with an alarm its words after "!!".
+    pub judgement: String,
+    /// "UNPROTECTED", "PROTECTED by majority".
+    pub protection: String,
+    /// "no hold", "HELD, 29 min left, by ops".
+    pub hold: String,
+    /// "attached: ops, ops-2".
+    pub attached: String,
+}
+
+fn mode_word(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Primary => "PRIMARY",
+        Mode::Secondary => "SECONDARY",
+    }
+}
+
+/// Row 1: this member.
+pub fn row_one(status: &Status) -> MemberRow {
+    let does = match (&status.transition, status.mode) {
+        (Some(change), _) if change.to == Mode::Primary => "taking over",
+        (Some(_), Mode::Primary) => "stopping",
+        (_, Mode::Primary) => "acts",
+        (_, Mode::Secondary) if status.observe_only => "observes only",
+        (_, Mode::Secondary) if status.able.level == 0 => "held back",
+        (_, Mode::Secondary) => "stands by",
+    };
+    MemberRow {
+        lead: "you are on",
+        name: status.node.clone(),
+        mark: match status.mode {
+            Mode::Primary => Mark::Acts,
+            Mode::Secondary => Mark::StandsBy,
+        },
+        word: mode_word(status.mode),
+        does: format!("{does}, term {}", status.term),
+        tail: status.group.clone(),
+    }
+}
+
+/// The peer that row 2 is about: one that acts, else one that is gone or was not heard yet, else the first.
+pub fn peer_that_matters(status: &Status) -> Option<&Peer> {
+    let acts = status.peers.iter().find(|peer| peer.gone.is_none() && peer.mode == Some(Mode::Primary));
+    let worrying = || status.peers.iter().find(|peer| peer.gone.is_some() || peer.mode.is_none());
+    acts.or_else(worrying).or_else(|| status.peers.first())
+}
+
+/// Row 2: the other member, or of several the one that matters most. None only in a status without peers.
+pub fn row_two(status: &Status) -> Option<MemberRow> {
+    let peer = peer_that_matters(status)?;
+    let (mark, word, does) = match (peer.gone.as_deref(), peer.mode) {
+        (Some("silent"), Some(Mode::Primary)) => (Mark::Unknown, "SILENT", "may still act".to_owned()),
+        (Some("silent"), _) => (Mark::Unknown, "SILENT", "may act by now".to_owned()),
+        (Some("never_heard"), _) => (Mark::Unknown, "NEVER HEARD", "may act".to_owned()),
+        (Some("crashed"), _) => (Mark::StandsBy, "CRASHED", "its process is gone".to_owned()),
+        (Some("stopped"), _) => (Mark::StandsBy, "STOPPED", "said that it stops".to_owned()),
+        (Some(_), _) => (Mark::Unknown, "GONE", "may act".to_owned()),
+        (None, None) => (Mark::Unknown, "NOT HEARD", "not heard since this start".to_owned()),
+        (None, Some(Mode::Primary)) => (Mark::Acts, "PRIMARY", format!("acts, term {}", peer.term)),
+        (None, Some(Mode::Secondary)) => (Mark::StandsBy, "SECONDARY", format!("stands by, term {}", peer.term)),
+    };
+    let heard = match (peer.gone.as_deref(), peer.last_heard_ms) {
+        (Some("silent"), Some(age)) => format!("silent for {}", lasting(Duration::from_millis(age))),
+        (_, Some(age)) => format!("heard {}", ago(Duration::from_millis(age))),
+        (_, None) => "never heard".to_owned(),
+    };
+    let more = status.peers.len() - 1;
+    Some(MemberRow {
+        lead: "the other",
+        name: peer.name.clone(),
+        mark,
+        word,
+        does,
+        tail: if more == 0 { heard } else { format!("{heard}, {more} more") },
+    })
+}
+
+/// The words of a judgement, without what an alarm adds.
+pub fn judgement(judgement: Judgement) -> &'static str {
+    match judgement {
+        Judgement::OneActs => "ONE ACTS",
+        Judgement::NobodyActs => "NOBODY ACTS",
+        Judgement::TwoAct => "!! TWO ACT",
+        Judgement::OneActsOtherUnknown => "ONE ACTS, the other is unknown",
+    }
+}
+
+/// What protects the group, in words.
+pub fn protection(status: &Status) -> String {
+    let by = status.protection.policy.join(" + ");
+    match status.protection.state {
+        ProtectionState::Unprotected => "UNPROTECTED".to_owned(),
+        ProtectionState::Ok => format!("PROTECTED by {by}"),
+        ProtectionState::Missing => format!("PROTECTION MISSING: {by}"),
+    }
+}
+
+/// Row 3.
+pub fn row_three(status: &Status) -> JudgementRow {
+    let urgent = status.alarms.iter().any(|alarm| alarm.class == super::status::AlarmClass::Alarm);
+    let words = judgement(status.judgement);
+    JudgementRow {
+        judgement: if urgent && !words.starts_with("!!") { format!("!! {words}") } else { words.to_owned() },
+        protection: protection(status),
+        hold: match &status.hold {
+            None => "no hold".to_owned(),
+            Some(hold) => {
+                let left = Duration::from_millis(hold.expires_ms).as_secs().div_ceil(60);
+                format!("HELD by {}, {left} min left", hold.by)
+            }
+        },
+        attached: match status.attached.as_slice() {
+            [] => "attached: nobody".to_owned(),
+            names => format!("attached: {}", names.join(", ")),
+        },
+    }
+}
+
+/// An age, coarse, so that a line that says the same is not redrawn: "just now", "41 s ago", "1:46 ago", "3d ago".
+pub fn ago(age: Duration) -> String {
+    let seconds = age.as_secs();
+    match seconds {
+        0..2 => "just now".to_owned(),
+        2..60 => format!("{seconds} s ago"),
+        60..3_600 => format!("{}:{:02} ago", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h ago", seconds / 3_600),
+        86_400.. => format!("{}d ago", seconds / 86_400),
+    }
+}
+
+/// A length of time, coarse: "41 s", "31 min 36 s", "4 h 12 min", "3d 04:12".
+pub fn lasting(time: Duration) -> String {
+    let seconds = time.as_secs();
+    let (hours, minutes) = (seconds / 3_600, seconds / 60 % 60);
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{minutes} min {} s", seconds % 60),
+        3_600..86_400 => format!("{hours} h {minutes} min"),
+        86_400.. => format!("{}d {:02}:{minutes:02}", hours / 24, hours % 24),
+    }
+}
+
+/// A reply as what it told this member to be: an order is not printed as a state.
+pub fn order(reply: ReplyKind) -> &'static str {
+    match reply {
+        ReplyKind::StaySecondary => "stay Secondary",
+        ReplyKind::BecomePrimary => "become Primary",
+        ReplyKind::NoAnswer => "no answer",
+        ReplyKind::Query => "asks what to be",
+    }
+}
+
+/// A path's state as the screen marks it.
+pub fn link_mark(state: LinkState) -> &'static str {
+    match state {
+        LinkState::Up => "ok",
+        LinkState::Connecting => "??",
+        LinkState::Down => "NO",
+    }
+}
+
+/// A round trip in milliseconds: "0.21 ms".
+pub fn milliseconds(us: u64) -> String {
+    format!("{}.{:02} ms", us / 1_000, us % 1_000 / 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::compose::compose;
+    use super::super::examples::{around, primary, secondary, with_gone};
+    use super::*;
+    use crate::negotiation::view::Gone;
+
+    #[test]
+    fn ages_are_coarse() {
+        let of = |seconds| ago(Duration::from_secs(seconds));
+        assert_eq!(of(1), "just now");
+        assert_eq!(of(41), "41 s ago");
+        assert_eq!(of(106), "1:46 ago");
+        assert_eq!(of(7_300), "2 h ago");
+        assert_eq!(of(3 * 86_400 + 5), "3d ago");
+    }
+
+    fn rows(view: &crate::negotiation::view::View) -> (MemberRow, MemberRow, JudgementRow) {
+        let status = compose(view, &around());
+        (row_one(&status), row_two(&status).expect("there is a peer"), row_three(&status))
+    }
+
+    #[test]
+    fn rows_one_to_three_say_who_acts_and_what_is_known_of_the_other() {
+        let (one, two, three) = rows(&secondary());
+        assert_eq!((one.mark, one.word, one.does.as_str()), (Mark::StandsBy, "SECONDARY", "stands by, term 7"));
+        assert_eq!((two.mark, two.word, two.does.as_str()), (Mark::Acts, "PRIMARY", "acts, term 7"));
+        assert_eq!(two.tail, "heard just now");
+        assert_eq!((three.judgement.as_str(), three.protection.as_str()), ("ONE ACTS", "UNPROTECTED"));
+        assert_eq!((three.hold.as_str(), three.attached.as_str()), ("no hold", "attached: nobody"));
+    }
+
+    #[test]
+    fn row_two_says_what_a_member_that_is_gone_may_do() {
+        for (gone, mark, word, does) in [
+            (Gone::Silent, Mark::Unknown, "SILENT", "may still act"),
+            (Gone::NeverHeard, Mark::Unknown, "NEVER HEARD", "may act"),
+            (Gone::Crashed, Mark::StandsBy, "CRASHED", "its process is gone"),
+            (Gone::Stopped, Mark::StandsBy, "STOPPED", "said that it stops"),
+        ] {
+            let (_, two, _) = rows(&with_gone(secondary(), gone));
+            assert_eq!((two.mark, two.word, two.does.as_str()), (mark, word, does));
+        }
+        let (_, two, three) = rows(&with_gone(secondary(), Gone::Silent));
+        assert_eq!(two.tail, "silent for 2 min 14 s");
+        assert_eq!(three.judgement, "NOBODY ACTS");
+    }
+
+    #[test]
+    fn two_that_act_are_shouted() {
+        let mut view = primary();
+        view.peers[0].mode = Some(crate::negotiation::message::Mode::Primary);
+        assert_eq!(rows(&view).2.judgement, "!! TWO ACT");
+    }
+
+    #[test]
+    fn lengths_are_coarse() {
+        let of = |seconds| lasting(Duration::from_secs(seconds));
+        assert_eq!(of(41), "41 s");
+        assert_eq!(of(31 * 60 + 36), "31 min 36 s");
+        assert_eq!(of(4 * 3_600 + 12 * 60), "4 h 12 min");
+        assert_eq!(of(3 * 86_400 + 4 * 3_600 + 12 * 60), "3d 04:12");
+    }
+
+    #[test]
+    fn an_order_is_not_printed_as_a_state() {
+        assert_eq!(order(ReplyKind::StaySecondary), "stay Secondary");
+        assert_eq!(order(ReplyKind::BecomePrimary), "become Primary");
+    }
+
+    #[test]
+    fn round_trips_are_printed_with_two_decimals() {
+        assert_eq!(milliseconds(210), "0.21 ms");
+        assert_eq!(milliseconds(12_345), "12.34 ms");
+    }
+}

@@ -1,0 +1,309 @@
+//! What the journal keeps: one value for everything worth remembering, readable on its own years later.
+//!
+//! An entry carries names, not numbers of members, and the rule with its evidence, not the story made of them: the
+//! sentences come from the types of the negotiation, as everywhere.
+
+use serde::{Deserialize, Serialize};
+
+use crate::negotiation::decision::{Decision, Rule};
+use crate::negotiation::event::{Event, Severity};
+use crate::negotiation::member::Name;
+
+/// What happened to an alarm.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum AlarmChange {
+    /// It began.
+    Raised,
+    /// It is over.
+    Cleared,
+    /// Somebody has seen it (U13).
+    Seen {
+        /// Who.
+        by: String,
+    },
+}
+
+/// Whether a path came up or went down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PathChange {
+    /// It is in use from now on.
+    Up,
+    /// It is not any more.
+    Down,
+}
+
+/// One thing that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "entry", rename_all = "snake_case")]
+pub enum Entry {
+    /// The controller started.
+    Started {
+        /// As which member.
+        node: Name,
+        /// Of which group.
+        group: String,
+        /// The program's version.
+        version: String,
+        /// Random at each start, hexadecimal.
+        incarnation: String,
+    },
+    /// A change of mode (N11, U4).
+    Decision(Decision),
+    /// A decision to take over, which waits for its term to be on disk.
+    TakingOver(Decision),
+    /// Something that the negotiation tells.
+    Event(Event),
+    /// What an operator did, and what came of it.
+    Action {
+        /// Who, by peer credentials.
+        by: String,
+        /// What: "take over", "hold for 30 min".
+        what: String,
+        /// What came of it, as a sentence without a full stop.
+        outcome: String,
+    },
+    /// One path to a peer changed.
+    Link {
+        /// The peer.
+        peer: Name,
+        /// Its address on this path.
+        address: String,
+        /// How.
+        change: PathChange,
+        /// Why, in a few words; empty when there is nothing to say.
+        why: String,
+    },
+    /// The link refused what came in (S8, N13).
+    Rejected {
+        /// What, a stable word.
+        what: String,
+        /// From where, when known.
+        from: Option<String>,
+        /// The details.
+        detail: String,
+        /// How often since the last entry of this kind.
+        count: u64,
+    },
+    /// An alarm changed (U13).
+    Alarm {
+        /// Its stable word.
+        id: String,
+        /// How much it matters.
+        class: Severity,
+        /// What is wrong.
+        text: String,
+        /// How it changed.
+        change: AlarmChange,
+    },
+    /// The real-time clock was set (S9). Nothing but what is displayed depends on it.
+    ClockSet {
+        /// By how much, in milliseconds; negative: back.
+        by_ms: i64,
+    },
+    /// A part of this controller does not work as it should.
+    Fault {
+        /// Which: "state", "control socket".
+        part: String,
+        /// What is wrong, as a sentence without a full stop.
+        text: String,
+    },
+    /// The journal could not keep up, or could not be written.
+    Lost {
+        /// Entries that are missing before this one.
+        count: u64,
+    },
+    /// The controller stopped in an orderly way.
+    Stopped {
+        /// Why.
+        why: String,
+    },
+}
+
+/// Every word that [`Entry::kind`] can give, for checking what a user asked for.
+pub const KINDS: [&str; 34] = [
+    "action",
+    "alarm_cleared",
+    "alarm_raised",
+    "alarm_seen",
+    "clock_set",
+    "decision",
+    "fault",
+    "hand_over_asked",
+    "hand_over_lost",
+    "hand_over_refused",
+    "held",
+    "history_unknown",
+    "hold_ended",
+    "hold_not_told",
+    "lost",
+    "path_down",
+    "path_up",
+    "peer_back",
+    "peer_down",
+    "peer_gone",
+    "peer_primary",
+    "peer_up",
+    "rejected",
+    "settings_agree",
+    "settings_differ",
+    "stalled",
+    "started",
+    "state_durable",
+    "state_not_durable",
+    "step_down_ended",
+    "stopped",
+    "taking_over",
+    "two_primaries",
+    "would_take_over",
+];
+impl Entry {
+    /// How much it matters.
+    pub fn severity(&self) -> Severity {
+        match self {
+            Entry::Decision(decision) | Entry::TakingOver(decision) => of_rule(&decision.rule),
+            Entry::Event(event) => event.severity(),
+            Entry::Alarm { class, change: AlarmChange::Raised, .. } => *class,
+            Entry::Alarm { change: AlarmChange::Cleared | AlarmChange::Seen { .. }, .. } => Severity::Note,
+            Entry::Link { change: PathChange::Down, .. }
+            | Entry::Rejected { .. }
+            | Entry::ClockSet { .. }
+            | Entry::Fault { .. }
+            | Entry::Lost { .. } => Severity::Warning,
+            Entry::Started { .. }
+            | Entry::Action { .. }
+            | Entry::Link { change: PathChange::Up, .. }
+            | Entry::Stopped { .. } => Severity::Note,
+        }
+    }
+
+    /// Its stable word, for filters and scripts.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Entry::Started { .. } => "started",
+            Entry::Decision(_) => "decision",
+            Entry::TakingOver(_) => "taking_over",
+            Entry::Event(event) => event_word(event),
+            Entry::Action { .. } => "action",
+            Entry::Link { change: PathChange::Up, .. } => "path_up",
+            Entry::Link { change: PathChange::Down, .. } => "path_down",
+            Entry::Rejected { .. } => "rejected",
+            Entry::Alarm { change: AlarmChange::Raised, .. } => "alarm_raised",
+            Entry::Alarm { change: AlarmChange::Cleared, .. } => "alarm_cleared",
+            Entry::Alarm { change: AlarmChange::Seen { .. }, .. } => "alarm_seen",
+            Entry::ClockSet { .. } => "clock_set",
+            Entry::Fault { .. } => "fault",
+            Entry::Lost { .. } => "lost",
+            Entry::Stopped { .. } => "stopped",
+        }
+    }
+
+    /// It as a sentence without a full stop. Parts that came from outside are as they came: whoever shows them on a
+    /// terminal escapes them.
+    pub fn text(&self) -> String {
+        match self {
+            Entry::Started { node, group, version, .. } => format!("tandem {version} started as {node} of {group}"),
+            Entry::Decision(decision) => decision.text(),
+            Entry::TakingOver(decision) => format!("taking over: {}", decision.text()),
+            Entry::Event(event) => event.text(),
+            Entry::Action { by, what, outcome } => format!("{by}: {what}: {outcome}"),
+            Entry::Link { peer, address, change, why } => {
+                let state = match change {
+                    PathChange::Up => "up",
+                    PathChange::Down => "down",
+                };
+                with_why(format!("the path to {peer} at {address} is {state}"), why)
+            }
+            Entry::Rejected { what, from, detail, count } => {
+                let from = from.as_ref().map_or(String::new(), |from| format!(" from {from}"));
+                let times = if *count > 1 { format!(", {count} times") } else { String::new() };
+                with_why(format!("refused{from}: {what}{times}"), detail)
+            }
+            Entry::Alarm { text, change: AlarmChange::Raised, .. } => text.clone(),
+            Entry::Alarm { text, change: AlarmChange::Cleared, .. } => format!("no longer so: {text}"),
+            Entry::Alarm { text, change: AlarmChange::Seen { by }, .. } => format!("{by} has seen: {text}"),
+            Entry::ClockSet { by_ms } => {
+                let way = if *by_ms < 0 { "back" } else { "forward" };
+                let seconds = by_ms.unsigned_abs() as f64 / 1_000.0;
+                format!("the clock was set {way} by {seconds:.3} s; only what is displayed depends on it")
+            }
+            Entry::Fault { part, text } => format!("{part}: {text}"),
+            Entry::Lost { count: 1 } => "an entry is missing here: the journal could not be written in time".to_owned(),
+            Entry::Lost { count } => {
+                format!("{count} entries are missing here: the journal could not be written in time")
+            }
+            Entry::Stopped { why } => with_why("tandem stopped".to_owned(), why),
+        }
+    }
+
+    /// Whether it must be on disk soon after it was recorded: what a person will be asked about.
+    pub(super) fn must_be_safe(&self) -> bool {
+        match self {
+            Entry::Decision(_) | Entry::TakingOver(_) | Entry::Action { .. } | Entry::Stopped { .. } => true,
+            Entry::Started { .. }
+            | Entry::Event(_)
+            | Entry::Link { .. }
+            | Entry::Rejected { .. }
+            | Entry::Alarm { .. }
+            | Entry::ClockSet { .. }
+            | Entry::Fault { .. }
+            | Entry::Lost { .. } => false,
+        }
+    }
+}
+
+fn with_why(text: String, why: &str) -> String {
+    if why.is_empty() { text } else { format!("{text}: {why}") }
+}
+
+/// A change of mode that somebody wanted, or that every start has, is for the record. One that a fault forced is to be
+/// looked at.
+fn of_rule(rule: &Rule) -> Severity {
+    match rule {
+        Rule::Booted
+        | Rule::ToldPrimary { .. }
+        | Rule::PeerStopped { .. }
+        | Rule::Released { .. }
+        | Rule::OperatorTookOver { .. }
+        | Rule::HandedOver { .. }
+        | Rule::Stopping { .. } => Severity::Note,
+        Rule::NeverHeard { .. }
+        | Rule::PeerSilent { .. }
+        | Rule::PeerCrashed { .. }
+        | Rule::OperatorForced { .. }
+        | Rule::SteppedDown { .. }
+        | Rule::YieldedTo { .. }
+        | Rule::YieldedByRelay { .. }
+        | Rule::LostMajority { .. }
+        | Rule::Stalled { .. }
+        | Rule::AbandonedForPrimary { .. }
+        | Rule::AbandonedForChange { .. } => Severity::Warning,
+        Rule::AbandonedForDisk => Severity::Alarm,
+    }
+}
+
+fn event_word(event: &Event) -> &'static str {
+    match event {
+        Event::PeerUp { .. } => "peer_up",
+        Event::PeerDown { .. } => "peer_down",
+        Event::PeerGone { .. } => "peer_gone",
+        Event::PeerBack { .. } => "peer_back",
+        Event::PeerPrimary { .. } => "peer_primary",
+        Event::TwoPrimaries { .. } => "two_primaries",
+        Event::Stalled { .. } => "stalled",
+        Event::Held { .. } => "held",
+        Event::HoldEnded { .. } => "hold_ended",
+        Event::HoldNotTold { .. } => "hold_not_told",
+        Event::SettingsDiffer { .. } => "settings_differ",
+        Event::SettingsAgree { .. } => "settings_agree",
+        Event::WouldTakeOver { .. } => "would_take_over",
+        Event::HandOverAsked { .. } => "hand_over_asked",
+        Event::HandOverRefused { .. } => "hand_over_refused",
+        Event::HandOverLost { .. } => "hand_over_lost",
+        Event::StateNotDurable => "state_not_durable",
+        Event::StateDurable => "state_durable",
+        Event::HistoryUnknown => "history_unknown",
+        Event::StepDownEnded => "step_down_ended",
+    }
+}

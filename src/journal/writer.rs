@@ -1,0 +1,401 @@
+//! Writes the journal on a thread of its own.
+//!
+//! [`Journal::record`] gives an entry its number and time and puts it into a bounded queue; it never waits. The thread
+//! takes what has gathered, writes it at once, and flushes when a decision or an action is among it. While the disk
+//! fails it keeps what it has and tries again every second; the queue fills up behind it, and what no longer fits is
+//! counted and told later.
+
+use std::collections::VecDeque;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use nix::time::{ClockId, clock_gettime};
+
+use super::entry::Entry;
+use super::reader::read_segment;
+use super::segment::{self, SegmentHeader};
+use super::{JournalError, JournalIdentity, Record};
+
+/// Entries that wait for the disk: minutes of a busy time, some hundred kilobytes.
+const QUEUE: usize = 1024;
+/// The time between two tries while the disk fails.
+const RETRY: Duration = Duration::from_secs(1);
+/// The smallest bound on disk: eight segments that hold a few of the longest records each.
+const LEAST_KEEP: u64 = 16 * segment::MAX_FRAME as u64;
+/// The most files, so that a controller that restarts again and again does not fill a directory.
+const MOST_SEGMENTS: usize = 1024;
+
+/// The number and time that an entry was recorded under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stamp {
+    /// See [`Record::seq`].
+    pub seq: u64,
+    /// See [`Record::unix_ms`].
+    pub unix_ms: u64,
+}
+
+/// How the journal is, for the status and the alarms.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JournalHealth {
+    /// Entries lost since start.
+    pub lost: u64,
+    /// Why the journal cannot be written now; none while it can.
+    pub failing: Option<String>,
+}
+
+/// What both sides know.
+#[derive(Debug, Default)]
+struct Front {
+    next_seq: u64,
+    /// Lost and not told yet.
+    untold: u64,
+    closing: bool,
+    health: JournalHealth,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    front: Mutex<Front>,
+    closing: Condvar,
+}
+
+impl Shared {
+    /// Held for moments only, and never during a call to the disk.
+    fn lock(&self) -> MutexGuard<'_, Front> {
+        // Every change to it is one assignment, so a panic elsewhere leaves it whole.
+        self.front.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Front {
+    fn lose(&mut self, count: u64) {
+        self.untold = self.untold.saturating_add(count);
+        self.health.lost = self.health.lost.saturating_add(count);
+    }
+
+    fn stamped(&mut self, entry: Entry) -> Record {
+        let seq = self.next_seq;
+        self.next_seq += 1;
+        let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+        // A kernel without the clock gives zero: the record is worth more than its second time.
+        let boot = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+        Record { seq, unix_ms: ms(since_1970), boot_ms: ms(boot), entry }
+    }
+}
+
+/// An open journal. Dropping it closes it.
+#[derive(Debug)]
+pub struct Journal {
+    shared: Arc<Shared>,
+    queue: Option<SyncSender<Record>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Journal {
+    /// Opens the journal of a state directory for writing and starts its thread. At most `keep_bytes` are kept on disk
+    /// (but at least some hundred kilobytes); the oldest make room.
+    ///
+    /// # Errors
+    /// When its directory cannot be made or what is there cannot be read. A full disk is no error here; it is told by
+    /// [`Journal::health`].
+    pub fn open(state_directory: &Path, keep_bytes: u64, who: JournalIdentity) -> Result<Journal, JournalError> {
+        let journal = segment::directory(state_directory);
+        DirBuilder::new().recursive(true).mode(0o700).create(&journal).map_err(|source| JournalError::Io {
+            attempt: "made",
+            path: journal.clone(),
+            source,
+        })?;
+        let numbers = segment::list(&journal).map_err(|source| JournalError::Io {
+            attempt: "listed",
+            path: journal.clone(),
+            source,
+        })?;
+        let next_seq = next_seq(&journal, &numbers)?;
+        let shared = Arc::new(Shared::default());
+        shared.lock().next_seq = next_seq;
+        let (queue, entries) = sync_channel(QUEUE);
+        let keep = keep_bytes.max(LEAST_KEEP);
+        let next_number = numbers.last().map_or(1, |last| last + 1);
+        let segments =
+            Segments { journal: journal.clone(), who, keep, most: keep / 8, current: None, next_number, next_seq };
+        let theirs = Arc::clone(&shared);
+        let thread = std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || write_all(segments, &theirs, &entries))
+            .map_err(|source| JournalError::Io { attempt: "written by a thread", path: journal, source })?;
+        Ok(Journal { shared, queue: Some(queue), thread: Some(thread) })
+    }
+
+    /// Keeps `entry`. Never blocks: an entry that does not fit into the queue is lost, counted, and told later by an
+    /// [`Entry::Lost`].
+    pub fn record(&self, entry: Entry) -> Stamp {
+        let mut front = self.shared.lock();
+        let record = front.stamped(entry);
+        let stamp = Stamp { seq: record.seq, unix_ms: record.unix_ms };
+        // Sent under the lock, so that numbers ascend in the file.
+        // Full, or the thread is gone: lost either way.
+        if self.queue.as_ref().is_none_or(|queue| queue.try_send(record).is_err()) {
+            front.lose(1);
+        }
+        stamp
+    }
+
+    /// How the journal is.
+    pub fn health(&self) -> JournalHealth {
+        self.shared.lock().health.clone()
+    }
+
+    /// Writes and flushes what was recorded, and ends the thread. Waits for the disk, but not for one that fails.
+    pub fn close(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.shared.lock().closing = true;
+        self.shared.closing.notify_one();
+        drop(self.queue.take());
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the thread that writes the journal panicked");
+        }
+    }
+}
+
+impl Drop for Journal {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The number of the next record: after the last one that can be read, and never before what a segment began with.
+fn next_seq(journal: &Path, numbers: &[u64]) -> Result<u64, JournalError> {
+    for number in numbers.iter().rev() {
+        let content = read_segment(journal, *number)?;
+        let last = content.records.last().map(|record| record.seq.saturating_add(1));
+        if let Some(next) = last.or(content.first_seq) {
+            return Ok(next);
+        }
+    }
+    Ok(1)
+}
+
+/// A frame that waits for the disk.
+struct Waiting {
+    seq: u64,
+    bytes: Vec<u8>,
+    must_be_safe: bool,
+}
+
+fn write_all(mut segments: Segments, shared: &Shared, entries: &Receiver<Record>) {
+    let mut waiting: VecDeque<Waiting> = VecDeque::new();
+    while let Some(first) = next_or_lost(shared, entries).or_else(|| entries.recv().ok()) {
+        encode(&mut waiting, &first, shared);
+        while waiting.len() < QUEUE
+            && let Ok(record) = entries.try_recv()
+        {
+            encode(&mut waiting, &record, shared);
+        }
+        write_waiting(&mut segments, &mut waiting, shared);
+    }
+    if let Err(error) = segments.sync() {
+        tracing::warn!(%error, "the end of the journal may not be on disk");
+    }
+}
+
+/// What the queue has next, or, once it is empty, the word about what was lost.
+fn next_or_lost(shared: &Shared, entries: &Receiver<Record>) -> Option<Record> {
+    let mut front = shared.lock();
+    // Under the lock nobody records: an empty queue stays empty, and the number of the word is the next in the file.
+    if let Ok(record) = entries.try_recv() {
+        return Some(record);
+    }
+    let count = std::mem::take(&mut front.untold);
+    (count > 0).then(|| front.stamped(Entry::Lost { count }))
+}
+
+fn encode(waiting: &mut VecDeque<Waiting>, record: &Record, shared: &Shared) {
+    let frame = serde_json::to_vec(record).ok().and_then(|payload| segment::frame(&payload));
+    match frame {
+        Some(bytes) => {
+            waiting.push_back(Waiting { seq: record.seq, bytes, must_be_safe: record.entry.must_be_safe() });
+        }
+        None => shared.lock().lose(1),
+    }
+}
+
+/// Writes until nothing waits, or until the journal is closed while the disk fails.
+fn write_waiting(segments: &mut Segments, waiting: &mut VecDeque<Waiting>, shared: &Shared) {
+    let must_be_safe = waiting.iter().any(|one| one.must_be_safe);
+    while !waiting.is_empty() {
+        match segments.append(waiting) {
+            Ok(()) => shared.lock().health.failing = None,
+            Err(error) => {
+                let text = error.to_string();
+                tracing::warn!(error = %text, "the journal cannot be written; it is tried again");
+                let mut front = shared.lock();
+                front.health.failing = Some(text);
+                let closing = |front: &mut Front| !front.closing;
+                let waited = shared.closing.wait_timeout_while(front, RETRY, closing);
+                front = waited.unwrap_or_else(PoisonError::into_inner).0;
+                if front.closing {
+                    drop(front);
+                    // One last try, then the program may end.
+                    if let Err(error) = segments.append(waiting) {
+                        let lost = waiting.len() as u64;
+                        tracing::warn!(%error, lost, "the end of the journal is lost");
+                        // Not told in the journal any more: that is what cannot be written.
+                        shared.lock().health.lost += lost;
+                        waiting.clear();
+                    }
+                }
+            }
+        }
+    }
+    if must_be_safe && let Err(error) = segments.sync() {
+        tracing::warn!(%error, "the journal may not be on disk");
+        shared.lock().health.failing = Some(error.to_string());
+    }
+}
+
+/// The segment that is being written.
+struct Current {
+    path: PathBuf,
+    file: File,
+    len: u64,
+    /// Whether it holds records, not only its header.
+    used: bool,
+}
+
+/// The files of the journal.
+struct Segments {
+    journal: PathBuf,
+    who: JournalIdentity,
+    /// The bound of all together.
+    keep: u64,
+    /// The bound of one.
+    most: u64,
+    current: Option<Current>,
+    next_number: u64,
+    next_seq: u64,
+}
+
+impl Segments {
+    /// Writes as many of the waiting frames as the segment holds, and takes them off.
+    fn append(&mut self, waiting: &mut VecDeque<Waiting>) -> io::Result<()> {
+        let Some(first) = waiting.front() else {
+            return Ok(());
+        };
+        self.next_seq = first.seq;
+        if self.current.as_ref().is_some_and(|current| current.len + first.bytes.len() as u64 > self.most) {
+            self.sync()?;
+            self.current = None;
+        }
+        let mut current = match self.current.take() {
+            Some(current) => current,
+            None => self.begin()?,
+        };
+        let mut bytes = Vec::new();
+        let mut count = 0;
+        for one in waiting.iter() {
+            if current.len + (bytes.len() + one.bytes.len()) as u64 > self.most {
+                break;
+            }
+            bytes.extend_from_slice(&one.bytes);
+            count += 1;
+        }
+        if let Err(error) = current.file.write_all(&bytes) {
+            abandon(&current);
+            return Err(at(&current.path, error));
+        }
+        current.len += bytes.len() as u64;
+        current.used = true;
+        self.current = Some(current);
+        waiting.drain(..count);
+        Ok(())
+    }
+
+    /// Begins a new segment, after making room for it.
+    fn begin(&mut self) -> io::Result<Current> {
+        self.make_room()?;
+        let path = segment::path(&self.journal, self.next_number);
+        // Also when this fails: a file that cannot be removed must not stand in the way of the next try.
+        self.next_number += 1;
+        let header = SegmentHeader { who: self.who.clone(), first_seq: self.next_seq };
+        let header = segment::frame(&serde_json::to_vec(&header)?)
+            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the journal's header is too long"))?;
+        let file = OpenOptions::new()
+            .append(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&path)
+            .map_err(|error| at(&path, error))?;
+        let len = (segment::MAGIC.len() + header.len()) as u64;
+        let mut current = Current { path, file, len, used: false };
+        let bytes = [&segment::MAGIC[..], &header].concat();
+        let begun = current.file.write_all(&bytes).and_then(|()| File::open(&self.journal)?.sync_all());
+        if let Err(error) = begun {
+            abandon(&current);
+            return Err(at(&current.path, error));
+        }
+        Ok(current)
+    }
+
+    /// Removes the oldest segments until a new one fits.
+    fn make_room(&self) -> io::Result<()> {
+        let mut all = Vec::new();
+        for number in segment::list(&self.journal).map_err(|error| at(&self.journal, error))? {
+            let path = segment::path(&self.journal, number);
+            match fs::metadata(&path) {
+                Ok(metadata) => all.push((path, metadata.len())),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(at(&path, error)),
+            }
+        }
+        let mut total: u64 = all.iter().map(|(_, len)| len).sum();
+        let mut count = all.len();
+        for (path, len) in all {
+            if total + self.most <= self.keep && count < MOST_SEGMENTS {
+                break;
+            }
+            match fs::remove_file(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&path, error)),
+                Ok(()) | Err(_) => {}
+            }
+            total -= len;
+            count -= 1;
+        }
+        Ok(())
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        let Some(current) = &self.current else {
+            return Ok(());
+        };
+        let result = current.file.sync_data().map_err(|error| at(&current.path, error));
+        if result.is_err() {
+            // What was written since may be torn: nothing goes behind it.
+            self.current = None;
+        }
+        result
+    }
+}
+
+/// Cuts off what a failed write left. Where that fails too, readers stop there; nothing is ever written behind it.
+fn abandon(current: &Current) {
+    let result = if current.used { current.file.set_len(current.len) } else { fs::remove_file(&current.path) };
+    if let Err(error) = result {
+        tracing::warn!(path = %current.path.display(), %error, "an incomplete end of the journal stays");
+    }
+}
+
+fn at(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()))
+}

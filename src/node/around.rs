@@ -1,0 +1,273 @@
+//! What people see: after each turn the plan and the alarms are looked at again, and those who watch get a new status.
+//!
+//! Nothing here runs for nobody: without a watcher no status is composed, and alarms are only looked at when something
+//! happened.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::control::alarms::{Around, FLAPPING_WITHIN, RefusedKind};
+use crate::control::compose::{AroundPeer, Surroundings, compose};
+use crate::control::plans::{Others, PlanElsewhere};
+use crate::control::status::{self, AlarmClass, LinkRole, LinkState, Status};
+use crate::journal::Entry;
+use crate::journal::entry::AlarmChange;
+use crate::link::{PathReport, PathRole, PathState, Rejection, RejectionKind};
+use crate::negotiation::ability::Score;
+use crate::negotiation::event::Severity;
+use crate::negotiation::member::MemberId;
+use crate::negotiation::message::Incarnation;
+use crate::negotiation::time::Instant;
+
+use super::clock::{rfc3339, unix_ms};
+use super::engine::{Engine, News};
+use super::gaps::{micros, millis};
+
+/// Refused traffic is an alarm for this long after it was last seen.
+const REFUSED_LATELY: Duration = Duration::from_secs(600);
+
+/// Addresses of refused traffic that are remembered.
+const REFUSED_KEPT: usize = 16;
+
+/// What does not change while the controller runs.
+#[derive(Debug)]
+pub struct Facts {
+    pub node: String,
+    pub members: Vec<String>,
+    pub address: String,
+    pub group: String,
+    pub incarnation: Incarnation,
+    pub threshold: Score,
+    pub query_interval: Duration,
+    pub reply_timeout: Duration,
+    pub boot_timeout: Duration,
+}
+
+impl Facts {
+    /// The member of this name.
+    pub fn member(&self, name: &str) -> Option<MemberId> {
+        let place = self.members.iter().position(|member| member == name)?;
+        u8::try_from(place).ok().map(MemberId)
+    }
+
+    /// The name of `member`.
+    pub fn name(&self, member: MemberId) -> String {
+        self.members.get(member.index()).cloned().unwrap_or_else(|| "?".to_owned())
+    }
+}
+
+/// Something that the link refused.
+#[derive(Debug)]
+pub struct RefusedTraffic {
+    at: Instant,
+    kind: RefusedKind,
+    from: Option<String>,
+}
+
+impl Engine {
+    /// After the facts of a turn: what follows for people.
+    pub(super) fn after_turn(&mut self, now: Instant) {
+        let due = self.desk.next_deadline(self.facts.boot_timeout).filter(|deadline| *deadline <= now);
+        if due.is_some() && due != self.desk_due {
+            self.desk_due = due;
+            self.news = News::Urgent;
+        }
+        if self.news == News::Urgent && !self.attended {
+            self.attend(now);
+        }
+        let watched = self.is_watched();
+        if !watched {
+            self.news = News::None;
+            self.attended = false;
+        } else if self.news == News::Urgent
+            || (self.news == News::Routine && now >= self.published + super::engine::PUBLISH_EVERY)
+        {
+            let status = Arc::new(self.compose(now));
+            if let Some(statuses) = &self.statuses {
+                statuses.send_replace(status);
+            }
+            self.published = now;
+            self.news = News::None;
+            self.attended = false;
+        }
+    }
+
+    /// Whether anybody gets statuses as they change.
+    pub(super) fn is_watched(&self) -> bool {
+        self.statuses.as_ref().is_some_and(|statuses| statuses.receiver_count() > 0)
+    }
+
+    /// Looks at the plan and the alarms again, and tells the journal and the peers what changed.
+    fn attend(&mut self, now: Instant) {
+        // What is noted below is news of its own kind: once a turn is enough.
+        self.attended = true;
+        let view = self.negotiator.view(now);
+        let others = self.others();
+        if let Some(why) = self.desk.refresh(&view, &others, now) {
+            let by = self.facts.node.clone();
+            self.note(Entry::Action { by, what: "plan ended".to_owned(), outcome: why });
+        }
+        let around = self.around(now);
+        let alarms = self.desk.alarms(&view, around);
+        let before = std::mem::take(&mut self.alarms_told);
+        for alarm in &alarms {
+            if !before.iter().any(|told| told.id == alarm.id) {
+                self.note_alarm(alarm, AlarmChange::Raised);
+            }
+        }
+        for told in &before {
+            if !alarms.iter().any(|alarm| alarm.id == told.id) {
+                self.note_alarm(told, AlarmChange::Cleared);
+            }
+        }
+        self.alarms_told = alarms;
+        self.tell_shown(now);
+    }
+
+    fn note_alarm(&mut self, alarm: &status::Alarm, change: AlarmChange) {
+        let class = severity_of(alarm.class);
+        self.note(Entry::Alarm { id: alarm.id.clone(), class, text: alarm.text.clone(), change });
+    }
+
+    fn around(&mut self, now: Instant) -> Around {
+        while self.mode_changes.front().is_some_and(|at| now.since(*at) > FLAPPING_WITHIN) {
+            self.mode_changes.pop_front();
+        }
+        self.refused.retain(|refused| now.since(refused.at) <= REFUSED_LATELY);
+        Around {
+            links: self.links.paths().iter().map(|path| self.link(path)).collect(),
+            nobody_acts_for: None,
+            boot_timeout: self.facts.boot_timeout,
+            recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
+            journal_lost: self.journal.health().lost,
+            refused_lately: self.refused.iter().map(|refused| (refused.kind, refused.from.clone())).collect(),
+        }
+    }
+
+    /// The status as of `now`.
+    pub(super) fn compose(&mut self, now: Instant) -> Status {
+        let view = self.negotiator.view(now);
+        let around = self.around(now);
+        let links = around.links.clone();
+        let alarms = self.desk.alarms(&view, around);
+        let peers = self
+            .negotiator
+            .settings()
+            .others()
+            .map(|peer| {
+                let facts = &self.peers[peer.index()];
+                AroundPeer {
+                    name: self.facts.name(peer),
+                    version: facts.version.clone(),
+                    replies: facts.replies.report(now),
+                    attached: facts.shown.attached.clone(),
+                }
+            })
+            .collect();
+        let rejected = self.links.rejected();
+        let surroundings = Surroundings {
+            time: rfc3339(unix_ms()),
+            address: self.facts.address.clone(),
+            group: self.facts.group.clone(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            incarnation: self.facts.incarnation.0,
+            links,
+            peers,
+            threshold: self.facts.threshold,
+            alarms,
+            attached: self.desk.attached(),
+            events: self.events.iter().cloned().collect(),
+            plan: self.desk.plan(now),
+            query_interval: self.facts.query_interval,
+            reply_timeout: self.facts.reply_timeout,
+            loop_gaps: self.gaps.report(now),
+            rejected: rejected
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .map(|(kind, count)| status::Rejected { kind: kind.word().to_owned(), count })
+                .collect(),
+        };
+        compose(&view, &surroundings)
+    }
+
+    fn link(&self, path: &PathReport) -> status::Link {
+        status::Link {
+            peer: self.facts.name(path.peer),
+            address: path.address.to_string(),
+            state: match path.state {
+                PathState::Up => LinkState::Up,
+                PathState::Connecting => LinkState::Connecting,
+                PathState::Down => LinkState::Down,
+            },
+            role: match path.role {
+                PathRole::Server => LinkRole::Server,
+                PathRole::Client => LinkRole::Client,
+            },
+            rtt_us: path.rtt.map(micros),
+            last_heard_ms: path.last_heard.map(millis),
+            since_ms: millis(path.since),
+            reconnects: path.reconnects,
+            encrypted: path.encrypted,
+            why: path.why.clone(),
+        }
+    }
+
+    /// What the other members' desks and screens show.
+    pub(super) fn others(&self) -> Others {
+        let mut others = Others::default();
+        for peer in self.negotiator.settings().others() {
+            let name = self.facts.name(peer);
+            let shown = &self.peers[peer.index()].shown;
+            if let (None, Some((number, title))) = (&others.plan_elsewhere, &shown.plan) {
+                others.plan_elsewhere =
+                    Some(PlanElsewhere { node: name.clone(), number: *number, title: title.clone() });
+            }
+            let attached = shown.attached.iter().map(|who| (who.clone(), name.clone()));
+            others.attached_elsewhere.extend(attached);
+        }
+        others
+    }
+
+    /// The link refused something: an entry, and for some kinds an alarm for a while.
+    pub(super) fn rejected(&mut self, now: Instant, rejection: Rejection) {
+        let kind = match rejection.kind {
+            RejectionKind::WrongKey => RefusedKind::WrongKey,
+            RejectionKind::SecondInstance => RefusedKind::SecondInstance,
+            RejectionKind::TooLong
+            | RejectionKind::Garbage
+            | RejectionKind::WrongGroup
+            | RejectionKind::WrongSecurity
+            | RejectionKind::Version
+            | RejectionKind::Stranger
+            | RejectionKind::Misdirected
+            | RejectionKind::Slow
+            | RejectionKind::Flood
+            | RejectionKind::Replay
+            | RejectionKind::Unreadable
+            | RejectionKind::UnknownName
+            | RejectionKind::UnknownType => RefusedKind::Other,
+        };
+        // The port changes with every attempt; the machine is what matters.
+        let from = rejection.from.map(|from| from.ip().to_string());
+        self.refused.retain(|refused| refused.kind != kind || refused.from != from);
+        if self.refused.len() >= REFUSED_KEPT {
+            self.refused.pop_front();
+        }
+        self.refused.push_back(RefusedTraffic { at: now, kind, from: from.clone() });
+        self.note(Entry::Rejected {
+            what: rejection.kind.word().to_owned(),
+            from: rejection.from.map(|from| from.to_string()),
+            detail: rejection.detail,
+            count: 1,
+        });
+    }
+}
+
+/// An alarm's class as the journal knows it.
+pub(super) fn severity_of(class: AlarmClass) -> Severity {
+    match class {
+        AlarmClass::Alarm => Severity::Alarm,
+        AlarmClass::Warning => Severity::Warning,
+        AlarmClass::Note => Severity::Note,
+    }
+}

@@ -1,0 +1,388 @@
+//! The loop: waits for a fact or a deadline, compares when it woke with when it meant to, gives the facts to the
+//! negotiation and carries out what it wants, in order.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::control::desk::Desk;
+use crate::control::plan::Action;
+use crate::control::request::Outcome;
+use crate::control::status::{self, ReplyKind, Status};
+use crate::control::to_node::ToNode;
+use crate::journal::{Entry, Journal};
+use crate::link::{LinkEvent, Links, Shown};
+use crate::negotiation::Negotiator;
+use crate::negotiation::decision::{Decision, Rule};
+use crate::negotiation::event::{Event, Severity};
+use crate::negotiation::exchange::{Input, Output, StopCause};
+use crate::negotiation::member::{MemberId, Name};
+use crate::negotiation::message::{Message, Mode, Order};
+use crate::negotiation::time::Instant;
+
+use super::around::Facts;
+use super::clock::{Clocks, rfc3339};
+use super::gaps::{Gaps, LATE_FROM};
+use super::pings::Pings;
+use super::replies::Replies;
+use super::state::{StateReport, StateWriter};
+use super::supervisor::Supervisor;
+
+/// Events that the status shows.
+const SHOWN_EVENTS: usize = 100;
+
+/// Facts that one turn takes from the link before it looks at the time again.
+const FACTS_A_TURN: usize = 256;
+
+/// How long the end may wait for the disk before it goes on without: systemd's patience is longer.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Statuses for watchers come at most this often; a change of mode comes at once.
+pub const PUBLISH_EVERY: Duration = Duration::from_millis(20);
+
+/// What the loop knows of a peer beside what the negotiation knows.
+#[derive(Debug, Default)]
+pub struct PeerFacts {
+    pub version: Option<String>,
+    pub replies: Replies,
+    pub shown: Shown,
+}
+
+/// An operator's confirmed command whose outcome somebody waits for.
+#[derive(Debug)]
+pub struct Awaited {
+    pub reply: oneshot::Sender<Result<Outcome, String>>,
+    pub by: String,
+    pub action: Action,
+    pub what: String,
+    pub since: Instant,
+}
+
+/// Why the loop woke.
+enum Woke {
+    Link(LinkEvent),
+    State(StateReport),
+    Ask(ToNode),
+    Stop,
+    Time,
+    Ended,
+}
+
+/// What comes in.
+pub struct Inlets {
+    pub link: mpsc::Receiver<LinkEvent>,
+    pub state: mpsc::Receiver<StateReport>,
+    pub asks: mpsc::Receiver<ToNode>,
+    pub signals: super::start::Signals,
+}
+
+/// The one owner of this controller's state.
+pub struct Engine {
+    pub facts: Facts,
+    pub clocks: Clocks,
+    pub negotiator: Negotiator,
+    pub links: Links,
+    pub journal: Journal,
+    pub state: StateWriter,
+    pub supervisor: Supervisor,
+    pub desk: Desk,
+    pub pings: Pings,
+    pub gaps: Gaps,
+    pub peers: Vec<PeerFacts>,
+    pub events: VecDeque<status::Event>,
+    /// Where watchers look; made for the first of them.
+    pub statuses: Option<watch::Sender<Arc<Status>>>,
+    pub awaited: Option<Awaited>,
+    pub mode_changes: VecDeque<Instant>,
+    pub refused: VecDeque<super::around::RefusedTraffic>,
+    /// Alarms that the journal knows as standing: id, class, text.
+    pub alarms_told: Vec<status::Alarm>,
+    pub shown_told: Shown,
+    pub outputs: Vec<Output>,
+    /// Something happened that people may want to see, since the last publication.
+    pub news: News,
+    pub published: Instant,
+    pub stopping: Option<(Instant, String)>,
+    pub stopped: bool,
+    pub state_failing: bool,
+    /// The plan and the alarms were looked at for the news that stands.
+    pub attended: bool,
+    /// The desk's latest deadline that was looked at.
+    pub desk_due: Option<Instant>,
+}
+
+/// How urgently watchers want a new status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum News {
+    /// Nothing has changed.
+    None,
+    /// A reply, an age.
+    Routine,
+    /// A mode, a link, an alarm, a plan: at once; and alarms and plans are looked at again.
+    Urgent,
+}
+
+impl Engine {
+    /// Turns until the controller has stopped. Returns why it stopped.
+    pub async fn run(&mut self, inlets: &mut Inlets) -> anyhow::Result<String> {
+        let mut now = self.clocks.now()?;
+        loop {
+            self.after_turn(now);
+            if let Some(why) = self.ended(now) {
+                return Ok(why);
+            }
+            // What is due already makes the next turn come at once; it does not make it late.
+            let planned = self.next_deadline(now).map(|planned| planned.max(now));
+            let wait = planned.map_or(Duration::from_secs(60), |planned| planned.since(now));
+            let woke = tokio::select! {
+                biased;
+                event = inlets.link.recv() => event.map_or(Woke::Ended, Woke::Link),
+                report = inlets.state.recv() => report.map_or(Woke::Ended, Woke::State),
+                () = inlets.signals.stop() => Woke::Stop,
+                ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
+                () = tokio::time::sleep(wait) => Woke::Time,
+            };
+            let look = self.clocks.look()?;
+            let late = planned.map_or(Duration::ZERO, |planned| look.now.since(planned));
+            if late >= LATE_FROM {
+                // First read what already lies in the sockets: a turn of the other tasks, with the readiness of every
+                // socket looked at in between.
+                for _ in 0..3 {
+                    tokio::task::yield_now().await;
+                }
+                self.gaps.note(look.now, late);
+                self.feed(look.now, Input::Late { by: late });
+            } else if matches!(woke, Woke::Time) {
+                tokio::task::yield_now().await;
+            }
+            if look.real_jump_ms.abs() >= 1000 {
+                self.note(Entry::ClockSet { by_ms: look.real_jump_ms });
+            }
+            now = self.clocks.now()?;
+            match woke {
+                Woke::Link(event) => self.link_event(now, event),
+                Woke::State(report) => self.state_report(now, report),
+                Woke::Ask(ask) => self.ask(now, ask),
+                Woke::Stop => self.stop(now, StopCause::Signal, "a signal asked it to".to_owned()),
+                Woke::Time => {}
+                Woke::Ended => anyhow::bail!("a part of the controller ended by itself; its last words are in the log"),
+            }
+            for _ in 0..FACTS_A_TURN {
+                let Ok(event) = inlets.link.try_recv() else { break };
+                self.link_event(now, event);
+            }
+            while let Ok(report) = inlets.state.try_recv() {
+                self.state_report(now, report);
+            }
+            if self.negotiator.next_deadline().is_some_and(|deadline| deadline <= now) {
+                self.feed(now, Input::Tick);
+                self.news = self.news.max(News::Routine);
+            }
+            let timeout = self.facts.reply_timeout;
+            for due in self.pings.due(now, timeout) {
+                if !self.links.ping(due.peer, due.id) {
+                    self.pings.not_sent(due.id);
+                }
+            }
+            self.supervisor.alive(now);
+        }
+    }
+
+    /// Why the controller has ended, once everything is said or the disk's time is over.
+    fn ended(&mut self, now: Instant) -> Option<String> {
+        let (since, why) = self.stopping.clone()?;
+        if !self.stopped {
+            if now.since(since) < STOP_PATIENCE {
+                return None;
+            }
+            let text = "the disk did not confirm in time; stopped without".to_owned();
+            self.note(Entry::Fault { part: "state".to_owned(), text });
+        }
+        Some(why)
+    }
+
+    fn next_deadline(&self, now: Instant) -> Option<Instant> {
+        let publish = (self.news > News::None && self.is_watched()).then(|| self.published + PUBLISH_EVERY);
+        let stop = self.stopping.as_ref().map(|(since, _)| *since + STOP_PATIENCE);
+        [
+            self.negotiator.next_deadline(),
+            // One that is over was looked at in the turn that just ended.
+            self.desk.next_deadline(self.facts.boot_timeout).filter(|deadline| *deadline > now),
+            self.pings.next_deadline(),
+            self.supervisor.next_deadline(),
+            publish,
+            stop,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Begins the end: hands over if it should (N18), then [`Output::Stopped`] follows.
+    pub fn stop(&mut self, now: Instant, cause: StopCause, why: String) {
+        if self.stopping.is_some() {
+            return;
+        }
+        self.supervisor.stopping();
+        self.stopping = Some((now, why));
+        self.feed(now, Input::Stop { cause });
+    }
+
+    /// Gives a fact to the negotiation and carries out what it wants.
+    pub fn feed(&mut self, now: Instant, input: Input) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.negotiator.handle(now, input, &mut outputs);
+        for output in outputs.drain(..) {
+            self.carry_out(now, output);
+        }
+        self.outputs = outputs;
+    }
+
+    fn carry_out(&mut self, now: Instant, output: Output) {
+        match output {
+            Output::Send { to, message } => {
+                if matches!(message, Message::Query(_)) {
+                    self.peers[to.index()].replies.asked();
+                }
+                self.links.send(to, &message);
+            }
+            Output::Write { version, state } => self.state.write(version, state),
+            Output::ModeChanged(decision) => self.mode_changed(now, decision),
+            Output::TakingOver(decision) => self.note(Entry::TakingOver(decision)),
+            Output::Event(event) => {
+                self.remember_silence(now, &event);
+                self.note(Entry::Event(event));
+            }
+            Output::CommandDone(outcome) => self.command_done(now, outcome),
+            Output::Stopped => {
+                self.stopped = true;
+                if let Some(awaited) = self.awaited.take() {
+                    let text = format!("{} has stopped", self.facts.node);
+                    self.answer(awaited, Ok(Outcome::Done { text }));
+                }
+            }
+        }
+    }
+
+    fn mode_changed(&mut self, now: Instant, decision: Decision) {
+        self.supervisor.status(&decision.text());
+        if decision.rule.is_automatic() {
+            self.mode_changes.push_back(now);
+        }
+        self.note(Entry::Decision(decision));
+    }
+
+    /// A silence is an entry in the history of replies too.
+    fn remember_silence(&mut self, now: Instant, event: &Event) {
+        let Event::PeerGone { peer, rule: Rule::PeerSilent { .. } } = event else { return };
+        if let Some(peer) = self.facts.member(peer.as_str()) {
+            self.peers[peer.index()].replies.heard(now, ReplyKind::NoAnswer, None, None);
+        }
+    }
+
+    fn link_event(&mut self, now: Instant, event: LinkEvent) {
+        match event {
+            LinkEvent::Message { peer, message } => {
+                self.remember_reply(now, peer, &message);
+                self.news = self.news.max(News::Routine);
+                self.feed(now, Input::Received { peer, message });
+            }
+            LinkEvent::Up { peer, hello, version } => {
+                self.peers[peer.index()].version = Some(version);
+                self.links.send_shown(peer, &self.shown_told);
+                self.feed(now, Input::LinkUp { peer, hello });
+            }
+            LinkEvent::Down { peer, why: _ } => {
+                self.peers[peer.index()].shown = Shown::default();
+                self.feed(now, Input::LinkDown { peer });
+            }
+            LinkEvent::Refused { peer } => self.feed(now, Input::LinkRefused { peer }),
+            LinkEvent::ConnectFailed { peer } => self.feed(now, Input::ConnectFailed { peer }),
+            LinkEvent::Shown { peer, shown } => self.hear_shown(peer, shown),
+            LinkEvent::Pong { peer, id, rtt, reverse } => self.pings.answered(peer, id, rtt, reverse),
+            LinkEvent::PathChanged { peer, path: _, up, address, why } => {
+                use crate::journal::entry::PathChange;
+                let change = if up { PathChange::Up } else { PathChange::Down };
+                let peer = Name::new(&self.facts.name(peer));
+                self.note(Entry::Link { peer, address: address.to_string(), change, why });
+            }
+            LinkEvent::Rejected(rejection) => self.rejected(now, rejection),
+        }
+    }
+
+    fn remember_reply(&mut self, now: Instant, peer: MemberId, message: &Message) {
+        let replies = &mut self.peers[peer.index()].replies;
+        match message {
+            Message::Answer(answer) => {
+                let kind = match answer.order {
+                    Order::BePrimary { .. } => ReplyKind::BecomePrimary,
+                    Order::StaySecondary { .. } => ReplyKind::StaySecondary,
+                };
+                // The id is the time of asking.
+                let rtt = now.since(Instant(answer.id.0));
+                replies.heard(now, kind, Some(answer.score), Some(rtt));
+            }
+            Message::Query(query) if self.negotiator.mode_and_term().0 == Mode::Primary => {
+                replies.heard(now, ReplyKind::Query, Some(query.score), None);
+            }
+            Message::Query(_)
+            | Message::Beacon(_)
+            | Message::Grant(_)
+            | Message::Relay(_)
+            | Message::HandOverRequest(_)
+            | Message::HandOverAnswer(_)
+            | Message::Released(_)
+            | Message::Hold(_)
+            | Message::Bye => {}
+        }
+    }
+
+    fn state_report(&mut self, now: Instant, report: StateReport) {
+        let version = report.version;
+        match report.result {
+            Ok(()) => {
+                self.state_failing = false;
+                self.feed(now, Input::Written { version });
+            }
+            Err(text) => {
+                // Tried again every second; told once.
+                if !std::mem::replace(&mut self.state_failing, true) {
+                    self.note(Entry::Fault { part: "state".to_owned(), text });
+                }
+                self.feed(now, Input::WriteFailed { version });
+            }
+        }
+    }
+
+    /// Keeps an entry, tells the log and the status.
+    pub fn note(&mut self, entry: Entry) {
+        let severity = entry.severity();
+        let kind = entry.kind();
+        let text = entry.text();
+        match severity {
+            Severity::Alarm => tracing::error!(kind, "{text}"),
+            Severity::Warning => tracing::warn!(kind, "{text}"),
+            Severity::Note => tracing::info!(kind, "{text}"),
+        }
+        let stamp = self.journal.record(entry);
+        self.events.truncate(SHOWN_EVENTS - 1);
+        self.events.push_front(status::Event {
+            seq: stamp.seq,
+            time: rfc3339(stamp.unix_ms),
+            kind: severity_word(severity).to_owned(),
+            text,
+        });
+        self.news = News::Urgent;
+    }
+}
+
+/// The severity as the status JSON writes it.
+pub fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Alarm => "alarm",
+        Severity::Warning => "warning",
+        Severity::Note => "note",
+    }
+}

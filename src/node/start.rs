@@ -1,0 +1,264 @@
+//! Starting and ending a controller: every part in its order, and back.
+//!
+//! Start: the state is locked and read (N20), the journal opened, the link listens, the control socket listens, then
+//! systemd hears "ready" and the loop turns. End: the loop has handed over, the link flushes its last words, the control
+//! socket answers what was asked, journal and state are written and unlocked. Every task and thread is joined.
+
+use anyhow::Context;
+use std::collections::VecDeque;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, LinkKeys};
+use crate::control::desk::Desk;
+use crate::control::request::{Reply, Request};
+use crate::control::server::{Server, ServerSettings};
+use crate::control::session::{Identity, serve_session};
+use crate::control::to_node::TO_NODE_BOUND;
+use crate::control::who::Who;
+use crate::journal::{Entry, Journal, JournalIdentity};
+use crate::link::{LinkMember, LinkSecurity, LinkSettings, Shown};
+use crate::negotiation::Negotiator;
+use crate::negotiation::member::{MemberId, Name};
+use crate::negotiation::message::Incarnation;
+use crate::negotiation::time::Instant;
+
+use super::around::Facts;
+use super::clock::Clocks;
+use super::engine::{Engine, Inlets, News, PeerFacts};
+use super::gaps::Gaps;
+use super::pings::Pings;
+use super::state::StateStore;
+use super::supervisor::Supervisor;
+
+/// Events of the time before the start that the status shows.
+const OLD_EVENTS: usize = 50;
+
+/// The screen in this process: a session like every other, over a channel instead of a socket.
+#[derive(Debug)]
+pub struct Session {
+    /// What it asks.
+    pub requests: mpsc::Receiver<Request>,
+    /// What it is told.
+    pub replies: mpsc::Sender<Reply>,
+    /// Who sits before it.
+    pub who: Who,
+}
+
+/// How to run.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// The screen in this process.
+    pub session: Option<Session>,
+}
+
+/// The signals that end a controller. SIGHUP does not: it means that a terminal is gone (U3).
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Signals> {
+        Ok(Signals {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
+    }
+
+    /// Waits for SIGTERM or SIGINT.
+    pub async fn stop(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.terminate.recv() => return,
+                _ = self.interrupt.recv() => return,
+                _ = self.hangup.recv() => tracing::info!("a terminal hung up; the controller goes on"),
+            }
+        }
+    }
+}
+
+/// Runs the controller `me` of `config` until it is stopped. Blocks. Returns why it stopped.
+///
+/// # Errors
+///
+/// What kept it from starting: the state is locked or unreadable, an address or the socket cannot be had, there is no
+/// key; each with what to do.
+pub fn run(config: &Config, me: MemberId, options: Options) -> anyhow::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the asynchronous runtime cannot be made")?;
+    let result = runtime.block_on(start(config, me, options));
+    // Nothing of ours runs any more; a look-up in the user database may, and is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Result<String> {
+    let signals = Signals::listen().context("the signals cannot be listened for")?;
+    let clocks = Clocks::start()?;
+    let now = clocks.now()?;
+    let random = getrandom::u64().context("the system gives no random numbers")?;
+    let incarnation = Incarnation(random);
+    let node = config.name(me);
+    let version = env!("CARGO_PKG_VERSION").to_owned();
+
+    let directory = std::path::absolute(config.state_directory(me))
+        .context("the current directory, which a relative state.directory starts at, is gone")?;
+    let (store, kept) = StateStore::open(&directory)?;
+    let settings = config.negotiation_settings(me);
+    let agreement = settings.agreement();
+    let negotiator = Negotiator::new(settings, now, kept.map(|kept| kept.durable))
+        .context("the configuration's [negotiation] and [takeover] do not fit together")?;
+
+    let events = old_events(&directory);
+    let who =
+        JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
+    let journal = Journal::open(&directory, config.journal_keep, who)?;
+
+    let security = match config.load_keys(me)? {
+        LinkKeys::Plain => LinkSecurity::None,
+        LinkKeys::Noise { call, accept } => {
+            LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
+        }
+    };
+    let members = config
+        .members
+        .iter()
+        .map(|member| LinkMember { name: member.name.clone(), addresses: member.addresses.clone() });
+    let link_settings = LinkSettings {
+        me,
+        members: members.collect(),
+        group: config.group.clone(),
+        security,
+        agreement,
+        incarnation,
+        program_version: version.clone(),
+        query_interval: config.negotiation.query_interval,
+        reply_timeout: config.negotiation.reply_timeout,
+        boot_timeout: config.negotiation.boot_timeout,
+    };
+    let (links, link_events) = crate::link::start(link_settings).await?;
+
+    let (to_node, asks) = mpsc::channel(TO_NODE_BOUND);
+    let identity = Identity {
+        node: node.as_str().to_owned(),
+        group: config.group.clone(),
+        version: version.clone(),
+        state_directory: directory.display().to_string(),
+    };
+    let server_settings = ServerSettings {
+        path: config.control_socket(me),
+        mode: config.control.mode,
+        group: config.control.group.clone(),
+        identity: identity.clone(),
+    };
+    let server = Server::start(server_settings, to_node.clone())?;
+    let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
+
+    let session_stop = CancellationToken::new();
+    let session = options.session.map(|session| {
+        let (to_node, stop) = (to_node.clone(), session_stop.clone());
+        tokio::spawn(async move {
+            serve_session(session.requests, session.replies, session.who, &identity, to_node, stop).await
+        })
+    });
+
+    let supervisor = Supervisor::from_environment();
+    let facts = facts(config, me, &negotiator, incarnation);
+    let first = facts.address.clone();
+    let mut engine = Engine {
+        desk: Desk::new(node.as_str(), (random % 1000) as u32),
+        peers: facts.members.iter().map(|_| PeerFacts::default()).collect(),
+        facts,
+        clocks,
+        negotiator,
+        links,
+        journal,
+        state,
+        supervisor,
+        pings: Pings::default(),
+        gaps: Gaps::default(),
+        events,
+        statuses: None,
+        awaited: None,
+        mode_changes: VecDeque::new(),
+        refused: VecDeque::new(),
+        alarms_told: Vec::new(),
+        shown_told: Shown::default(),
+        outputs: Vec::new(),
+        news: News::Urgent,
+        published: Instant::default(),
+        stopping: None,
+        stopped: false,
+        state_failing: false,
+        attended: false,
+        desk_due: None,
+    };
+    engine.note(started(&node, config, &version, incarnation));
+    engine.supervisor.ready(&format!("{node} listens on {first}"));
+
+    let mut inlets = Inlets { link: link_events, state: reports, asks, signals };
+    let ended = engine.run(&mut inlets).await;
+    drop(to_node);
+    drop(inlets);
+
+    if let Ok(why) = &ended {
+        engine.note(Entry::Stopped { why: why.clone() });
+    }
+    let Engine { links, journal, state, .. } = engine;
+    // The last words must reach the peers before anything else is waited for.
+    links.shutdown().await;
+    session_stop.cancel();
+    server.shutdown().await;
+    if let Some(session) = session
+        && let Err(error) = session.await
+    {
+        tracing::error!(%error, "the screen's session ended badly");
+    }
+    journal.close();
+    state.close();
+    ended
+}
+
+fn facts(config: &Config, me: MemberId, negotiator: &Negotiator, incarnation: Incarnation) -> Facts {
+    let own = config.members.get(me.index());
+    Facts {
+        node: config.name(me).as_str().to_owned(),
+        members: config.members.iter().map(|member| member.name.as_str().to_owned()).collect(),
+        address: own.and_then(|own| own.addresses.first()).map(ToString::to_string).unwrap_or_default(),
+        group: config.group.clone(),
+        incarnation,
+        threshold: negotiator.settings().threshold,
+        query_interval: config.negotiation.query_interval,
+        reply_timeout: config.negotiation.reply_timeout,
+        boot_timeout: config.negotiation.boot_timeout,
+    }
+}
+
+fn started(node: &Name, config: &Config, version: &str, incarnation: Incarnation) -> Entry {
+    Entry::Started {
+        node: node.clone(),
+        group: config.group.clone(),
+        version: version.to_owned(),
+        incarnation: format!("{:016x}", incarnation.0),
+    }
+}
+
+/// What the journal says of the time before: the screen shows it after a restart. No journal yet is no error, and one
+/// that cannot be read is told when it is opened for writing.
+fn old_events(directory: &std::path::Path) -> VecDeque<crate::control::status::Event> {
+    let records = crate::journal::read_last(directory, OLD_EVENTS).unwrap_or_default();
+    let event = |record: &crate::journal::Record| crate::control::status::Event {
+        seq: record.seq,
+        time: super::clock::rfc3339(record.unix_ms),
+        kind: super::engine::severity_word(record.entry.severity()).to_owned(),
+        text: record.entry.text(),
+    };
+    records.iter().rev().map(event).collect()
+}

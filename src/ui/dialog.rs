@@ -1,0 +1,176 @@
+//! What stands between a key and a controller: the action menu, and a plan that waits for its number (U2).
+//!
+//! The rules are here and nowhere else. A dialog is deaf until the frame that shows it has left; a plan is confirmed by
+//! its typed number and Enter, or forced by the typed name; any other key, and pasted text, closes it and does nothing.
+
+use std::time::Duration;
+
+use crate::control::plan::{Action, Plan};
+
+use super::input::Key;
+use super::keys::{ACTIONS, FAULTS, Fault};
+
+/// Two letters closer than this were not typed by a hand.
+pub const HAND: Duration = Duration::from_millis(12);
+/// The longest name or number that can be typed.
+const MAX_TYPED: usize = 64;
+
+/// What is open over the panels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum Dialog {
+    /// Nothing.
+    #[default]
+    None,
+    /// The action menu.
+    Actions,
+    /// The demo's fault menu.
+    Faults,
+    /// A plan was asked for and has not come.
+    Asked(Action),
+    /// A plan waits.
+    Plan(Box<OpenPlan>),
+}
+
+/// A plan on this screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenPlan {
+    /// As the engine last showed it.
+    pub plan: Plan,
+    /// What has been typed.
+    pub typed: String,
+    /// When the plan came in this form.
+    pub at: Duration,
+    /// Whether the status has shown it; once it has, its absence means that it is over.
+    pub seen_in_status: bool,
+    /// What was wrong with what was typed.
+    pub hint: Option<String>,
+}
+
+impl OpenPlan {
+    /// A plan that just came.
+    pub fn new(plan: Plan, at: Duration) -> OpenPlan {
+        OpenPlan { plan, typed: String::new(), at, seen_in_status: false, hint: None }
+    }
+
+    /// What must be typed: the number, or the name that forces.
+    pub fn wanted(&self) -> String {
+        self.plan.force_by_typing.clone().unwrap_or_else(|| self.plan.number.to_string())
+    }
+
+    /// How long it still stands.
+    pub fn left_ms(&self, now: Duration) -> u64 {
+        let gone = u64::try_from(now.saturating_sub(self.at).as_millis()).unwrap_or(u64::MAX);
+        self.plan.expires_ms.saturating_sub(gone)
+    }
+
+    fn takes(&self, character: char) -> bool {
+        match self.plan.force_by_typing {
+            Some(_) => character.is_ascii_graphic(),
+            None => character.is_ascii_digit(),
+        }
+    }
+}
+
+/// What a key in a dialog brings about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Nothing to be done; the dialog stays.
+    Stays,
+    /// The dialog closes and does nothing.
+    Closed,
+    /// Open a plan for this.
+    Open(Action),
+    /// Carry out the plan.
+    Confirm {
+        /// Its number.
+        plan: u32,
+        /// The typed name.
+        force: Option<String>,
+    },
+    /// Abandon the plan.
+    Abandon(u32),
+    /// A fault of the demo.
+    Fault(Fault),
+    /// The demo's faults hit that member from now on.
+    Target(usize),
+}
+
+impl Dialog {
+    /// A key, while this dialog has been seen.
+    pub fn on_key(&mut self, key: Key) -> Answer {
+        match self {
+            Dialog::None => Answer::Stays,
+            Dialog::Asked(_) => self.close_on(key),
+            Dialog::Actions => match key {
+                Key::Char(letter) => {
+                    let letter = letter.to_ascii_lowercase();
+                    *self = Dialog::None;
+                    match ACTIONS.iter().find(|action| action.letter == letter) {
+                        Some(action) => Answer::Open(action.action.clone()),
+                        None => Answer::Closed,
+                    }
+                }
+                other => self.close_on(other),
+            },
+            Dialog::Faults => match key {
+                Key::Char(digit @ '1'..='9') => Answer::Target(digit as usize - '1' as usize),
+                Key::Char(letter) => {
+                    let letter = letter.to_ascii_lowercase();
+                    *self = Dialog::None;
+                    match FAULTS.iter().find(|fault| fault.letter == letter) {
+                        Some(fault) => Answer::Fault(fault.fault),
+                        None => Answer::Closed,
+                    }
+                }
+                other => self.close_on(other),
+            },
+            Dialog::Plan(open) => match key {
+                Key::Char(character) if open.takes(character) && open.typed.len() < MAX_TYPED => {
+                    open.typed.push(character);
+                    open.hint = None;
+                    Answer::Stays
+                }
+                Key::Enter if open.typed == open.wanted() => {
+                    let answer = Answer::Confirm { plan: open.plan.number, force: open.plan.force_by_typing.clone() };
+                    *self = Dialog::None;
+                    answer
+                }
+                Key::Enter => {
+                    // Enter alone, and a wrong number, leave the plan as it is.
+                    let wanted = open.wanted();
+                    open.hint = Some(match open.typed.as_str() {
+                        "" => format!("type {wanted} first"),
+                        typed => format!("{typed} is not {wanted}"),
+                    });
+                    open.typed.clear();
+                    Answer::Stays
+                }
+                _ => {
+                    let number = open.plan.number;
+                    *self = Dialog::None;
+                    Answer::Abandon(number)
+                }
+            },
+        }
+    }
+
+    /// Pasted text: it closes what is open and does nothing.
+    pub fn on_paste(&mut self) -> Answer {
+        match std::mem::take(self) {
+            Dialog::None => Answer::Stays,
+            Dialog::Actions | Dialog::Faults | Dialog::Asked(_) => Answer::Closed,
+            Dialog::Plan(open) => Answer::Abandon(open.plan.number),
+        }
+    }
+
+    fn close_on(&mut self, key: Key) -> Answer {
+        match key {
+            // An old window's Enter must not close what it did not open.
+            Key::Enter | Key::Unknown => Answer::Stays,
+            _ => {
+                *self = Dialog::None;
+                Answer::Closed
+            }
+        }
+    }
+}

@@ -1,0 +1,484 @@
+//! Runs the screen: reads keys and replies, moves the state, writes what changed.
+//!
+//! It has a small runtime of its own on the caller's thread and shares nothing with the engine but the two bounded
+//! channels. One write per frame; the next frame is computed only when the last has left, so a slow line loses frames
+//! and never gets behind.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use jiff::Zoned;
+use ratatui::backend::{Backend, CrosstermBackend};
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::mpsc;
+
+use crate::control::carrier::Carrier;
+use crate::control::request::{Reply, Request};
+
+use super::faults::{FaultPanel, FaultState};
+use super::input::{Decoder, Input};
+use super::keys::Fault;
+use super::layout;
+use super::line::{Charset, Look, Theme};
+use super::stand_in::{self, StandIn};
+use super::state::{DriverWish, Effects, MayAct, State};
+use super::terminal::{self, Terminal, Title};
+
+/// How a screen is to be.
+#[derive(Debug)]
+pub struct ScreenOptions {
+    /// The palette; NO_COLOR makes it [`Theme::Mono`].
+    pub theme: Theme,
+    /// ASCII or UTF-8; none: by the locale and TERM.
+    pub ascii: Option<bool>,
+    /// Whether a new alarm rings.
+    pub bell: bool,
+    /// At most so many frames a second; 0 counts as 1.
+    pub max_draws_per_second: u32,
+    /// Nothing can be acted on from here.
+    pub read_only: bool,
+    /// The demo's faults.
+    pub faults: Option<FaultPanel>,
+}
+
+impl Default for ScreenOptions {
+    fn default() -> ScreenOptions {
+        ScreenOptions {
+            theme: Theme::Default,
+            ascii: None,
+            bell: true,
+            max_draws_per_second: 10,
+            read_only: false,
+            faults: None,
+        }
+    }
+}
+
+/// Why the screen ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// The user left it; the engine goes on.
+    Asked,
+    /// The terminal is gone (hang-up, closed window, lost line); the engine goes on.
+    TerminalLost,
+    /// The engine closed its end.
+    EngineGone,
+}
+
+/// Shows the screen on the terminal of standard input until it ends. Blocks: call it on a thread of its own.
+///
+/// # Errors
+/// When there is no usable terminal. A terminal lost later is [`Left::TerminalLost`].
+pub fn run(carrier: Carrier, options: ScreenOptions) -> anyhow::Result<Left> {
+    show(Terminal::open()?, carrier, options)
+}
+
+/// The same on a terminal that the caller opened.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_on(tty: OwnedFd, carrier: Carrier, options: ScreenOptions) -> anyhow::Result<Left> {
+    show(Terminal::on(tty)?, carrier, options)
+}
+
+fn show(terminal: Terminal, carrier: Carrier, options: ScreenOptions) -> anyhow::Result<Left> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the screen's own runtime cannot be started")?;
+    runtime.block_on(async {
+        let mut driver = Driver::new(terminal, carrier, options)?;
+        let left = driver.run().await?;
+        driver.end(left);
+        Ok(left)
+    })
+}
+
+/// What the terminal is used for now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Showing {
+    Screen,
+    /// Plain text on the ordinary screen; any key goes back.
+    Copy,
+    /// Somebody else has the terminal.
+    Suspended,
+}
+
+struct Driver {
+    terminal: Terminal,
+    fd: AsyncFd<OwnedFd>,
+    requests: mpsc::Sender<Request>,
+    replies: mpsc::Receiver<Reply>,
+    orders: Option<mpsc::Sender<(Fault, usize)>>,
+    news: Option<mpsc::Receiver<String>>,
+    state: State,
+    decoder: Decoder,
+    started: Instant,
+    showing: Showing,
+    bell: bool,
+    /// What the terminal shows, once `pending` has left.
+    before: Buffer,
+    everything: bool,
+    dirty: bool,
+    drawn_at: Option<Instant>,
+    between: Duration,
+    pending: Vec<u8>,
+    written: usize,
+    /// Which dialog the pending frame shows.
+    pending_serial: u64,
+    stand_in: Option<StandIn>,
+}
+
+impl Driver {
+    fn new(terminal: Terminal, carrier: Carrier, options: ScreenOptions) -> anyhow::Result<Driver> {
+        let environment = |name: &str| std::env::var(name).ok();
+        let charset = match options.ascii {
+            Some(true) => Charset::Ascii,
+            Some(false) => Charset::Utf8,
+            None => Charset::of_environment(environment),
+        };
+        let colourless = environment("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let theme = if colourless { Theme::Mono } else { options.theme };
+        let may_act = if options.read_only { MayAct::Never } else { MayAct::AsAllowed };
+        let (faults, orders, news) = match options.faults {
+            None => (None, None, None),
+            Some(panel) => {
+                let state = FaultState { members: panel.members, ..FaultState::default() };
+                (Some(state), Some(panel.orders), Some(panel.news))
+            }
+        };
+        let fd = terminal.file().try_clone().context("the terminal cannot be kept")?;
+        Ok(Driver {
+            fd: wait_on(OwnedFd::from(fd)).context("the terminal cannot be waited for")?,
+            terminal,
+            requests: carrier.requests,
+            replies: carrier.replies,
+            orders,
+            news,
+            state: State::new(Look { theme, charset }, may_act, faults),
+            decoder: Decoder::default(),
+            started: Instant::now(),
+            showing: Showing::Screen,
+            bell: options.bell,
+            before: Buffer::empty(Rect::default()),
+            everything: true,
+            dirty: true,
+            drawn_at: None,
+            between: Duration::from_secs(1) / options.max_draws_per_second.max(1),
+            pending: Vec::new(),
+            written: 0,
+            pending_serial: 0,
+            stand_in: StandIn::of_environment(),
+        })
+    }
+
+    fn now(&self) -> Duration {
+        self.started.elapsed()
+    }
+
+    async fn run(&mut self) -> anyhow::Result<Left> {
+        let mut resized = listen(SignalKind::window_change())?;
+        let mut continued = listen(SignalKind::from_raw(nix::sys::signal::Signal::SIGCONT as i32))?;
+        let mut hung_up = listen(SignalKind::hangup())?;
+        let mut told_to_stop = match self.stand_in {
+            Some(_) => Some(listen(SignalKind::from_raw(nix::sys::signal::Signal::SIGTSTP as i32))?),
+            None => None,
+        };
+        loop {
+            if self.wants_frame() {
+                self.frame();
+            }
+            if !self.pending.is_empty() && self.write().is_err() {
+                return Ok(Left::TerminalLost);
+            }
+            let reads = self.showing != Showing::Suspended;
+            let writes = !self.pending.is_empty();
+            let wake = tokio::time::Instant::from_std(self.next_wake());
+            tokio::select! {
+                ready = self.fd.readable(), if reads => {
+                    let Ok(mut ready) = ready else { return Ok(Left::TerminalLost) };
+                    let mut bytes = [0; 4096];
+                    match nix::unistd::read(self.fd.get_ref(), &mut bytes) {
+                        Ok(0) => return Ok(Left::TerminalLost),
+                        Ok(count) => {
+                            let now = self.started.elapsed();
+                            let inputs = self.decoder.feed(&bytes[..count], now);
+                            if let Some(left) = self.inputs(inputs) {
+                                return Ok(left);
+                            }
+                        }
+                        Err(nix::errno::Errno::EAGAIN) => ready.clear_ready(),
+                        Err(nix::errno::Errno::EINTR) => {}
+                        Err(_) => return Ok(Left::TerminalLost),
+                    }
+                }
+                ready = self.fd.writable(), if writes => {
+                    let Ok(mut ready) = ready else { return Ok(Left::TerminalLost) };
+                    ready.clear_ready();
+                }
+                reply = self.replies.recv() => {
+                    let Some(reply) = reply else { return Ok(Left::EngineGone) };
+                    self.replied(reply);
+                    while let Ok(reply) = self.replies.try_recv() {
+                        self.replied(reply);
+                    }
+                }
+                Some(news) = next(&mut self.news) => {
+                    self.state.on_fault_news(news);
+                    self.dirty = true;
+                }
+                _ = resized.recv() => self.redraw(),
+                _ = continued.recv() => if self.resume().is_err() { return Ok(Left::TerminalLost) },
+                _ = hung_up.recv() => return Ok(Left::TerminalLost),
+                Some(()) = stop_told(&mut told_to_stop) => if self.suspend().is_err() { return Ok(Left::TerminalLost) },
+                () = tokio::time::sleep_until(wake) => {}
+            }
+            let now = self.now();
+            let late = self.decoder.expire(now);
+            if let Some(left) = self.inputs(late) {
+                return Ok(left);
+            }
+            let effects = self.state.on_time(now);
+            self.carry_out(effects);
+            self.watch_the_job();
+        }
+    }
+
+    /// When to wake even if nothing happens: the clock's next second, a waiting Esc, a frame that was put off.
+    fn next_wake(&self) -> Instant {
+        let now = Instant::now();
+        let part = u64::try_from(Zoned::now().timestamp().subsec_millisecond()).unwrap_or(0);
+        let mut wake = now + Duration::from_millis(1000 - part.min(999));
+        if let Some(deadline) = self.decoder.deadline() {
+            wake = wake.min(self.started + deadline);
+        }
+        if self.dirty
+            && self.pending.is_empty()
+            && self.showing == Showing::Screen
+            && let Some(drawn) = self.drawn_at
+        {
+            wake = wake.min(drawn + self.between);
+        }
+        wake.max(now)
+    }
+
+    fn wants_frame(&self) -> bool {
+        let calm = self.drawn_at.is_none_or(|drawn| drawn.elapsed() >= self.between);
+        self.showing == Showing::Screen && self.pending.is_empty() && calm
+    }
+
+    /// Computes the next frame, if anything differs from what the terminal shows.
+    fn frame(&mut self) {
+        let (columns, rows) = self.terminal.size();
+        let area = Rect::new(0, 0, columns, rows);
+        let mut next = Buffer::empty(area);
+        let now = self.now();
+        let furthest = layout::draw(&self.state, now, &Zoned::now(), &mut next);
+        self.state.bound_scroll(furthest);
+        self.dirty = false;
+        let everything = self.everything || self.before.area != area;
+        let mut bytes = Vec::new();
+        if everything {
+            self.before = Buffer::empty(area);
+            bytes.extend_from_slice(b"\x1b[0m\x1b[2J");
+        }
+        let changes = self.before.diff(&next);
+        self.pending_serial = self.state.serial();
+        if changes.is_empty() && !everything {
+            // What is shown is what would be drawn: a dialog that did not change it has been seen.
+            self.state.frame_left(self.pending_serial);
+            return;
+        }
+        let mut backend = CrosstermBackend::new(&mut bytes);
+        // Writing to memory cannot fail.
+        let drawn = backend.draw(changes.into_iter());
+        debug_assert!(drawn.is_ok());
+        self.pending.extend_from_slice(b"\x1b[?2026h");
+        self.pending.append(&mut bytes);
+        self.pending.extend_from_slice(b"\x1b[?2026l");
+        self.before = next;
+        self.everything = false;
+        self.drawn_at = Some(Instant::now());
+    }
+
+    /// Writes as much as the terminal takes now.
+    fn write(&mut self) -> Result<(), nix::errno::Errno> {
+        loop {
+            match nix::unistd::write(self.fd.get_ref(), &self.pending[self.written..]) {
+                Ok(count) => self.written += count,
+                Err(nix::errno::Errno::EAGAIN) => return Ok(()),
+                Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(error),
+            }
+            if self.written == self.pending.len() {
+                self.pending.clear();
+                self.written = 0;
+                self.state.frame_left(self.pending_serial);
+                return Ok(());
+            }
+        }
+    }
+
+    fn inputs(&mut self, inputs: Vec<Input>) -> Option<Left> {
+        for input in inputs {
+            self.dirty = true;
+            if self.showing == Showing::Copy {
+                self.pending.extend_from_slice(b"\x1b[?1049h\x1b[?25l");
+                self.showing = Showing::Screen;
+                self.redraw();
+                continue;
+            }
+            let now = self.now();
+            let effects = self.state.on_input(input, now);
+            match self.carry_out(effects) {
+                Some(DriverWish::Leave) => return Some(Left::Asked),
+                Some(DriverWish::Suspend) if self.suspend().is_err() => return Some(Left::TerminalLost),
+                Some(DriverWish::Suspend) => {}
+                Some(DriverWish::Copy) => self.copy(),
+                Some(DriverWish::Redraw) => self.redraw(),
+                None => {}
+            }
+        }
+        None
+    }
+
+    fn replied(&mut self, reply: Reply) {
+        self.dirty = true;
+        let now = self.now();
+        let effects = self.state.on_reply(reply, now);
+        self.carry_out(effects);
+    }
+
+    fn carry_out(&mut self, effects: Effects) -> Option<DriverWish> {
+        for request in effects.requests {
+            // A full channel means an engine that does not answer; `no news` says so.
+            let _ = self.requests.try_send(request);
+            self.dirty = true;
+        }
+        if let (Some(fault), Some(orders)) = (effects.fault, &self.orders) {
+            let _ = orders.try_send(fault);
+        }
+        if effects.bell && self.showing == Showing::Screen {
+            if self.bell {
+                self.pending.push(0x07);
+            }
+            if let (Title::Yes, Some(status)) = (self.terminal.title(), &self.state.status) {
+                let title = format!("\x1b]2;ALARM {}\x07", super::line::escape(&status.node));
+                self.pending.extend_from_slice(title.as_bytes());
+            }
+        }
+        effects.driver
+    }
+
+    fn redraw(&mut self) {
+        self.everything = true;
+        self.dirty = true;
+    }
+
+    /// Prints the view on the ordinary screen, where it can be selected whole.
+    fn copy(&mut self) {
+        let (columns, _) = self.terminal.size();
+        let text = layout::plain(&self.state, self.now(), &Zoned::now(), columns.max(80));
+        self.showing = Showing::Copy;
+        self.pending.extend_from_slice(b"\x1b[0m\x1b[?1049l\x1b[?25h");
+        self.pending.extend_from_slice(text.replace('\n', "\r\n").as_bytes());
+        self.pending.extend_from_slice(b"-- any key goes back to the screen --\r\n");
+    }
+
+    /// Gives the terminal back and stops the job that the shell knows: never the engine.
+    fn suspend(&mut self) -> anyhow::Result<()> {
+        if self.showing == Showing::Suspended {
+            return Ok(());
+        }
+        self.pending.clear();
+        self.written = 0;
+        terminal::restore();
+        match &self.stand_in {
+            Some(stand_in) => {
+                self.showing = Showing::Suspended;
+                stand_in.suspend();
+            }
+            None => {
+                // `attach`: only the screen is in this process. The call returns once the job is continued.
+                let stopped = nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), nix::sys::signal::Signal::SIGTSTP);
+                debug_assert!(stopped.is_ok());
+                self.back_on_terminal()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The job goes on. Whoever had the terminal meanwhile has left it in their own modes.
+    fn resume(&mut self) -> anyhow::Result<()> {
+        match (&self.stand_in, self.showing) {
+            (Some(_), _) | (None, Showing::Suspended) => self.back_on_terminal(),
+            (None, Showing::Screen | Showing::Copy) => {
+                self.redraw();
+                Ok(())
+            }
+        }
+    }
+
+    fn back_on_terminal(&mut self) -> anyhow::Result<()> {
+        self.terminal.enter()?;
+        self.showing = Showing::Screen;
+        self.redraw();
+        Ok(())
+    }
+
+    /// A job stopped from outside (SIGSTOP) has lost the terminal without a word: draw nothing until it goes on.
+    fn watch_the_job(&mut self) {
+        if self.showing == Showing::Screen && self.stand_in.as_ref().is_some_and(StandIn::is_stopped) {
+            self.pending.clear();
+            self.written = 0;
+            self.terminal.abandon();
+            self.showing = Showing::Suspended;
+        }
+    }
+
+    /// Gives the terminal back; rows 1 to 3 stay behind.
+    fn end(&mut self, left: Left) {
+        let (columns, _) = self.terminal.size();
+        terminal::restore();
+        match left {
+            Left::Asked => {
+                self.terminal.say(&layout::first_rows(&self.state, self.now(), &Zoned::now(), columns));
+                if self.stand_in.is_some() {
+                    self.terminal.say(" The controller runs on; tandem attach shows this screen again.\n");
+                }
+            }
+            Left::TerminalLost | Left::EngineGone => {}
+        }
+        if let Some(stand_in) = &self.stand_in {
+            stand_in::screen_left(stand_in, left);
+        }
+    }
+}
+
+/// Its successor is `unsafe` for types whose descriptor may change; an [`OwnedFd`]'s cannot.
+#[expect(deprecated, reason = "safe for an OwnedFd, and keeps unsafe out of this crate")]
+fn wait_on(fd: OwnedFd) -> std::io::Result<AsyncFd<OwnedFd>> {
+    AsyncFd::new(fd)
+}
+
+fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("the screen cannot listen for signals")
+}
+
+async fn next(news: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
+    match news {
+        Some(news) => news.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn stop_told(signal: &mut Option<Signal>) -> Option<()> {
+    match signal {
+        Some(signal) => signal.recv().await,
+        None => std::future::pending().await,
+    }
+}

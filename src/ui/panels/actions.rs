@@ -1,0 +1,32 @@
+//! The action menu and the demo's fault menu: a letter each.
+
+use super::super::dialog::Dialog;
+use super::super::faults::FaultState;
+use super::super::keys::{ACTIONS, FAULTS};
+use super::super::line::{Line, Role};
+use super::Panel;
+
+/// The menu that is open.
+pub fn panel(dialog: &Dialog, faults: Option<&FaultState>) -> Option<Panel> {
+    let row = |letter: char, text: &str| Line::of("  ").word(letter.to_string(), Role::Strong).to_column(6).text(text);
+    match dialog {
+        Dialog::None | Dialog::Plan(_) => None,
+        Dialog::Actions => {
+            let mut lines = vec![Line::of("  One letter opens a plan; nothing happens before its number is typed.")];
+            lines.extend(ACTIONS.iter().map(|action| row(action.letter, action.help)));
+            Some(Panel::new("Act", "Esc leaves it", lines))
+        }
+        Dialog::Asked(_) => Some(Panel::new("Act", "Esc leaves it", vec![Line::of("  The plan is being made.")])),
+        Dialog::Faults => {
+            let faults = faults?;
+            let mut lines: Vec<Line> = FAULTS.iter().map(|fault| row(fault.letter, fault.help)).collect();
+            if faults.members.len() > 1 {
+                for (at, name) in faults.members.iter().enumerate() {
+                    let letter = char::from_digit(u32::try_from(at).unwrap_or(8) + 1, 10).unwrap_or('?');
+                    lines.push(row(letter, &format!("the next fault hits {name}")));
+                }
+            }
+            Some(Panel::new(format!("Do to {}", faults.target_name()), "Esc leaves it", lines))
+        }
+    }
+}

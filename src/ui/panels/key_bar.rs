@@ -1,0 +1,81 @@
+//! The last two rows: what the keys do here and now, from the table of keys.
+
+use super::super::dialog::Dialog;
+use super::super::keys::{ACTIONS, BINDINGS, Bar, Command};
+use super::super::line::Line;
+use super::Sight;
+
+/// The two rows.
+pub fn rows(sight: &Sight<'_>) -> [Line; 2] {
+    let state = sight.state;
+    match &state.dialog {
+        Dialog::Plan(open) => {
+            let number = open.plan.number;
+            let takes = match open.plan.force_by_typing {
+                None => "only digits, Enter and Esc do anything now",
+                Some(_) => "only the name, Enter and Esc do anything now",
+            };
+            let full = format!(" plan {number} is open: {takes}");
+            let first = if full.len() <= sight.width { full } else { format!(" plan {number}: number, Enter, Esc") };
+            let full = " any other key, or pasted text, closes the plan and does nothing";
+            let second = if full.len() <= sight.width { full } else { " any other key closes it" };
+            [Line::of(first), Line::of(second)]
+        }
+        Dialog::Actions | Dialog::Faults | Dialog::Asked(_) => {
+            [Line::of(" one letter, or Esc"), Line::of(" any other key, or pasted text, closes this and does nothing")]
+        }
+        Dialog::None => [keys(sight), acting(sight)],
+    }
+}
+
+fn keys(sight: &Sight<'_>) -> Line {
+    let seen = sight.state.unseen_alarm();
+    let words: Vec<String> = BINDINGS
+        .iter()
+        .filter_map(|binding| match binding.bar {
+            Bar::Always(word) => Some(format!("{} {word}", binding.shown)),
+            Bar::WithAlarm(word) if seen => Some(format!("{} {word}", binding.shown)),
+            Bar::WithAlarm(_) | Bar::No => None,
+        })
+        .collect();
+    let leave = shown(Command::Leave);
+    let node = sight.state.status.as_ref().map_or("the controller", |status| status.node.as_str());
+    let runs_on = if sight.state.faults.is_some() { "the demo ends".to_owned() } else { format!("{node} runs on") };
+    let right = Line::of(format!("{leave} leave ({runs_on}) "));
+    let left = Line::of(format!(" {}", words.join("  ")));
+    if left.width() + right.width() < sight.width {
+        return left.with_right(right, sight.width);
+    }
+    // Narrow: how to leave and where help is come first, then as many as fit.
+    let mut line = Line::of(format!(" {leave} leave  "));
+    for word in words {
+        if line.width() + word.len() > sight.width {
+            break;
+        }
+        line = line.text(word).text("  ");
+    }
+    line
+}
+
+fn acting(sight: &Sight<'_>) -> Line {
+    if let Err(why) = sight.state.may_operate() {
+        return Line::of(format!(" {why}"));
+    }
+    let act = shown(Command::Act);
+    let shorts: Vec<&str> = ACTIONS.iter().map(|action| action.short).collect();
+    let faults = match sight.state.faults {
+        Some(_) => format!("{} faults   ", shown(Command::Faults)),
+        None => String::new(),
+    };
+    let variants = [
+        format!(" {faults}{act} act: {} (each shows its plan first)", shorts.join(", ")),
+        format!(" {faults}{act} act: {}", shorts.join(", ")),
+        format!(" {faults}{act} act"),
+    ];
+    let fitting = variants.iter().find(|text| text.len() <= sight.width);
+    Line::of(fitting.unwrap_or(&variants[2]))
+}
+
+fn shown(command: Command) -> &'static str {
+    BINDINGS.iter().find(|binding| binding.command == command).map_or("?", |binding| binding.shown)
+}

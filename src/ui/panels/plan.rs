@@ -1,0 +1,174 @@
+//! A plan: what will happen, what it rests on, and what must be typed (U2, screens/4). As a box over the panels where it
+//! can be confirmed, as a panel where another screen holds it.
+
+use crate::control::plan::{LineState, Plan, PlanLine};
+use crate::control::status::Status;
+
+use super::super::dialog::OpenPlan;
+use super::super::line::{Glyph, Line, Role};
+use super::{Panel, Sight, wrap};
+
+/// How much a line of the box matters when there is not room for all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    Blank,
+    Detail,
+    Step,
+    Risk,
+    Must,
+}
+
+/// The box, exactly so many rows high or less.
+pub fn boxed(sight: &Sight<'_>, open: &OpenPlan, rows: usize) -> Vec<Line> {
+    let inner = sight.width.saturating_sub(4);
+    let mut lines = content(sight, open, inner);
+    let room = rows.saturating_sub(2);
+    let mut left_out = false;
+    while lines.len() > room {
+        let Some(least) = lines.iter().map(|(weight, _)| *weight).min() else { break };
+        let at = lines.iter().rposition(|(weight, _)| *weight == least).unwrap_or(0);
+        lines.remove(at);
+        left_out |= least > Weight::Blank;
+    }
+    let title = format!(" Plan {}: {} ", open.plan.number, open.plan.title);
+    let checked = match left_out {
+        true => " more on a larger screen ".to_owned(),
+        false => {
+            format!(" checked {} s ago ", sight.now.saturating_sub(open.at).as_secs() + open.plan.checked_ms / 1000)
+        }
+    };
+    let mut drawn = vec![edge(sight.width, &title, &checked)];
+    for (_, line) in lines {
+        let side = Line::new().glyph(Glyph::Side).text(" ").then(line);
+        drawn.push(side.to_column(sight.width.saturating_sub(1)).glyph(Glyph::Side));
+    }
+    let rule = sight.width.saturating_sub(2);
+    drawn.push(Line::new().glyph(Glyph::BottomLeft).glyphs(Glyph::Rule, rule).glyph(Glyph::BottomRight));
+    drawn
+}
+
+fn edge(width: usize, title: &str, checked: &str) -> Line {
+    let fill = width.saturating_sub(title.len() + checked.len() + 3);
+    let line = Line::new().glyph(Glyph::TopLeft).word(title, Role::Strong);
+    if fill == 0 {
+        return line;
+    }
+    line.glyphs(Glyph::Rule, fill).text(checked).glyph(Glyph::Rule).glyph(Glyph::TopRight)
+}
+
+fn content(sight: &Sight<'_>, open: &OpenPlan, width: usize) -> Vec<(Weight, Line)> {
+    let plan = &open.plan;
+    let mut lines = Vec::new();
+    let blank = (Weight::Blank, Line::new());
+    lines.push((Weight::Blank, Line::of("What happens")));
+    for (at, step) in plan.steps.iter().enumerate() {
+        for (part, text) in wrap(step, width.saturating_sub(4)).into_iter().enumerate() {
+            let head = if part == 0 { format!(" {}  ", at + 1) } else { "    ".to_owned() };
+            lines.push((Weight::Step, Line::of(head + &text)));
+        }
+    }
+    let acting = format!("{}     {}", plan.nobody_acts, plan.two_acting);
+    if acting.len() <= width {
+        lines.push((Weight::Risk, Line::of(acting)));
+    } else {
+        for text in [&plan.nobody_acts, &plan.two_acting] {
+            lines.extend(wrap(text, width).into_iter().map(|text| (Weight::Risk, Line::of(text))));
+        }
+    }
+    for text in [&plan.may_be_lost, &plan.if_it_fails, &plan.to_go_back] {
+        lines.extend(wrap(text, width).into_iter().map(|text| (Weight::Detail, Line::of(text))));
+    }
+    lines.push((Weight::Blank, Line::of("What it rests on")));
+    lines.extend(rests_on(&plan.rests_on, width));
+    if let Some(risk) = &plan.risk {
+        for text in wrap(&format!("Forced, it risks this: {risk}"), width) {
+            lines.push((Weight::Risk, Line::new().word(text, Role::Strong)));
+        }
+    }
+    lines.push(blank.clone());
+    let left = open.left_ms(sight.now) / 1000;
+    let standing = match &open.hint {
+        Some(hint) => format!("Nothing has happened yet: {hint}. It ends in {left} s."),
+        None => format!("Nothing has happened yet. It ends in {left} s, or when a line here worsens."),
+    };
+    lines.extend(wrap(&standing, width).into_iter().map(|text| (Weight::Step, Line::of(text))));
+    lines.push(blank);
+    lines.push((Weight::Must, prompt(open, width)));
+    lines
+}
+
+fn rests_on(conditions: &[PlanLine], width: usize) -> Vec<(Weight, Line)> {
+    let half = width / 2;
+    let one = |condition: &PlanLine, text: &str| {
+        let (word, role) = match condition.state {
+            LineState::Ok => ("ok", Role::Plain),
+            LineState::No => ("NO", Role::Wrong),
+            LineState::Notice => ("!!", Role::Strong),
+        };
+        Line::of(" ").word(word, role).text("  ").text(text)
+    };
+    let weight = |condition: &PlanLine| match condition.state {
+        LineState::Ok => Weight::Detail,
+        LineState::No | LineState::Notice => Weight::Risk,
+    };
+    let mut lines = Vec::new();
+    let mut rest = conditions;
+    while let [condition, tail @ ..] = rest {
+        let paired = match tail {
+            [next, ..] if condition.state == LineState::Ok && next.state == LineState::Ok => {
+                (condition.text.len() + 7 <= half && next.text.len() + 5 <= half).then_some(next)
+            }
+            _ => None,
+        };
+        if let Some(next) = paired {
+            let line = one(condition, &condition.text).to_column(half + 4).then(one(next, &next.text));
+            lines.push((Weight::Detail, line));
+            rest = &tail[1..];
+            continue;
+        }
+        for (at, text) in wrap(&condition.text, width.saturating_sub(5)).into_iter().enumerate() {
+            let line = if at == 0 { one(condition, &text) } else { Line::of(format!("     {text}")) };
+            lines.push((weight(condition), line));
+        }
+        rest = tail;
+    }
+    lines
+}
+
+fn prompt(open: &OpenPlan, width: usize) -> Line {
+    let wanted = open.wanted();
+    let blanks = "_".repeat(wanted.len().saturating_sub(open.typed.len()));
+    let ask = match &open.plan.force_by_typing {
+        None => "To do it, type the plan's number and Enter:  ".to_owned(),
+        Some(name) => format!("To force it, type {name} and Enter:  "),
+    };
+    let short = match &open.plan.force_by_typing {
+        None => format!("{} and Enter: ", open.plan.number),
+        Some(name) => format!("force: type {name}: "),
+    };
+    let field = Line::new().word(&open.typed, Role::Strong).text(blanks);
+    let full = Line::of(&ask).then(field.clone()).to_column(56).text("Esc  leave it");
+    if full.width() <= width {
+        full
+    } else if ask.len() + field.width() <= width {
+        Line::of(ask).then(field)
+    } else {
+        Line::of(short).then(field)
+    }
+}
+
+/// A plan that another screen holds, for everybody attached to see.
+pub fn shared(status: &Status) -> Panel {
+    let Some(plan) = &status.plan else { return Panel::new("No plan is open", "", Vec::new()) };
+    let mut lines: Vec<Line> =
+        plan.steps.iter().enumerate().map(|(at, step)| Line::of(format!("  {}  {step}", at + 1))).collect();
+    lines.extend(failing(plan));
+    Panel::new(format!("Plan {}: {}", plan.number, plan.title), format!("opened by {}", plan.by), lines)
+}
+
+fn failing(plan: &Plan) -> impl Iterator<Item = Line> {
+    plan.rests_on
+        .iter()
+        .filter(|line| line.state == LineState::No)
+        .map(|line| Line::of("  ").word("NO", Role::Wrong).text("  ").text(&line.text))
+}

@@ -1,0 +1,244 @@
+//! Rows 1 to 3: which controller this is, whether it acts, what the other does, and the one judgement. They never move
+//! and are never left out; on a narrow terminal they say less, the most important last to go.
+
+use crate::control::status::{AlarmClass, Judgement, Mode, Peer, Status};
+
+use super::super::line::{Glyph, Line, Role};
+use super::super::words;
+use super::{Sight, other};
+
+/// The rows, and which of them stand out.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    /// Rows 1 to 3.
+    pub lines: [Line; 3],
+    /// Row 1 in reverse video: this member acts.
+    pub acts: bool,
+    /// Row 3 in reverse video: an alarm stands.
+    pub alarm: bool,
+}
+
+/// The three rows.
+pub fn rows(sight: &Sight<'_>) -> Rows {
+    let Some(status) = &sight.state.status else {
+        let (clock, offset) = words::clock(sight.wall);
+        let who = sight.state.hello.as_ref().map_or_else(|| "?".to_owned(), |hello| hello.node.clone());
+        let waiting = match sight.state.no_news(sight.now) {
+            Some(silent) => format!("?? NO NEWS for {} s", silent.as_secs()),
+            None => "?? waiting for its first word".to_owned(),
+        };
+        let first = pick(
+            sight.width,
+            vec![
+                (Line::of(format!(" you are on  {who}    {waiting}")), Line::of(format!("{clock} {offset} "))),
+                (Line::of(format!(" {who} {waiting}")), Line::new()),
+            ],
+        );
+        let unknown = Line::of(" ?? nothing is known yet");
+        return Rows { lines: [first, Line::of(" the other   ?"), unknown], acts: false, alarm: false };
+    };
+    let stale = sight.state.no_news(sight.now).is_some();
+    let alarm = status.alarms.iter().any(|alarm| alarm.class == AlarmClass::Alarm);
+    Rows {
+        lines: [first(sight, status), second(sight, status), third(sight, status)],
+        acts: status.mode == Mode::Primary && !stale,
+        alarm: alarm && !stale,
+    }
+}
+
+/// The first pair that fits, else the last, cut.
+fn pick(width: usize, variants: Vec<(Line, Line)>) -> Line {
+    let mut chosen = Line::new();
+    for (left, right) in variants {
+        let gap = usize::from(right.width() > 0);
+        let fits = left.width() + gap + right.width() <= width;
+        chosen = if right.width() > 0 { left.with_right(right, width) } else { left };
+        if fits {
+            break;
+        }
+    }
+    chosen
+}
+
+fn mark(mode: Mode) -> Line {
+    Line::new().glyph(match mode {
+        Mode::Primary => Glyph::Acts,
+        Mode::Secondary => Glyph::StandsBy,
+    })
+}
+
+fn name_width(status: &Status) -> usize {
+    let names = status.peers.iter().map(|peer| peer.name.len()).chain([status.node.len()]);
+    names.max().unwrap_or(0).clamp(6, 16) + 2
+}
+
+fn does(status: &Status) -> &'static str {
+    match (&status.transition, status.mode) {
+        (Some(change), _) if change.to == Mode::Primary => "taking over",
+        (Some(_), Mode::Primary) => "stopping",
+        (_, Mode::Primary) if !status.serving => "not serving",
+        (_, Mode::Primary) => "acts",
+        (_, Mode::Secondary) if status.observe_only => "observes only",
+        (_, Mode::Secondary) if status.able.level == 0 => "held back",
+        (_, Mode::Secondary) => "stands by",
+    }
+}
+
+fn first(sight: &Sight<'_>, status: &Status) -> Line {
+    let (clock, offset) = words::clock(sight.wall);
+    let lead = Line::of(" you are on  ").word(&status.node, Role::Strong).to_column(13 + name_width(status));
+    let short = Line::of(" ").word(&status.node, Role::Strong).text(" ");
+    let (mode, does) = match sight.state.no_news(sight.now) {
+        Some(silent) => {
+            let text = format!("?? NO NEWS for {} s", silent.as_secs());
+            (Line::new().word(text, Role::Doubtful), String::new())
+        }
+        None => (
+            mark(status.mode).text(" ").word(words::mode(status.mode), Role::Strong),
+            format!("{}, term {}", does(status), status.term),
+        ),
+    };
+    let told = |lead: &Line| lead.clone().then(mode.clone());
+    let column = 13 + name_width(status) + 13;
+    let full = told(&lead);
+    let column = column.max(full.width() + 1);
+    let full = full.to_column(column).text(&does);
+    variants_of_first(sight.width, full, told(&lead), told(&short), &does, &status.group, &clock, &offset, &mode)
+}
+
+#[expect(clippy::too_many_arguments, reason = "the pieces of one row, put together in one place")]
+fn variants_of_first(
+    width: usize,
+    full: Line,
+    lead: Line,
+    short: Line,
+    does: &str,
+    group: &str,
+    clock: &str,
+    offset: &str,
+    mode: &Line,
+) -> Line {
+    let brief = short.clone().text(" ").text(does);
+    pick(
+        width,
+        vec![
+            (full.clone(), Line::of(format!(" {group}  {clock} {offset} "))),
+            (full.clone(), Line::of(format!(" {clock} {offset} "))),
+            (full, Line::of(format!(" {clock} "))),
+            (brief.clone(), Line::of(format!("{clock} "))),
+            (lead, Line::of(format!("{clock} "))),
+            (brief, Line::new()),
+            (short.clone(), Line::of(clock)),
+            (short, Line::new()),
+            (mode.clone(), Line::new()),
+        ],
+    )
+}
+
+fn standing(peer: &Peer) -> (Line, &'static str, String) {
+    let unknown = || Line::of("?");
+    match (peer.gone.as_deref(), peer.mode) {
+        (Some("silent"), _) => (unknown(), "SILENT", "may still act".to_owned()),
+        (Some("never_heard"), _) => (unknown(), "NEVER HEARD", "may act".to_owned()),
+        (Some("crashed"), _) => (mark(Mode::Secondary), "CRASHED", "its process is gone".to_owned()),
+        (Some("stopped"), _) => (mark(Mode::Secondary), "STOPPED", "said that it stops".to_owned()),
+        (Some(_), _) => (unknown(), "GONE", "may act".to_owned()),
+        (None, None) => (unknown(), "NOT HEARD", "not heard since this start".to_owned()),
+        (None, Some(mode)) => {
+            let does = match mode {
+                Mode::Primary => "acts",
+                Mode::Secondary => "stands by",
+            };
+            (mark(mode), words::mode(mode), format!("{does}, term {}", peer.term))
+        }
+    }
+}
+
+fn second(sight: &Sight<'_>, status: &Status) -> Line {
+    let Some(peer) = other(status) else { return Line::of(" the other   none is configured") };
+    let lead = Line::of(" the other   ").word(&peer.name, Role::Strong).to_column(13 + name_width(status));
+    let short = Line::of(" ").word(&peer.name, Role::Strong).text(" ");
+    if sight.state.no_news(sight.now).is_some() {
+        let unknown = Line::new().word("?", Role::Doubtful);
+        return pick(sight.width, vec![(lead.then(unknown.clone()), Line::new()), (short.then(unknown), Line::new())]);
+    }
+    let (mark, word, does) = standing(peer);
+    let role = if mark.plain(sight.state.look.charset) == "?" { Role::Doubtful } else { Role::Strong };
+    let mode = mark.text(" ").word(word, role);
+    let heard = match (peer.gone.as_deref(), peer.last_heard_ms) {
+        (Some("silent"), Some(age)) => format!("silent for {}", words::lasting(sight.aged(age))),
+        (_, Some(age)) => format!("heard {}", words::ago(sight.aged(age))),
+        (_, None) => "never heard".to_owned(),
+    };
+    let full = lead.then(mode.clone());
+    let column = (13 + name_width(status) + 13).max(full.width() + 1);
+    let full = full.to_column(column).text(&does);
+    let brief = short.clone().then(mode.clone()).text(" ").text(&does);
+    let more = match status.peers.len() {
+        0 | 1 => String::new(),
+        members => format!(", {} more", members - 1),
+    };
+    pick(
+        sight.width,
+        vec![
+            (full.clone(), Line::of(format!(" {heard}{more} "))),
+            (full, Line::of(format!(" {heard} "))),
+            (brief.clone(), Line::of(format!(" {heard} "))),
+            (brief, Line::new()),
+            (short.then(mode), Line::new()),
+        ],
+    )
+}
+
+fn third(sight: &Sight<'_>, status: &Status) -> Line {
+    if let Some(silent) = sight.state.no_news(sight.now) {
+        let text = format!("?? the controller has said nothing for {}", words::lasting(millis(silent)));
+        return pick(
+            sight.width,
+            vec![
+                (Line::of(" ").word(text, Role::Doubtful).text(": values are unknown"), Line::new()),
+                (Line::of(" ").word("?? nothing is known", Role::Doubtful), Line::new()),
+            ],
+        );
+    }
+    let alarm = status.alarms.iter().find(|alarm| alarm.class == AlarmClass::Alarm);
+    let judged = words::judgement(status.judgement);
+    let judgement = match (alarm, status.judgement) {
+        (None, Judgement::OneActs | Judgement::OneActsOtherUnknown) => Line::of(" ").word(judged, Role::Strong),
+        (None, Judgement::NobodyActs | Judgement::TwoAct) => Line::of(" ").word(judged, Role::Wrong),
+        (Some(alarm), Judgement::TwoAct | Judgement::NobodyActs) => {
+            let lasts = words::lasting(sight.aged(alarm.since_ms));
+            Line::of(" ").word(format!("!! {judged}, for {lasts}"), Role::Wrong)
+        }
+        (Some(alarm), Judgement::OneActs | Judgement::OneActsOtherUnknown) => {
+            Line::of(" ").word(format!("!! {}", alarm.text), Role::Wrong)
+        }
+    };
+    let protection = words::protection(&status.protection);
+    let hold = match &status.hold {
+        None => "no hold".to_owned(),
+        Some(hold) => format!("HELD by {}, {} left", hold.by, words::coarse(sight.remaining(hold.expires_ms))),
+    };
+    let observe = if status.observe_only { "   OBSERVE ONLY" } else { "" };
+    let with_protection = judgement.clone().text("   ").word(&protection, Role::Strong).text(observe);
+    let full = with_protection.clone().text("   ").text(&hold);
+    let attached = Line::of(format!(" attached: {} ", attached(sight, status)));
+    let people = Line::of(format!(" attached: {} ", status.attached.len().max(1)));
+    let mut variants = vec![(full.clone(), attached), (full.clone(), people), (full, Line::new())];
+    if status.hold.is_some() {
+        variants.push((judgement.clone().text("   ").text(&hold), Line::new()));
+    }
+    variants.extend([(with_protection, Line::new()), (judgement, Line::new())]);
+    pick(sight.width, variants)
+}
+
+fn attached(sight: &Sight<'_>, status: &Status) -> String {
+    let me = sight.state.hello.as_ref().map(|hello| hello.you_are.as_str());
+    let mine = status.attached.iter().position(|who| Some(who.as_str()) == me);
+    let others = status.attached.iter().enumerate().filter(|(at, _)| Some(*at) != mine).map(|(_, who)| who.as_str());
+    std::iter::once("you").chain(others).collect::<Vec<_>>().join(", ")
+}
+
+fn millis(time: std::time::Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}

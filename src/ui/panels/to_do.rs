@@ -1,0 +1,64 @@
+//! What to do: the first cause's sentence with *first*, *then* and *do not* (U13), and what else is wrong.
+
+use crate::control::status::{Alarm, AlarmClass, Judgement, Status};
+
+use super::super::line::{Line, Role};
+use super::super::words;
+use super::{Panel, Sight, wrap};
+
+/// The panel.
+pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
+    let Some(alarm) = first_cause(status) else { return Panel::new("What to do", "", Vec::new()) };
+    let seen = match &alarm.seen {
+        None => ", not yet seen by anybody".to_owned(),
+        Some(seen) => {
+            let at = words::parse(&seen.time, sight.wall).map(|at| format!(" {}", words::moment(&at, sight.wall)));
+            format!(", seen by {}{}", seen.by, at.unwrap_or_default())
+        }
+    };
+    let role = class_role(alarm.class);
+    let right = Line::new().word(words::class(alarm.class), role).text(seen);
+    let mut lines = Vec::new();
+    if !told_in_row_three(status, alarm) {
+        paragraph(sight, &mut lines, "what", Role::Plain, &alarm.text);
+    }
+    paragraph(sight, &mut lines, "first", Role::Strong, &alarm.first);
+    for then in &alarm.then {
+        paragraph(sight, &mut lines, "then", Role::Plain, then);
+    }
+    paragraph(sight, &mut lines, "do not", Role::Wrong, &alarm.do_not);
+    for other in status.alarms.iter().filter(|other| other.id != alarm.id) {
+        paragraph(sight, &mut lines, "also", Role::Plain, &format!("{}: {}", words::class(other.class), other.text));
+    }
+    Panel { right, ..Panel::new("What to do", "", lines) }
+}
+
+/// The alarm on top: the engine sorts, but an ALARM never stands behind a warning.
+fn first_cause(status: &Status) -> Option<&Alarm> {
+    status.alarms.iter().min_by_key(|alarm| alarm.class)
+}
+
+fn class_role(class: AlarmClass) -> Role {
+    match class {
+        AlarmClass::Alarm => Role::Wrong,
+        AlarmClass::Warning => Role::Doubtful,
+        AlarmClass::Note => Role::Plain,
+    }
+}
+
+fn told_in_row_three(status: &Status, alarm: &Alarm) -> bool {
+    alarm.class == AlarmClass::Alarm
+        && match status.judgement {
+            Judgement::TwoAct => true,
+            // "NOBODY ACTS" is not yet the reason.
+            Judgement::NobodyActs => false,
+            Judgement::OneActs | Judgement::OneActsOtherUnknown => alarm.text.len() < 30,
+        }
+}
+
+fn paragraph(sight: &Sight<'_>, lines: &mut Vec<Line>, head: &str, role: Role, text: &str) {
+    for (at, text) in wrap(text, sight.width.saturating_sub(11)).into_iter().enumerate() {
+        let line = if at == 0 { Line::of("  ").word(head, role) } else { Line::new() };
+        lines.push(line.to_column(10).text(text));
+    }
+}

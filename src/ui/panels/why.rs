@@ -1,0 +1,63 @@
+//! Why the mode is what it is: the rule that fired, its sentence and what else bears on it (U4).
+
+use crate::control::status::Status;
+
+use super::super::line::{Line, Role};
+use super::super::words;
+use super::{Panel, Sight, verdict, wrap};
+
+/// The panel.
+pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
+    let mut lines = Vec::new();
+    let mut say = |head: &str, text: String| {
+        for (at, text) in wrap(&text, sight.width.saturating_sub(15)).into_iter().enumerate() {
+            let line = if at == 0 { Line::of("  ").word(head, Role::Strong) } else { Line::new() };
+            lines.push(line.to_column(14).text(text));
+        }
+    };
+    let since = words::moment(&words::before(sight.wall, sight.aged(status.since_ms)), sight.wall);
+    let lasts = words::coarse(sight.aged(status.since_ms));
+    let (mode, term) = (words::mode(status.mode), status.term);
+    say("what", sight.value(format!("{mode} since {since}, for {lasts}, term {term}")));
+    say("because", status.reason.text.clone());
+    say("rule", format!("{}, clause {}", status.reason.rule.replace('_', " "), status.reason.clause));
+    if let Some(change) = &status.transition {
+        let waited = words::lasting(sight.aged(change.since_ms));
+        say("under way", format!("to {}: waits {waited} for {}", words::mode(change.to), change.waiting_for));
+    }
+    say(
+        "able",
+        match (&status.able.why, status.able.level) {
+            (None, _) => "yes, fit".to_owned(),
+            (Some(why), 0) => format!("no: {why}"),
+            (Some(why), _) => format!("sick: {why}"),
+        },
+    );
+    if let Some(hold) = &status.hold {
+        let left = words::coarse(sight.remaining(hold.expires_ms));
+        say("hold", format!("by {}, ends in {left}: no automatic takeover until then", hold.by));
+        if !hold.not_told.is_empty() {
+            say("", format!("not told yet: {}", hold.not_told.join(", ")));
+        }
+    }
+    say("silence", format!("counts after {}", words::tenths(status.reply_timeout_ms)));
+    let gaps = &status.loop_gaps;
+    say(
+        "own stalls",
+        format!(
+            "worst {} in the last minute, {} since start",
+            words::round_trip(gaps.recent_worst_us),
+            words::round_trip(gaps.worst_us)
+        ),
+    );
+    for rejected in &status.rejected {
+        say("refused", format!("{} {} since start", rejected.count, rejected.kind.replace('_', " ")));
+    }
+    say("more", "tandem explain: the evidence, and what would have changed it".to_owned());
+    if !status.takeover.lines.is_empty() {
+        lines.push(Line::new());
+        lines.push(Line::of("  What a takeover by itself rests on:"));
+        lines.extend(status.takeover.lines.iter().map(|line| verdict(sight, line.ok).text(&line.text)));
+    }
+    Panel::new(format!("Why {} is {mode}", status.node), "", lines)
+}

@@ -1,0 +1,509 @@
+//! What the screen knows, and its moves. Pure: keys, replies and the time go in, [`Effects`] come out; the driver
+//! carries them out and the views only read.
+
+use std::time::Duration;
+
+use crate::control::plan::Plan;
+use crate::control::request::{Hello, Outcome, Reply, Request, Screen};
+use crate::control::status::{AlarmClass, Status};
+
+use super::dialog::{Answer, Dialog, HAND, OpenPlan};
+use super::faults::FaultState;
+use super::input::{Input, Key};
+use super::keys::{Command, Fault, View, command_for};
+use super::line::{Line, Look};
+
+/// Without news for so long, nothing on the screen is true any more.
+pub const NO_NEWS: Duration = Duration::from_secs(3);
+/// Without news for so long, the engine is asked.
+const ASK_AFTER: Duration = Duration::from_secs(1);
+/// How long a remark stands.
+const REMARK_STANDS: Duration = Duration::from_secs(6);
+/// How long an outcome stands.
+const OUTCOME_STANDS: Duration = Duration::from_secs(60);
+
+/// What the driver is to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Effects {
+    /// Requests for the engine.
+    pub requests: Vec<Request>,
+    /// A fault for the demo.
+    pub fault: Option<(Fault, usize)>,
+    /// One of the things that only the driver can do.
+    pub driver: Option<DriverWish>,
+    /// Whether a bell is due: a new alarm.
+    pub bell: bool,
+}
+
+/// What only the driver can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DriverWish {
+    /// Leave the screen.
+    Leave,
+    /// Give the terminal back for a while.
+    Suspend,
+    /// Print the view as plain text.
+    Copy,
+    /// Draw every cell again.
+    Redraw,
+}
+
+/// A line above the key bar.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remark {
+    /// What it says.
+    pub line: Line,
+    at: Duration,
+    stands: Duration,
+}
+
+/// Whether this screen may act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MayAct {
+    /// As far as the engine lets its user.
+    AsAllowed,
+    /// It asked not to.
+    Never,
+}
+
+/// The state of a screen.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// Palette and glyphs.
+    pub look: Look,
+    /// Whether this screen may act.
+    pub may_act: MayAct,
+    /// Who answers.
+    pub hello: Option<Hello>,
+    /// The last status.
+    pub status: Option<Status>,
+    /// When it came.
+    pub status_at: Duration,
+    /// What the middle shows.
+    pub view: View,
+    /// The panel in hand on the overview.
+    pub focus: Option<View>,
+    /// The first line that a view shows.
+    pub scroll: usize,
+    /// What is open over the panels.
+    pub dialog: Dialog,
+    /// The demo's faults.
+    pub faults: Option<FaultState>,
+    /// The line above the key bar.
+    pub remark: Option<Remark>,
+    /// Counts the dialogs, so that a frame can tell which it showed.
+    serial: u64,
+    /// The dialog that a frame has shown.
+    shown: u64,
+    /// When the engine last said anything.
+    heard_at: Duration,
+    asked_at: Duration,
+    last_text: Option<(Key, Duration)>,
+    /// Alarms that rang.
+    rung: Vec<String>,
+}
+
+impl State {
+    /// A screen that has just been opened.
+    pub fn new(look: Look, may_act: MayAct, faults: Option<FaultState>) -> State {
+        State {
+            look,
+            may_act,
+            hello: None,
+            status: None,
+            status_at: Duration::ZERO,
+            view: View::Overview,
+            focus: None,
+            scroll: 0,
+            dialog: Dialog::None,
+            faults,
+            remark: None,
+            serial: 0,
+            shown: 0,
+            heard_at: Duration::ZERO,
+            asked_at: Duration::ZERO,
+            last_text: None,
+            rung: Vec::new(),
+        }
+    }
+
+    fn kind(&self) -> Screen {
+        match self.may_act {
+            MayAct::AsAllowed => Screen::Operating,
+            MayAct::Never => Screen::ReadOnly,
+        }
+    }
+
+    /// For how long the engine has said nothing, once that is long enough to doubt everything.
+    pub fn no_news(&self, now: Duration) -> Option<Duration> {
+        let silent = now.saturating_sub(self.heard_at);
+        (silent >= NO_NEWS).then_some(silent)
+    }
+
+    /// Whether an alarm stands that nobody has marked as seen.
+    pub fn unseen_alarm(&self) -> bool {
+        self.status.iter().flat_map(|status| &status.alarms).any(|alarm| alarm.seen.is_none())
+    }
+
+    /// Whether this screen's user may act; else why not.
+    pub fn may_operate(&self) -> Result<(), &'static str> {
+        match (self.may_act, &self.hello) {
+            (MayAct::Never, _) => Err("this screen is read-only: nothing can be done from here"),
+            (MayAct::AsAllowed, Some(hello)) if !hello.may_operate => {
+                Err("you may watch, not act: the socket's group and mode decide who may")
+            }
+            (MayAct::AsAllowed, _) => Ok(()),
+        }
+    }
+
+    /// Which dialog a frame drawn now shows; given back to [`State::frame_left`] once it has left.
+    pub fn serial(&self) -> u64 {
+        self.serial
+    }
+
+    /// A frame has left for the terminal: from now on its dialog hears.
+    pub fn frame_left(&mut self, serial: u64) {
+        self.shown = serial;
+    }
+
+    /// Something came from the terminal.
+    pub fn on_input(&mut self, input: Input, now: Duration) -> Effects {
+        match input {
+            Input::Key(key) => self.on_key(key, now),
+            Input::Paste => self.pasted(now),
+        }
+    }
+
+    /// A key.
+    pub fn on_key(&mut self, key: Key, now: Duration) -> Effects {
+        if key.is_text() {
+            let before = self.last_text.replace((key, now));
+            let pasted = before.is_some_and(|(last, at)| {
+                now.saturating_sub(at) < HAND && (last != key || self.dialog != Dialog::None)
+            });
+            if pasted {
+                return self.pasted(now);
+            }
+        }
+        if self.dialog != Dialog::None && self.shown != self.serial {
+            // Type-ahead: whoever typed this has not seen what it would answer.
+            return Effects::default();
+        }
+        match (key, &self.dialog) {
+            (Key::Ctrl('z' | 'l' | 't'), _) | (_, Dialog::None) => self.on_command(key, now),
+            (_, _) => {
+                let answer = self.dialog.on_key(key);
+                self.on_answer(answer, now)
+            }
+        }
+    }
+
+    fn pasted(&mut self, now: Duration) -> Effects {
+        let answer = self.dialog.on_paste();
+        let effects = self.on_answer(answer, now);
+        self.remark(Line::of("pasted text is never a command: nothing was done"), now, REMARK_STANDS);
+        effects
+    }
+
+    fn on_answer(&mut self, answer: Answer, now: Duration) -> Effects {
+        let mut effects = Effects::default();
+        match answer {
+            Answer::Stays => {}
+            Answer::Closed => self.changed_dialog(),
+            Answer::Open(action) => {
+                effects.requests.push(Request::Open { action: action.clone() });
+                self.open(Dialog::Asked(action));
+            }
+            Answer::Confirm { plan, force } => {
+                effects.requests.push(Request::Confirm { plan, force });
+                self.changed_dialog();
+                self.remark(
+                    Line::of(format!("plan {plan} is sent; waiting for what comes of it")),
+                    now,
+                    OUTCOME_STANDS,
+                );
+            }
+            Answer::Abandon(plan) => {
+                effects.requests.push(Request::Abandon { plan });
+                self.changed_dialog();
+                self.remark(Line::of(format!("plan {plan} is closed: nothing was done")), now, REMARK_STANDS);
+            }
+            Answer::Fault(fault) => {
+                self.changed_dialog();
+                if let Some(faults) = &mut self.faults {
+                    faults.last = Some((fault, faults.target));
+                    faults.happened = None;
+                    effects.fault = Some((fault, faults.target));
+                }
+            }
+            Answer::Target(target) => {
+                if let Some(faults) = &mut self.faults
+                    && target < faults.members.len()
+                {
+                    faults.target = target;
+                }
+            }
+        }
+        effects
+    }
+
+    fn on_command(&mut self, key: Key, now: Duration) -> Effects {
+        let mut effects = Effects::default();
+        let Some(command) = command_for(key) else {
+            self.unknown_key(key, now);
+            return effects;
+        };
+        if self.remark.as_ref().is_some_and(|remark| remark.stands == REMARK_STANDS) {
+            self.remark = None;
+        }
+        match command {
+            Command::Show(view) => self.show(view),
+            Command::NextPanel => self.step(1),
+            Command::PreviousPanel => self.step(-1),
+            Command::Down => self.step_or_scroll(1),
+            Command::Up => self.step_or_scroll(-1),
+            Command::PageDown => self.scroll_by(10),
+            Command::PageUp => self.scroll_by(-10),
+            Command::First => self.scroll = 0,
+            Command::Last => self.scroll = usize::MAX,
+            Command::Zoom => {
+                if let (View::Overview, Some(view)) = (self.view, self.focus) {
+                    self.show(view);
+                }
+            }
+            Command::Back => self.show(View::Overview),
+            Command::Copy => effects.driver = Some(DriverWish::Copy),
+            Command::Seen => {
+                if self.unseen_alarm() {
+                    match self.may_operate() {
+                        Ok(()) => effects.requests.push(Request::Seen),
+                        Err(why) => self.remark(Line::of(why), now, REMARK_STANDS),
+                    }
+                } else {
+                    self.remark(Line::of("no alarm waits to be seen"), now, REMARK_STANDS);
+                }
+            }
+            Command::Act => match self.may_operate() {
+                Ok(()) if self.no_news(now).is_some() => {
+                    self.remark(Line::of("no news from the controller: nothing can be done now"), now, REMARK_STANDS);
+                }
+                Ok(()) => self.open(Dialog::Actions),
+                Err(why) => self.remark(Line::of(why), now, REMARK_STANDS),
+            },
+            Command::Faults => match self.faults {
+                Some(_) => self.open(Dialog::Faults),
+                None => self.remark(Line::of("f does something in the demo only: tandem demo"), now, REMARK_STANDS),
+            },
+            Command::Leave => effects.driver = Some(DriverWish::Leave),
+            Command::Interrupt => {
+                let runs_on = if self.faults.is_some() { "the demo ends" } else { "the controller runs on" };
+                self.remark(Line::of(format!("q leaves the screen; {runs_on}")), now, REMARK_STANDS);
+            }
+            Command::Suspend if self.faults.is_some() => {
+                self.remark(Line::of("the demo cannot be suspended; q ends it"), now, REMARK_STANDS);
+            }
+            Command::Suspend => effects.driver = Some(DriverWish::Suspend),
+            Command::Redraw => effects.driver = Some(DriverWish::Redraw),
+            Command::Charset => {
+                self.look.charset = self.look.charset.other();
+                effects.driver = Some(DriverWish::Redraw);
+            }
+        }
+        effects
+    }
+
+    fn unknown_key(&mut self, key: Key, now: Duration) {
+        let line = match key {
+            Key::Char(character) if !character.is_ascii() => {
+                Line::new().typed(character).text(" does nothing here: keyboard layout?")
+            }
+            Key::Char(character) => Line::new().typed(character).text(" does nothing here: ? shows every key"),
+            _ => Line::of("that key does nothing here: ? shows every key"),
+        };
+        self.remark(line, now, REMARK_STANDS);
+    }
+
+    /// The panels of the overview, in their order.
+    pub fn panels(&self) -> Vec<View> {
+        let Some(status) = &self.status else { return Vec::new() };
+        let mut panels = Vec::new();
+        if !status.alarms.is_empty() {
+            panels.push(View::ToDo);
+        }
+        if status.plan.is_some() && !matches!(self.dialog, Dialog::Plan(_)) {
+            panels.push(View::Plan);
+        }
+        panels.push(View::Forecast);
+        panels.push(View::Link);
+        if status.peers.len() > 1 {
+            panels.push(View::Members);
+        }
+        panels.extend([View::Replies, View::Events]);
+        panels
+    }
+
+    fn show(&mut self, view: View) {
+        self.view = view;
+        self.scroll = 0;
+        if view == View::Overview {
+            self.focus = None;
+        }
+    }
+
+    fn step(&mut self, by: isize) {
+        if self.view != View::Overview {
+            self.show(View::Overview);
+            return;
+        }
+        let panels = self.panels();
+        if panels.is_empty() {
+            return;
+        }
+        let at = self.focus.and_then(|focus| panels.iter().position(|view| *view == focus));
+        let next = match (at, by > 0) {
+            (None, true) => 0,
+            (None, false) => panels.len() - 1,
+            (Some(at), _) => (at + panels.len()).saturating_add_signed(by) % panels.len(),
+        };
+        self.focus = Some(panels[next]);
+    }
+
+    fn step_or_scroll(&mut self, by: isize) {
+        if self.view == View::Overview { self.step(by) } else { self.scroll_by(by) }
+    }
+
+    fn scroll_by(&mut self, by: isize) {
+        self.scroll = self.scroll.saturating_add_signed(by);
+    }
+
+    /// The view says how far it can be scrolled.
+    pub fn bound_scroll(&mut self, most: usize) {
+        self.scroll = self.scroll.min(most);
+    }
+
+    fn open(&mut self, dialog: Dialog) {
+        self.remark = None;
+        self.dialog = dialog;
+        self.changed_dialog();
+    }
+
+    fn changed_dialog(&mut self) {
+        self.serial += 1;
+    }
+
+    fn remark(&mut self, line: Line, now: Duration, stands: Duration) {
+        self.remark = Some(Remark { line, at: now, stands });
+    }
+
+    /// A reply of the engine.
+    pub fn on_reply(&mut self, reply: Reply, now: Duration) -> Effects {
+        self.heard_at = now;
+        let mut effects = Effects::default();
+        match reply {
+            Reply::Hello(hello) => {
+                self.hello = Some(hello);
+                // Also after a connection that came back.
+                effects.requests.push(Request::Watch { screen: Some(self.kind()) });
+            }
+            Reply::Status(status) => {
+                effects.bell = self.ring(&status);
+                self.plan_in_status(status.plan.as_ref(), now);
+                self.status = Some(*status);
+                self.status_at = now;
+            }
+            Reply::Plan(plan) => match &self.dialog {
+                Dialog::Asked(_) => self.open(Dialog::Plan(Box::new(OpenPlan::new(*plan, now)))),
+                // Whoever asked has left the question: the plan must not stay open behind the screen.
+                Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Plan(_) => {
+                    effects.requests.push(Request::Abandon { plan: plan.number });
+                }
+            },
+            Reply::Refused { why } => {
+                if matches!(self.dialog, Dialog::Asked(_) | Dialog::Plan(_)) {
+                    self.open(Dialog::None);
+                }
+                self.remark(Line::new().text("refused: ").text(why), now, OUTCOME_STANDS);
+            }
+            Reply::Outcome(outcome) => {
+                let text = match outcome {
+                    Outcome::Done { text } => format!("done: {text}"),
+                    Outcome::NotDone { text } => format!("not done: {text}"),
+                    Outcome::NotKnownYet { text } => format!("not known yet: {text}"),
+                };
+                self.remark(Line::of(text), now, OUTCOME_STANDS);
+            }
+            Reply::Pong(_) | Reply::PingDone | Reply::Done => {}
+        }
+        effects
+    }
+
+    /// The demo says what came of a fault.
+    pub fn on_fault_news(&mut self, news: String) {
+        if let Some(faults) = &mut self.faults {
+            faults.happened = Some(news);
+            self.remark = None;
+        }
+    }
+
+    fn ring(&mut self, status: &Status) -> bool {
+        let standing: Vec<String> = status
+            .alarms
+            .iter()
+            .filter(|alarm| alarm.class == AlarmClass::Alarm)
+            .map(|alarm| alarm.id.clone())
+            .collect();
+        let new = standing.iter().any(|id| !self.rung.contains(id));
+        self.rung = standing;
+        new
+    }
+
+    fn plan_in_status(&mut self, plan: Option<&Plan>, now: Duration) {
+        let Dialog::Plan(open) = &mut self.dialog else { return };
+        match plan {
+            Some(plan) if plan.number == open.plan.number => {
+                open.seen_in_status = true;
+                if plan.force_by_typing != open.plan.force_by_typing {
+                    // It worsened, or got better: what was typed was typed for the other.
+                    open.typed.clear();
+                    self.serial += 1;
+                }
+                open.plan = plan.clone();
+                open.at = now;
+            }
+            Some(_) | None if open.seen_in_status => {
+                let number = open.plan.number;
+                self.plan_is_over(format!("plan {number} is over: a line of it worsened, or its time ran out"), now);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    fn plan_is_over(&mut self, why: String, now: Duration) {
+        self.open(Dialog::None);
+        self.remark(Line::of(why), now, OUTCOME_STANDS);
+    }
+
+    /// What time alone brings about. Called at least once a second.
+    pub fn on_time(&mut self, now: Duration) -> Effects {
+        let mut effects = Effects::default();
+        if self.remark.as_ref().is_some_and(|remark| now.saturating_sub(remark.at) >= remark.stands) {
+            self.remark = None;
+        }
+        let ended = match &self.dialog {
+            Dialog::Plan(open) if open.left_ms(now) == 0 => Some((open.plan.number, "its time ran out")),
+            Dialog::Plan(open) if self.no_news(now).is_some() => {
+                Some((open.plan.number, "no news from the controller"))
+            }
+            Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Asked(_) | Dialog::Plan(_) => None,
+        };
+        if let Some((number, why)) = ended {
+            effects.requests.push(Request::Abandon { plan: number });
+            self.plan_is_over(format!("plan {number} is over: {why}; nothing was done"), now);
+        }
+        if now.saturating_sub(self.heard_at) >= ASK_AFTER && now.saturating_sub(self.asked_at) >= ASK_AFTER {
+            self.asked_at = now;
+            effects.requests.push(Request::Status);
+        }
+        effects
+    }
+}

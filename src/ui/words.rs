@@ -1,0 +1,186 @@
+//! The words of the screen: times, ages and modes as a person says them. Ages are coarse, so that a value that means
+//! the same is not drawn again.
+
+use jiff::{Timestamp, Zoned};
+
+use crate::control::status::{AlarmClass, Judgement, Mode, Protection, ProtectionState, ReplyKind};
+
+/// A mode as it is shouted.
+pub fn mode(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Primary => "PRIMARY",
+        Mode::Secondary => "SECONDARY",
+    }
+}
+
+/// What a member in that mode does.
+pub fn does(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Primary => "acts",
+        Mode::Secondary => "stands by",
+    }
+}
+
+/// The judgement of row 3.
+pub fn judgement(judgement: Judgement) -> &'static str {
+    match judgement {
+        Judgement::OneActs => "ONE ACTS",
+        Judgement::NobodyActs => "NOBODY ACTS",
+        Judgement::TwoAct => "TWO ACT",
+        Judgement::OneActsOtherUnknown => "ONE ACTS, the other is unknown",
+    }
+}
+
+/// What protects the group.
+pub fn protection(protection: &Protection) -> String {
+    let policy = protection.policy.join(" + ");
+    match protection.state {
+        ProtectionState::Unprotected => "UNPROTECTED".to_owned(),
+        ProtectionState::Ok => format!("PROTECTED by {policy}"),
+        ProtectionState::Missing => format!("PROTECTION MISSING: {policy}"),
+    }
+}
+
+/// An alarm's class.
+pub fn class(class: AlarmClass) -> &'static str {
+    match class {
+        AlarmClass::Alarm => "ALARM",
+        AlarmClass::Warning => "WARNING",
+        AlarmClass::Note => "note",
+    }
+}
+
+/// An answer, as the order that it is.
+pub fn reply(reply: ReplyKind) -> &'static str {
+    match reply {
+        ReplyKind::StaySecondary => "stay Secondary",
+        ReplyKind::BecomePrimary => "become Primary",
+        ReplyKind::NoAnswer => "no answer",
+        ReplyKind::Query => "asks what to be",
+    }
+}
+
+/// How long something has lasted or will last: "7 s", "2 min 14 s", "4 h 12 min", "3d 04:12".
+pub fn lasting(ms: u64) -> String {
+    let seconds = ms / 1000;
+    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
+    if minutes == 0 {
+        format!("{seconds} s")
+    } else if hours == 0 {
+        format!("{minutes} min {} s", seconds % 60)
+    } else if days == 0 {
+        format!("{hours} h {} min", minutes % 60)
+    } else {
+        format!("{days}d {:02}:{:02}", hours % 24, minutes % 60)
+    }
+}
+
+/// The same, so coarse that it is seldom drawn again: "7 s", "31 min", "4 h 12 min", "3d 04:12".
+pub fn coarse(ms: u64) -> String {
+    match ms / 1000 {
+        seconds @ 60..3600 => format!("{} min", seconds / 60),
+        _ => lasting(ms),
+    }
+}
+
+/// How long ago: "just now", "6 s ago", "1:46 ago", "4 h ago", "3d ago".
+pub fn ago(ms: u64) -> String {
+    let seconds = ms / 1000;
+    match seconds {
+        0..=1 => "just now".to_owned(),
+        2..60 => format!("{seconds} s ago"),
+        60..3600 => format!("{}:{:02} ago", seconds / 60, seconds % 60),
+        3600..86_400 => format!("{} h ago", seconds / 3600),
+        _ => format!("{}d ago", seconds / 86_400),
+    }
+}
+
+/// A short time with one decimal: "9.7 s".
+pub fn tenths(ms: u64) -> String {
+    format!("{}.{} s", ms / 1000, ms % 1000 / 100)
+}
+
+/// A round trip: "0.21 ms", "6.4 ms", "140 ms".
+pub fn round_trip(us: u64) -> String {
+    let ms = us as f64 / 1000.0;
+    if us < 1000 {
+        format!("{ms:.2} ms")
+    } else if us < 10_000 {
+        format!("{ms:.1} ms")
+    } else {
+        format!("{ms:.0} ms")
+    }
+}
+
+/// A count with its thousands apart: "274 361".
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The clock of row 1: "03:12:44" and its offset, "+01".
+pub fn clock(now: &Zoned) -> (String, String) {
+    let offset = now.offset().seconds();
+    let (sign, offset) = if offset < 0 { ('-', -offset) } else { ('+', offset) };
+    let minutes = offset / 60 % 60;
+    let tail = if minutes == 0 { String::new() } else { format!(":{minutes:02}") };
+    (now.strftime("%H:%M:%S").to_string(), format!("{sign}{:02}{tail}", offset / 3600))
+}
+
+/// A moment: "03:12:44" today, "17 Nov 23:00:04" before.
+pub fn moment(at: &Zoned, now: &Zoned) -> String {
+    let pattern = if at.date() == now.date() { "%H:%M:%S" } else { "%d %b %H:%M:%S" };
+    at.strftime(pattern).to_string()
+}
+
+/// A time of the contract, in the zone of the screen; none when it cannot be read.
+pub fn parse(time: &str, now: &Zoned) -> Option<Zoned> {
+    Some(time.parse::<Timestamp>().ok()?.to_zoned(now.time_zone().clone()))
+}
+
+/// The moment that lies so long before another.
+pub fn before(now: &Zoned, ms: u64) -> Zoned {
+    let span = jiff::SignedDuration::from_millis(i64::try_from(ms).unwrap_or(i64::MAX));
+    now.checked_sub(span).unwrap_or_else(|_| now.clone())
+}
+
+/// Milliseconds from one moment to a later one; 0 when it is not later.
+pub fn since(at: &Zoned, now: &Zoned) -> u64 {
+    u64::try_from(now.timestamp().duration_since(at.timestamp()).as_millis()).unwrap_or(0)
+}
+
+/// The word with an s unless there is one: "1 alarm", "0 alarms".
+pub fn plural(number: usize, word: &str) -> String {
+    if number == 1 { format!("1 {word}") } else { format!("{number} {word}s") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ages_are_coarse_and_read_like_the_drawn_screens() {
+        assert_eq!(lasting(31 * 60_000 + 36_400), "31 min 36 s");
+        assert_eq!(lasting((3 * 86_400 + 4 * 3600 + 12 * 60) * 1000), "3d 04:12");
+        assert_eq!(ago(106_000), "1:46 ago");
+        assert_eq!(ago(900), "just now");
+        assert_eq!(ago(3 * 86_400_000), "3d ago");
+        assert_eq!(tenths(9_700), "9.7 s");
+        assert_eq!(round_trip(210), "0.21 ms");
+        assert_eq!(count(274_361), "274 361");
+        assert_eq!(coarse(754_000), "12 min");
+    }
+
+    #[test]
+    fn an_answer_is_worded_as_an_order() {
+        assert_eq!(reply(ReplyKind::StaySecondary), "stay Secondary");
+        assert_eq!(reply(ReplyKind::BecomePrimary), "become Primary");
+    }
+}

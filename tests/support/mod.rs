@@ -1,0 +1,214 @@
+//! What the tests of the program share: a temporary folder, free ports, the `tandem` binary as a child that is always
+//! reaped, waiting for an event with a deadline, and parts of the machine that not every machine has.
+
+// Every file in tests/ is a crate of its own and uses its own share of this.
+#![allow(dead_code)]
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::{Duration, Instant};
+
+/// A part of the machine that some tests need.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Part {
+    /// Making network namespaces, veth pairs and bridges: needs root and `ip`.
+    NetworkNamespaces,
+    /// Firewall rules inside such a namespace: needs `nft`.
+    Firewall,
+    /// `systemd-analyze`, which checks unit files.
+    SystemdAnalyze,
+    /// The address ::1.
+    Ipv6,
+}
+
+impl Part {
+    fn name(self) -> &'static str {
+        match self {
+            Part::NetworkNamespaces => "network namespaces",
+            Part::Firewall => "firewall rules in a network namespace",
+            Part::SystemdAnalyze => "systemd-analyze",
+            Part::Ipv6 => "IPv6",
+        }
+    }
+
+    /// Whether it is there; asked once a process.
+    fn probe(self) -> Result<(), String> {
+        static FOUND: [OnceLock<Result<(), String>>; 4] = [const { OnceLock::new() }; 4];
+        let (slot, look): (usize, fn() -> Result<(), String>) = match self {
+            Part::NetworkNamespaces => (0, namespaces),
+            Part::Firewall => (1, firewall),
+            Part::SystemdAnalyze => (2, || succeeds("systemd-analyze", &["--version"])),
+            Part::Ipv6 => (3, || TcpListener::bind("[::1]:0").map(drop).map_err(|error| error.to_string())),
+        };
+        FOUND[slot].get_or_init(look).clone()
+    }
+}
+
+/// Whether `part` is there. When not, says what is left out and why: on standard error past the test harness, which
+/// would hide it, and in the file named by TANDEM_LEFT_OUT, from which `tests/run` prints a summary.
+pub fn require(part: Part) -> bool {
+    let Err(why) = part.probe() else { return true };
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let line = format!("left out: {}: {test} ({why})\n", part.name());
+    // Not eprint!, which the harness catches and shows only for tests that fail.
+    drop(std::io::stderr().write_all(line.as_bytes()));
+    if let Some(path) = std::env::var_os("TANDEM_LEFT_OUT") {
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        drop(file.and_then(|mut file| file.write_all(line.as_bytes())));
+    }
+    false
+}
+
+fn succeeds(program: &str, arguments: &[&str]) -> Result<(), String> {
+    let output = Command::new(program).args(arguments).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("{program}: {error}"))?;
+    match output.status.success() {
+        true => Ok(()),
+        false => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            Err(format!("{program} {}: {}", arguments.join(" "), said.lines().next().unwrap_or("failed").trim()))
+        }
+    }
+}
+
+/// A namespace of its own name, a veth pair and a bridge in it: made, and removed again with the namespace.
+fn namespaces() -> Result<(), String> {
+    let name = format!("tandem-probe-{}", std::process::id());
+    succeeds("ip", &["netns", "add", &name])?;
+    let inside = succeeds("ip", &["-n", &name, "link", "add", "probe0", "type", "veth", "peer", "name", "probe1"])
+        .and_then(|()| succeeds("ip", &["-n", &name, "link", "add", "probebr", "type", "bridge"]))
+        // What the tests do all the time: a program run inside.
+        .and_then(|()| succeeds("ip", &["netns", "exec", &name, "true"]));
+    let removed = succeeds("ip", &["netns", "delete", &name]);
+    inside.and(removed)
+}
+
+fn firewall() -> Result<(), String> {
+    namespaces()?;
+    let name = format!("tandem-probe-fw-{}", std::process::id());
+    succeeds("ip", &["netns", "add", &name])?;
+    let inside = succeeds("ip", &["netns", "exec", &name, "nft", "add", "table", "inet", "probe"]);
+    let removed = succeeds("ip", &["netns", "delete", &name]);
+    inside.and(removed)
+}
+
+/// A folder that goes with the test.
+pub fn temporary_folder() -> tempfile::TempDir {
+    tempfile::Builder::new().prefix("tandem-test-").tempdir().expect("a temporary folder can be made")
+}
+
+/// Writes `content` into `name` in `folder`.
+pub fn write(folder: &Path, name: &str, content: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, content).expect("a file in the temporary folder can be written");
+    path
+}
+
+/// `count` addresses on this machine that no other test uses, in rising order: the first is the lowest, so who listens
+/// is known (N2). Linux answers on all of 127.0.0.0/8; each test takes IP addresses of its own, by process id, and so
+/// can use one fixed port below the range from which the system takes ports for outgoing connections.
+pub fn addresses(count: u8) -> Vec<SocketAddr> {
+    static TAKEN: AtomicU8 = AtomicU8::new(0);
+    let first = TAKEN.fetch_add(count, Ordering::Relaxed);
+    assert!(first.checked_add(count).is_some_and(|last| last < 255), "one test file has 254 addresses");
+    let [.., high, low] = std::process::id().to_be_bytes();
+    (1..=count).map(|n| SocketAddr::from(([127, 128 | high, low, first + n], 7400))).collect()
+}
+
+/// An address with a port that the system says is free on `ip`, a different one each time; for ::1, of which there is
+/// only one. An outgoing connection may still take the port first: prefer [`addresses`].
+pub fn free_address(ip: &str) -> SocketAddr {
+    let ip: IpAddr = ip.parse().expect("an address");
+    let listener = TcpListener::bind((ip, 0)).expect("a free port");
+    listener.local_addr().expect("a bound listener has an address")
+}
+
+/// The binary under test.
+pub fn binary() -> &'static str {
+    env!("CARGO_BIN_EXE_tandem")
+}
+
+/// The binary with `arguments`, untouched by the environment of whoever runs the tests.
+pub fn tandem(arguments: &[&str]) -> Command {
+    let mut command = Command::new(binary());
+    command.args(arguments).stdin(Stdio::null());
+    for variable in ["TANDEM_CONFIG", "TANDEM_MEMBER", "NOTIFY_SOCKET", "WATCHDOG_USEC", "NO_COLOR"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// Runs it to its end.
+pub fn output(arguments: &[&str]) -> Output {
+    tandem(arguments).output().expect("the binary starts")
+}
+
+/// Standard output as text.
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// Standard error as text.
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// A running child that is killed and reaped when the test ends, however it ends.
+pub struct Running {
+    child: Child,
+}
+
+impl Running {
+    /// Starts it.
+    pub fn start(mut command: Command) -> Running {
+        Running { child: command.spawn().expect("the program starts") }
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        i32::try_from(self.child.id()).expect("a process id fits")
+    }
+
+    /// Its pipes, for taking.
+    pub fn child(&mut self) -> &mut Child {
+        &mut self.child
+    }
+
+    /// Sends it a signal.
+    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid()), signal).expect("it is still ours to signal");
+    }
+
+    /// Its status, waiting for its end until `deadline` has passed.
+    pub fn wait(&mut self, deadline: Duration) -> ExitStatus {
+        let mut status = None;
+        wait_until(deadline, "the program ends", || {
+            status = self.child.try_wait().expect("it can be waited for");
+            status.is_some()
+        });
+        status.expect("wait_until saw it")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended already; then both fail and nothing is left to do.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// Waits until `condition` holds, and fails the test, naming `what`, when `deadline` passes first.
+pub fn wait_until(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < deadline, "after {deadline:?} still not: {what}");
+        // Only paces the asking; nothing relies on its length.
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
