@@ -270,10 +270,10 @@ impl World {
         if self.trace.is_on() {
             self.trace.input(self.now, &self.group, member, &input);
         }
-        match &input {
-            Input::Written { version } => process.disk.tell(Outcome::Written(*version)),
-            Input::WriteFailed { version } => process.disk.tell(Outcome::Failed(*version)),
-            _ => {}
+        if let Input::Written { version } = &input {
+            process.disk.tell(Outcome::Written(*version));
+        } else if let Input::WriteFailed { version } = &input {
+            process.disk.tell(Outcome::Failed(*version));
         }
         let mut out = std::mem::take(&mut self.out);
         negotiator.handle(process.clock.shows(self.now), input, &mut out);

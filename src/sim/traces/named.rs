@@ -17,18 +17,20 @@ fn trace_takeover_while_the_term_was_still_being_written() {
     scene.recovers();
 }
 
-/// N16: who said "be Primary" takes nothing over while that stands, also when the other is gone at once. (The evidence of
-/// a crashed process ends an unprotected promise, N14; silence does not.)
+/// N16: who said "be Primary" takes nothing over while that stands, also when the other is gone at once. Without a
+/// lease only the evidence of a crash ends it early (N14).
 #[test]
 fn trace_a_promise_that_did_not_cover_silence() {
-    let mut scene = Scene::off(2, &[], 3);
-    scene.start_all();
-    scene.until("alpha acts on beta's word", |world| world.primaries().eq([ALPHA]));
-    scene.apply(Fault::Crash(ALPHA, Crash::Host));
-    scene.run(2_900);
-    scene.primary_is(&[]);
-    scene.run(300);
-    scene.primary_is(&[BETA]);
+    for (count, protection, crash) in [(2, &[][..], Crash::Host), (3, &[Protection::Majority][..], Crash::Process)] {
+        let mut scene = Scene::off(count, protection, 3);
+        scene.start_all();
+        scene.until("alpha acts on the others' word", |world| world.primaries().eq([ALPHA]));
+        scene.apply(Fault::Crash(ALPHA, crash));
+        scene.run(2_900);
+        scene.primary_is(&[]);
+        scene.run(2_000);
+        scene.primary_is(&[BETA]);
+    }
 }
 
 /// N12: the connection survived the cut, so nothing but the beacon tells.
