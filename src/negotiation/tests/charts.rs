@@ -90,7 +90,7 @@ const NEGOTIATING: [Path; 25] = [
     path("N16", Mode::Secondary, "booted", || {
         after(Bench::new(two(1)), |bench| {
             bench.up(0).asked_by(0);
-            bench.down(0).refused(0).wait(s(2));
+            bench.wait(s(2)).consents(0);
         })
     }),
     path("rule 1", Mode::Secondary, "booted", || {
