@@ -10,6 +10,9 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
+use tandem::control::carrier::Carrier;
+use tandem::control::request::{Reply, Request};
+use tandem::ui::{Left, ScreenOptions, run_on};
 
 const TANDEM: &str = env!("CARGO_BIN_EXE_tandem");
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -29,7 +32,7 @@ fn cells(number: u16) -> NonZero<u16> {
 
 /// A program in a terminal of 80×24.
 struct Terminal {
-    _master: Box<dyn MasterPty + Send>,
+    master: Box<dyn MasterPty + Send>,
     writer: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     screen: Arc<Mutex<vt100::Parser>>,
@@ -58,7 +61,7 @@ impl Terminal {
             }
         });
         let writer = pair.master.take_writer().expect("a writer");
-        Terminal { _master: pair.master, writer, child, screen }
+        Terminal { master: pair.master, writer, child, screen }
     }
 
     fn text(&self) -> String {
@@ -318,5 +321,127 @@ fn u8_pasted_text_moves_nothing_in_a_real_terminal() {
     terminal.send(b"axq47\r");
     terminal.press("w");
     terminal.shows("Why alpha is PRIMARY");
+    assert!(alpha.answers());
+}
+
+/// One screen at a time runs in a process.
+static ONE: Mutex<()> = Mutex::new(());
+
+/// A screen on a pseudo-terminal of this process, with a test for an engine.
+struct Bare {
+    pty: nix::pty::OpenptyResult,
+    told: tokio::sync::mpsc::Sender<Reply>,
+    asked: tokio::sync::mpsc::Receiver<Request>,
+    screen: std::thread::JoinHandle<anyhow::Result<Left>>,
+}
+
+impl Bare {
+    fn start() -> Bare {
+        let pty = nix::pty::openpty(None, None).expect("a pseudo-terminal");
+        let (requests, asked) = tokio::sync::mpsc::channel(64);
+        let (told, replies) = tokio::sync::mpsc::channel(64);
+        let tty = pty.slave.try_clone().expect("a descriptor");
+        let carrier = Carrier { requests, replies };
+        let screen = std::thread::spawn(move || run_on(tty, carrier, ScreenOptions::default()));
+        let mut bytes = [0; 4096];
+        let count = nix::unistd::read(&pty.master, &mut bytes).expect("a first frame");
+        assert!(count > 0);
+        Bare { pty, told, asked, screen }
+    }
+}
+
+fn modes(tty: &impl std::os::fd::AsFd) -> String {
+    format!("{:?}", nix::sys::termios::tcgetattr(tty).expect("modes"))
+}
+
+#[test]
+fn u8_a_lost_terminal_ends_the_screen_at_once() {
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let bare = Bare::start();
+    drop(bare.pty.master);
+    eventually("the screen ends", || bare.screen.is_finished());
+    assert_eq!(bare.screen.join().expect("joined").expect("no error"), Left::TerminalLost);
+}
+
+#[test]
+fn u8_the_terminal_is_as_it_was_after_the_engine_is_gone_and_after_q() {
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let fresh = modes(&nix::pty::openpty(None, None).expect("a pseudo-terminal").slave);
+    let mut bare = Bare::start();
+    assert_ne!(modes(&bare.pty.slave), fresh, "raw while the screen is there");
+    drop(bare.told);
+    assert_eq!(bare.screen.join().expect("joined").expect("no error"), Left::EngineGone);
+    assert_eq!(modes(&bare.pty.slave), fresh);
+    assert!(bare.asked.try_recv().is_err(), "nothing is asked before the engine has said hello");
+
+    let bare = Bare::start();
+    nix::unistd::write(&bare.pty.master, b"q").expect("typed");
+    assert_eq!(bare.screen.join().expect("joined").expect("no error"), Left::Asked);
+    assert_eq!(modes(&bare.pty.slave), fresh);
+}
+
+#[test]
+fn u8_a_stalled_reader_delays_nobody() {
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let bare = Bare::start();
+    // Nobody reads the terminal; redraws are asked for until it is full, and then the screen still hears its engine.
+    for _ in 0..200 {
+        nix::unistd::write(&bare.pty.master, b"\x0c").expect("typed");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    drop(bare.told);
+    eventually("the screen ends", || bare.screen.is_finished());
+    assert_eq!(bare.screen.join().expect("joined").expect("no error"), Left::EngineGone);
+}
+
+#[test]
+fn u3_attach_says_when_there_is_no_news_and_finds_its_way_back() {
+    let alpha = Alpha::new();
+    let config = alpha.config();
+    let run = || {
+        let args = ["run", "--headless", "--config", &config, "--as", "alpha"];
+        Command::new(TANDEM).args(args).stderr(std::process::Stdio::null()).spawn().expect("started")
+    };
+    let mut engine = run();
+    eventually("it answers", || alpha.answers());
+    let mut terminal =
+        Terminal::start(TANDEM, &["attach", "--read-only", "--config", &config, "--as", "alpha"], alpha.folder.path());
+    terminal.shows("■ PRIMARY");
+    terminal.press("a");
+    terminal.shows("this screen is read-only");
+    let pid = Pid::from_raw(engine.id() as i32);
+    kill(pid, Signal::SIGSTOP).expect("frozen");
+    terminal.shows("?? NO NEWS for");
+    assert!(!terminal.text().contains("■ PRIMARY"), "nothing is claimed:\n{}", terminal.text());
+    kill(pid, Signal::SIGCONT).expect("thawed");
+    terminal.shows("■ PRIMARY");
+    kill(pid, Signal::SIGKILL).expect("killed");
+    engine.wait().expect("reaped");
+    terminal.shows("?? NO NEWS for");
+    let mut engine = run();
+    terminal.shows("■ PRIMARY");
+    terminal.press("q");
+    assert_eq!(terminal.exit(), 0);
+    kill(Pid::from_raw(engine.id() as i32), Signal::SIGKILL).expect("killed");
+    engine.wait().expect("reaped");
+}
+
+#[test]
+fn u8_resizes_are_followed_at_any_size() {
+    let alpha = Alpha::new();
+    let mut terminal = alpha.in_a_shell();
+    for (columns, rows) in [(20, 5), (300, 100), (40, 6), (80, 24)] {
+        terminal.screen.lock().expect("the emulator").screen_mut().set_size(cells(rows), cells(columns));
+        terminal.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).expect("resized");
+        terminal.send(b"\x0c");
+        eventually("rows and keys stand at their places", || {
+            let text = terminal.text();
+            let lines: Vec<&str> = text.lines().collect();
+            lines.first().is_some_and(|line| line.contains("alpha") && line.contains("PRIMARY"))
+                && lines.get(usize::from(rows) - 2).is_some_and(|line| line.contains("q leave"))
+        });
+    }
+    terminal.press("q");
+    terminal.shows("alpha");
     assert!(alpha.answers());
 }

@@ -54,7 +54,8 @@ fn example(name: &str) -> Config {
 fn n8_a_file_with_only_a_group_and_two_members_is_complete() {
     let config = good(LEAST);
     let settings = config.negotiation_settings(MemberId(1));
-    assert_eq!(settings, Settings::new(MemberId(1), vec!["alpha".into(), "beta".into()]));
+    let defaults = Settings::new(MemberId(1), vec!["alpha".into(), "beta".into()]);
+    assert_eq!(settings, Settings { members_hash: config.members_hash(), ..defaults });
     assert_eq!(settings.check(), Ok(()));
     assert_eq!(config.state_directory(MemberId(0)), Path::new("/var/lib/tandem/alpha"));
     assert_eq!(config.control_socket(MemberId(1)), Path::new("/run/tandem/beta.sock"));

@@ -172,7 +172,7 @@ impl Driver {
             pending: Vec::new(),
             written: 0,
             pending_serial: 0,
-            stand_in: StandIn::of_environment(),
+            stand_in: StandIn::current(),
         })
     }
 

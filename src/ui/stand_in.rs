@@ -18,6 +18,7 @@
 
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
+use std::sync::OnceLock;
 
 use anyhow::Context;
 use nix::errno::Errno;
@@ -30,6 +31,9 @@ use super::driver::Left;
 
 /// Set for the child: the process id of its stand-in.
 const VARIABLE: &str = "TANDEM_STAND_IN";
+
+/// Set in the child, by [`enter`].
+static CURRENT: OnceLock<StandIn> = OnceLock::new();
 
 /// Which of the two processes this is, after [`enter`].
 #[derive(Debug)]
@@ -51,7 +55,11 @@ pub struct StandIn {
 /// # Errors
 /// When the child cannot be started, or, in the child, when it cannot have a session of its own.
 pub fn enter() -> anyhow::Result<Role> {
-    if std::env::var_os(VARIABLE).is_some() {
+    let told = std::env::var(VARIABLE).ok().and_then(|pid| pid.parse().ok()).map(Pid::from_raw);
+    // A process further down that inherited the variable is no child of a stand-in.
+    if let Some(pid) = told.filter(|pid| *pid == getppid()) {
+        // Set once: this function is called once.
+        let _ = CURRENT.set(StandIn { pid });
         SigSet::all().thread_unblock().context("signals cannot be unblocked")?;
         setsid().context("no session of its own can be had")?;
         // Whatever ends the stand-in, the screen hears of it.
@@ -63,8 +71,8 @@ pub fn enter() -> anyhow::Result<Role> {
 
 impl StandIn {
     /// This process's stand-in, even if it has just ended; none in a process that was started without one.
-    pub fn of_environment() -> Option<StandIn> {
-        Some(StandIn { pid: std::env::var(VARIABLE).ok()?.parse().ok().map(Pid::from_raw)? })
+    pub fn current() -> Option<StandIn> {
+        CURRENT.get().copied()
     }
 
     fn tell(self, signal: Signal) {

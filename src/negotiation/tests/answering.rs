@@ -21,7 +21,10 @@ const STAY: Order = Order::StaySecondary { floor: None };
 const CONSENT: Order = Order::BePrimary { proposed: 1, written: true };
 
 /// The letter, the scenario, and what it is answered.
-pub const ROWS: [(&str, fn() -> Order, Order); 12] = [
+/// What a row shows, the scene that ends in the answer, and the answer.
+type Row = (&'static str, fn() -> Order, Order);
+
+pub const ROWS: [Row; 12] = [
     (
         "3a",
         || {

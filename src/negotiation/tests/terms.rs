@@ -138,11 +138,20 @@ fn n16_a_promise_blocks_silence_until_it_ends() {
 }
 
 #[test]
-fn n16_a_promise_blocks_the_refused_connection() {
+fn n16_a_promise_blocks_the_refused_connection_where_a_lease_is_used() {
+    let mut settings = three(1);
+    settings.protection = vec![Protection::Majority];
+    let mut bench = Bench::secondary_of(settings, 0);
+    bench.until(s(5)).beacon(0, 1).refuses(2).down(0).refused(0);
+    bench.until(ms(7_900)).consents(2).assert_secondary();
+    bench.until(s(8)).consents(2).assert_primary_by("peer_crashed");
+}
+
+#[test]
+fn n14_unprotected_the_evidence_of_a_crash_ends_a_promise() {
     let mut bench = promised();
-    bench.down(0).refused(0);
-    bench.until(ms(2_999)).assert_secondary();
-    bench.until(s(3)).assert_primary_by("peer_crashed");
+    bench.down(0).assert_secondary();
+    bench.refused(0).assert_primary_by("peer_crashed");
 }
 
 #[test]

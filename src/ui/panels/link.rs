@@ -51,11 +51,11 @@ fn said(sight: &Sight<'_>, link: &Link) -> String {
                 }
                 None => "never heard".to_owned(),
             };
-            let state = match link.state {
-                LinkState::Connecting => "connecting",
-                LinkState::Down | LinkState::Up => "down",
+            let why = match (&link.why, link.state) {
+                (Some(why), _) => why.clone(),
+                (None, LinkState::Connecting) => "connecting".to_owned(),
+                (None, LinkState::Down | LinkState::Up) => format!("down for {lasts}"),
             };
-            let why = link.why.clone().unwrap_or_else(|| format!("{state} for {lasts}"));
             format!("{heard}   {why}")
         }
     }
