@@ -67,3 +67,22 @@ fn trace_a_release_that_came_after_its_promise() {
     assert!(!both, "released {beta_took}\n{}", scene.world.trace());
     scene.recovers();
 }
+
+/// Read beside the rules: gamma's shorter timeout bound beta, and with it the length of beta's promise to alpha, which
+/// did not know gamma and counted its lease by the longer one: beta and gamma acted before that was over (N16, N19, S1).
+#[test]
+fn trace_a_promise_that_a_third_members_settings_shortened() {
+    let mut scene = Scene::off(3, &[Protection::Majority], 4);
+    let group = World::group(3, &[Protection::Majority]);
+    let short = Duration::from_millis(600);
+    scene.world.set(GAMMA, Group { reply_timeout: short, query_interval: short / 4, ..group });
+    scene.apply(Fault::Cut(ALPHA, GAMMA, Way::Both));
+    scene.apply(Fault::Start(ALPHA)).apply(Fault::Start(BETA));
+    scene.run(20_000);
+    scene.apply(Fault::Start(GAMMA));
+    scene.run(5_000);
+    scene.primary_is(&[ALPHA]);
+    scene.apply(Fault::Cut(ALPHA, BETA, Way::Both));
+    scene.never_two(8_000);
+    scene.primary_is(&[BETA]);
+}
