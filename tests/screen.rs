@@ -249,6 +249,12 @@ fn u3_leaving_the_screen_gives_the_prompt_back_and_the_controller_goes_on() {
     assert!(alpha.answers());
     terminal.send(format!("{TANDEM} attach --config {} --as alpha\r", alpha.config()).as_bytes());
     terminal.shows("q leave (alpha runs on)");
+    terminal.send(b"\x1a");
+    terminal.shows("Stopped");
+    terminal.send(b"echo is $((40 + 3))\r");
+    terminal.shows("is 43");
+    terminal.send(b"fg\r");
+    terminal.shows("q leave (alpha runs on)");
     terminal.press("q");
     terminal.shows("status 0 42");
     assert!(alpha.answers());

@@ -55,6 +55,7 @@ impl Negotiator {
         let theirs = self.peers.iter().filter_map(|peer| peer.agreement.as_ref());
         let shortest = theirs.map(|agreement| agreement.reply_timeout).filter(|time| !time.is_zero()).min();
         self.timeout = shortest.map_or(self.settings.reply_timeout, |time| time.min(self.settings.reply_timeout));
+        self.next_interval = self.next_interval.min(self.now + self.binding_interval());
     }
 
     pub(super) fn link_down(&mut self, peer: MemberId, out: &mut Vec<Output>) {

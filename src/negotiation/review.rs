@@ -15,6 +15,9 @@ use super::{Negotiator, State};
 /// After a late wake-up no silence is judged for this long, so that everything that was waiting is heard first.
 const READ_FIRST: Duration = Duration::from_millis(1);
 
+/// A peer's timeout, however absurd, makes nobody speak more often than this.
+const SHORTEST_INTERVAL: Duration = Duration::from_millis(10);
+
 impl Negotiator {
     /// When [`super::exchange::Input::Tick`] is wanted next, if nothing else happens before.
     pub fn next_deadline(&self) -> Option<Instant> {
@@ -159,7 +162,7 @@ impl Negotiator {
 
     /// A Secondary asks, a Primary announces itself (N4, N5, N12).
     fn interval(&mut self, out: &mut Vec<Output>) {
-        let interval = self.settings.query_interval;
+        let interval = self.binding_interval();
         let regular = self.next_interval + interval;
         // A late turn does not make up for the ones it missed.
         self.next_interval = if regular > self.now { regular } else { self.now + interval };
@@ -171,6 +174,17 @@ impl Negotiator {
             }
             State::Secondary | State::Becoming { .. } => self.query_all(out),
         }
+    }
+
+    /// Where a peer's shorter timeout binds (N19), this member speaks as much more often: else the peer would find it
+    /// silent between two of its words.
+    pub(super) fn binding_interval(&self) -> Duration {
+        let own = self.settings.query_interval;
+        if self.timeout >= self.settings.reply_timeout {
+            return own;
+        }
+        let shortened = own.mul_f64(self.timeout.as_secs_f64() / self.settings.reply_timeout.as_secs_f64());
+        shortened.clamp(SHORTEST_INTERVAL.min(own), own)
     }
 
     fn consider_taking_over(&mut self, out: &mut Vec<Output>) {

@@ -145,6 +145,7 @@ impl Dialog {
                     open.typed.clear();
                     Answer::Stays
                 }
+                // Any other key closes it, also one that is added later.
                 _ => {
                     let number = open.plan.number;
                     *self = Dialog::None;

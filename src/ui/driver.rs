@@ -131,6 +131,8 @@ struct Driver {
     /// Which dialog the pending frame shows.
     pending_serial: u64,
     stand_in: Option<StandIn>,
+    /// The title that was set last.
+    titled: String,
 }
 
 impl Driver {
@@ -173,6 +175,7 @@ impl Driver {
             written: 0,
             pending_serial: 0,
             stand_in: StandIn::current(),
+            titled: String::new(),
         })
     }
 
@@ -351,6 +354,18 @@ impl Driver {
         let now = self.now();
         let effects = self.state.on_reply(reply, now);
         self.carry_out(effects);
+        self.retitle();
+    }
+
+    /// The terminal's title tells of an alarm even where the window is hidden.
+    fn retitle(&mut self) {
+        let Some(status) = &self.state.status else { return };
+        let node = super::line::escape(&status.node);
+        let title = if self.state.alarm_stands() { format!("ALARM {node}") } else { format!("tandem {node}") };
+        if self.terminal.title() == Title::Yes && self.showing == Showing::Screen && self.titled != title {
+            self.pending.extend_from_slice(format!("\x1b]2;{title}\x07").as_bytes());
+            self.titled = title;
+        }
     }
 
     fn carry_out(&mut self, effects: Effects) -> Option<DriverWish> {
@@ -362,14 +377,8 @@ impl Driver {
         if let (Some(fault), Some(orders)) = (effects.fault, &self.orders) {
             let _ = orders.try_send(fault);
         }
-        if effects.bell && self.showing == Showing::Screen {
-            if self.bell {
-                self.pending.push(0x07);
-            }
-            if let (Title::Yes, Some(status)) = (self.terminal.title(), &self.state.status) {
-                let title = format!("\x1b]2;ALARM {}\x07", super::line::escape(&status.node));
-                self.pending.extend_from_slice(title.as_bytes());
-            }
+        if effects.bell && self.bell && self.showing == Showing::Screen {
+            self.pending.push(0x07);
         }
         effects.driver
     }

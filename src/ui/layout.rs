@@ -113,7 +113,7 @@ fn middle(sight: &Sight<'_>, room: usize) -> (Vec<Line>, usize) {
     }
     let mut lines = Vec::new();
     if let Some(menu) = panels::actions::panel(&state.dialog, state.faults.as_ref()) {
-        lines.extend(titled(sight, &menu, false));
+        lines.extend(titled(sight, &menu, Glyph::Rule));
         lines.extend(menu.lines);
         lines.truncate(room);
     }
@@ -133,7 +133,7 @@ fn whole(sight: &Sight<'_>, view: View, room: usize) -> (Vec<Line>, usize) {
     };
     let body = room.saturating_sub(1);
     let furthest = panel.lines.len().saturating_sub(body);
-    let mut lines = titled(sight, &panel, false);
+    let mut lines = titled(sight, &panel, Glyph::Rule);
     lines.truncate(room);
     let from = sight.state.scroll.min(furthest);
     lines.extend(panel.lines.into_iter().skip(from).take(body));
@@ -149,7 +149,8 @@ fn overview(sight: &Sight<'_>, room: usize) -> Vec<Line> {
     let mut lines = Vec::new();
     for ((view, panel), granted) in panels.into_iter().zip(granted) {
         if let Some(body) = granted {
-            lines.extend(titled(sight, &panel, sight.state.focus == Some(view)));
+            let first = if sight.state.focus == Some(view) { Glyph::Here } else { Glyph::Rule };
+            lines.extend(titled(sight, &panel, first));
             lines.extend(panel.lines.into_iter().take(body));
         }
     }
@@ -197,8 +198,7 @@ fn urgency_of(view: View) -> u8 {
 }
 
 /// A panel's rule with its titles. Where both do not fit, the left one is cut: the right one is the verdict.
-fn titled(sight: &Sight<'_>, panel: &Panel, in_hand: bool) -> Vec<Line> {
-    let first = if in_hand { Glyph::Here } else { Glyph::Rule };
+fn titled(sight: &Sight<'_>, panel: &Panel, first: Glyph) -> Vec<Line> {
     let right = panel.right.width();
     let tail = if right == 0 { 0 } else { right + 4 };
     let line = Line::new().glyph(first).text(" ").then(panel.left.clone());

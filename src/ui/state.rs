@@ -145,6 +145,11 @@ impl State {
         self.status.iter().flat_map(|status| &status.alarms).any(|alarm| alarm.seen.is_none())
     }
 
+    /// Whether an ALARM stands.
+    pub fn alarm_stands(&self) -> bool {
+        !self.rung.is_empty()
+    }
+
     /// Whether this screen's user may act; else why not.
     pub fn may_operate(&self) -> Result<(), &'static str> {
         match (self.may_act, &self.hello) {

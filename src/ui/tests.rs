@@ -371,10 +371,8 @@ proptest! {
             inputs.extend(decoder.feed(&bytes, now));
             for input in inputs {
                 let heard = matches!(state.dialog, Dialog::Plan(_));
-                let before = state.serial();
                 let effects = state.on_input(input, now);
                 if heard && frame { typed.push(input) } else { typed.clear() }
-                let _ = before;
                 for request in effects.requests {
                     match request {
                         Request::Open { .. } => {

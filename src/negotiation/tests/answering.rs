@@ -20,12 +20,19 @@ fn answer_to_0(bench: &mut Bench, change: impl FnOnce(&mut Query)) -> Order {
 const STAY: Order = Order::StaySecondary { floor: None };
 const CONSENT: Order = Order::BePrimary { proposed: 1, written: true };
 
-/// The letter, the scenario, and what it is answered.
-/// What a row shows, the scene that ends in the answer, and the answer.
-type Row = (&'static str, fn() -> Order, Order);
+/// A letter of the rule, a way to come to it, and what is answered then.
+pub struct Row {
+    pub letter: &'static str,
+    pub scenario: fn() -> Order,
+    pub expected: Order,
+}
+
+const fn row(letter: &'static str, scenario: fn() -> Order, expected: Order) -> Row {
+    Row { letter, scenario, expected }
+}
 
 pub const ROWS: [Row; 12] = [
-    (
+    row(
         "3a",
         || {
             let mut bench = consenting();
@@ -34,7 +41,7 @@ pub const ROWS: [Row; 12] = [
         },
         STAY,
     ),
-    (
+    row(
         "3a",
         || {
             let mut bench = consenting();
@@ -45,7 +52,7 @@ pub const ROWS: [Row; 12] = [
         },
         STAY,
     ),
-    (
+    row(
         "3b",
         || {
             let mut bench = consenting();
@@ -54,7 +61,7 @@ pub const ROWS: [Row; 12] = [
         },
         STAY,
     ),
-    (
+    row(
         "3c",
         || {
             let mut bench = consenting();
@@ -64,7 +71,7 @@ pub const ROWS: [Row; 12] = [
         },
         STAY,
     ),
-    (
+    row(
         "3d",
         || {
             let mut bench = consenting();
@@ -72,7 +79,7 @@ pub const ROWS: [Row; 12] = [
         },
         Order::StaySecondary { floor: Some(0) },
     ),
-    (
+    row(
         "3e",
         || {
             let mut bench = Bench::new(three(2));
@@ -82,7 +89,7 @@ pub const ROWS: [Row; 12] = [
         },
         STAY,
     ),
-    (
+    row(
         "3e",
         || {
             // Settled, but beta has never told its mode and is not silent yet.
@@ -93,7 +100,7 @@ pub const ROWS: [Row; 12] = [
         },
         STAY,
     ),
-    (
+    row(
         "3f",
         || {
             let mut bench = consenting();
@@ -101,7 +108,7 @@ pub const ROWS: [Row; 12] = [
         },
         STAY,
     ),
-    (
+    row(
         "3f",
         || {
             let mut bench = consenting();
@@ -110,7 +117,7 @@ pub const ROWS: [Row; 12] = [
         },
         STAY,
     ),
-    (
+    row(
         "3g",
         || {
             let mut bench = consenting();
@@ -118,7 +125,7 @@ pub const ROWS: [Row; 12] = [
         },
         STAY,
     ),
-    (
+    row(
         "3g",
         || {
             // A live third that claims comes first.
@@ -129,7 +136,7 @@ pub const ROWS: [Row; 12] = [
         },
         STAY,
     ),
-    (
+    row(
         "3h",
         || {
             let mut bench = consenting();
@@ -141,8 +148,8 @@ pub const ROWS: [Row; 12] = [
 
 #[test]
 fn rule_3_each_letter_decides_as_it_says() {
-    for (letter, scenario, expected) in ROWS {
-        assert_eq!(scenario(), expected, "{letter}");
+    for row in ROWS {
+        assert_eq!((row.scenario)(), row.expected, "{}", row.letter);
     }
 }
 

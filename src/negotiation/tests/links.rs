@@ -163,3 +163,18 @@ fn n19_an_order_that_raises_a_floor_is_kept_although_settings_differ() {
     bench.hear(1, Message::Answer(answer));
     assert_eq!(bench.term(), 3);
 }
+
+#[test]
+fn n19_who_has_the_longer_times_speaks_often_enough_for_the_shorter_one() {
+    // Gamma's 600 ms bind beta too, which heard alpha only every second: it took alpha for silent between two words.
+    let mut hasty = three(2);
+    hasty.query_interval = ms(200);
+    hasty.reply_timeout = ms(600);
+    let mut group = Group::new(vec![three(0), three(1), hasty]);
+    group.wait(s(60));
+    assert_eq!(group.primaries(), [0]);
+    let gone = |event: &&Event| matches!(event, Event::PeerGone { .. });
+    for member in &group.members {
+        assert_eq!(member.events().into_iter().filter(gone).count(), 0);
+    }
+}

@@ -6,7 +6,7 @@
 
 mod answering;
 mod bench;
-
+mod charts;
 mod forecast;
 mod group;
 mod hand_over;

@@ -98,29 +98,16 @@ fn first(sight: &Sight<'_>, status: &Status) -> Line {
             format!("{}, term {}", does(status), status.term),
         ),
     };
-    let told = |lead: &Line| lead.clone().then(mode.clone());
-    let column = 13 + name_width(status) + 13;
-    let full = told(&lead);
-    let column = column.max(full.width() + 1);
-    let full = full.to_column(column).text(&does);
-    variants_of_first(sight.width, full, told(&lead), told(&short), &does, &status.group, &clock, &offset, &mode)
-}
-
-#[expect(clippy::too_many_arguments, reason = "the pieces of one row, put together in one place")]
-fn variants_of_first(
-    width: usize,
-    full: Line,
-    lead: Line,
-    short: Line,
-    does: &str,
-    group: &str,
-    clock: &str,
-    offset: &str,
-    mode: &Line,
-) -> Line {
+    let does = does.as_str();
+    let full = lead.clone().then(mode.clone());
+    let lead = full.clone();
+    let column = (13 + name_width(status) + 13).max(full.width() + 1);
+    let full = full.to_column(column).text(does);
+    let short = short.then(mode.clone());
     let brief = short.clone().text(" ").text(does);
+    let group = &status.group;
     pick(
-        width,
+        sight.width,
         vec![
             (full.clone(), Line::of(format!(" {group}  {clock} {offset} "))),
             (full.clone(), Line::of(format!(" {clock} {offset} "))),
@@ -128,9 +115,9 @@ fn variants_of_first(
             (brief.clone(), Line::of(format!("{clock} "))),
             (lead, Line::of(format!("{clock} "))),
             (brief, Line::new()),
-            (short.clone(), Line::of(clock)),
+            (short.clone(), Line::of(&clock)),
             (short, Line::new()),
-            (mode.clone(), Line::new()),
+            (mode, Line::new()),
         ],
     )
 }
