@@ -193,7 +193,10 @@ fn settled(world: &World) -> Result<(), Broken> {
     }
     let primaries: Vec<MemberId> = world.primaries().collect();
     match primaries.len() {
-        1 => Ok(()),
+        1 => match world.overtaken(primaries[0]) {
+            Some((now, highest)) => Err(Broken::TermOvertaken { member: primaries[0], now, highest }),
+            None => Ok(()),
+        },
         0 if may_act(world) => {
             let running: Vec<MemberId> = world.running().collect();
             Err(Broken::NobodyActs { what: format!("members {running:?} run and hear each other") })

@@ -165,6 +165,13 @@ impl World {
         (0..self.processes.len() as u8).map(MemberId)
     }
 
+    /// The term of `primary` and a higher one that a running member acted in, if there is one.
+    pub(super) fn overtaken(&self, primary: MemberId) -> Option<(Term, Term)> {
+        let highest = self.running().map(|member| self.processes[member.index()].own).max()?;
+        let now = self.processes[primary.index()].own;
+        (highest > now).then_some((now, highest))
+    }
+
     /// Whether this member was told to stop and has not ended.
     pub fn is_stopping(&self, member: MemberId) -> bool {
         self.processes[member.index()].stopping

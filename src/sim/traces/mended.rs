@@ -86,3 +86,18 @@ fn trace_a_promise_that_a_third_members_settings_shortened() {
     scene.never_two(8_000);
     scene.primary_is(&[BETA]);
 }
+
+/// Walk 73 of an unprotected pair: both acted during a cut, beta, in the higher term, crashed before the link came back,
+/// and alpha went on in the lower one, which whoever had seen beta's refuses (N11, S5, S10).
+#[test]
+fn trace_a_primary_whose_term_was_overtaken_by_one_that_is_gone() {
+    let mut scene = Scene::pair();
+    scene.apply(Fault::Cut(ALPHA, BETA, Way::Both));
+    scene.run(8_000);
+    scene.primary_is(&[ALPHA, BETA]);
+    scene.apply(Fault::Crash(BETA, Crash::Process)).apply(Fault::Heal(ALPHA, BETA)).apply(Fault::Start(BETA));
+    scene.never_two(8_000);
+    scene.primary_is(&[ALPHA]);
+    assert_eq!(scene.term(ALPHA), 3, "above beta's\n{}", scene.world.trace());
+    assert!(scene.decided(ALPHA, |rule| matches!(rule, Rule::Overtaken { .. })), "{}", scene.world.trace());
+}
