@@ -29,6 +29,7 @@ struct Run {
 pub struct Replies {
     runs: VecDeque<Run>,
     queries: u64,
+    received: u64,
 }
 
 impl Replies {
@@ -39,7 +40,11 @@ impl Replies {
 
     /// A reply came, or a query, or nothing did.
     pub fn heard(&mut self, now: Instant, kind: ReplyKind, score: Option<Score>, rtt: Option<Duration>) {
-        let query = self.queries;
+        // On a Primary the queries are the peer's: they are numbered as they come.
+        if kind == ReplyKind::Query {
+            self.received += 1;
+        }
+        let query = if kind == ReplyKind::Query { self.received } else { self.queries };
         match self.runs.front_mut() {
             Some(run) if run.kind == kind => {
                 run.newest = now;

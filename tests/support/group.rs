@@ -14,6 +14,7 @@ use tandem::control::client::Client;
 use tandem::control::plan::Action;
 use tandem::control::request::{Outcome, Reply, Request};
 use tandem::control::status::{Mode, Status};
+use tandem::journal::Record;
 
 use crate::support::{self, Running, addresses, tandem, temporary_folder, write};
 
@@ -30,6 +31,7 @@ pub struct Group {
     pub addresses: Vec<SocketAddr>,
     members: Vec<Option<Running>>,
     configs: Vec<PathBuf>,
+    around: Vec<Vec<String>>,
 }
 
 impl Group {
@@ -57,12 +59,36 @@ impl Group {
         let members = addresses.iter().map(|_| None).collect();
         let addresses: Vec<SocketAddr> = addresses.iter().map(|own| own[0]).collect();
         let configs = addresses.iter().map(|_| config.clone()).collect();
-        Group { folder, config, addresses, members, configs }
+        let around = addresses.iter().map(|_| Vec::new()).collect();
+        Group { folder, config, addresses, members, configs, around }
     }
 
     /// Gives a member a configuration of its own (N8).
     pub fn use_config(&mut self, member: usize, config: PathBuf) {
         self.configs[member] = config;
+    }
+
+    /// Gives a member a configuration of its own, made from the group's by `change`; returns where it is.
+    pub fn change_config(&mut self, member: usize, change: impl FnOnce(String) -> String) -> PathBuf {
+        let text = std::fs::read_to_string(&self.config).expect("the group's configuration");
+        let path = write(self.folder.path(), &format!("{}.toml", NAMES[member]), &change(text));
+        self.use_config(member, path.clone());
+        path
+    }
+
+    /// Starts a member from now on through another program, such as `ip netns exec`, that becomes it (the same pid).
+    pub fn run_through(&mut self, member: usize, words: &[&str]) {
+        self.around[member] = words.iter().map(|word| (*word).to_owned()).collect();
+    }
+
+    /// A member's state directory.
+    pub fn state(&self, member: usize) -> PathBuf {
+        self.folder.path().join(format!("state-{}", NAMES[member]))
+    }
+
+    /// What a member's journal holds so far.
+    pub fn journal(&self, member: usize) -> Vec<Record> {
+        tandem::journal::read(&self.state(member)).expect("a journal").collect()
     }
 
     /// The folder that holds everything of the group.
@@ -74,6 +100,13 @@ impl Group {
     pub fn command(&self, member: usize) -> std::process::Command {
         let config = self.configs[member].display().to_string();
         let mut command = tandem(&["run", "--headless", "--config", &config, "--as", NAMES[member]]);
+        if let [program, arguments @ ..] = &self.around[member][..] {
+            let inner = std::mem::replace(&mut command, std::process::Command::new(program));
+            command.args(arguments).arg(inner.get_program()).args(inner.get_args()).stdin(Stdio::null());
+            for (name, _) in inner.get_envs() {
+                command.env_remove(name);
+            }
+        }
         let log = std::fs::OpenOptions::new().create(true).append(true).open(self.log(member)).expect("a log file");
         command.stdout(Stdio::null()).stderr(log);
         command
