@@ -110,12 +110,12 @@ pub enum Rule {
         /// Members it takes.
         needed: u8,
     },
-    /// N11: as Primary, this member heard that another was Primary in a higher term. It asks for a new term, because
+    /// N11: as Primary, this member heard of a higher term than its own, of nobody that is Primary now. It asks for a new term, because
     /// whoever compares terms refuses its old one (S5).
     Overtaken {
-        /// Who was.
+        /// Whose it is.
         peer: Name,
-        /// In which term.
+        /// The term.
         term: Term,
         /// This member's.
         mine: Term,
@@ -307,9 +307,7 @@ impl Rule {
                 format!("only {reachable} of the {needed} members that it takes agree")
             }
             Rule::Overtaken { peer, term, mine } => {
-                format!(
-                    "{peer} was Primary in term {term}, which goes before this member's {mine}: it asks for a new one"
-                )
+                format!("it heard of {peer}'s term {term}, which goes before its own {mine}, and asks for a new one")
             }
             Rule::Stalled { stalled_for } => {
                 format!("this controller was itself stalled for {}, so it asks again first", seconds(*stalled_for))

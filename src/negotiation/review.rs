@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::decision::Rule;
 use super::event::Event;
 use super::exchange::Output;
+use super::member::Name;
 use super::settings::Protection;
 use super::takeover::{Assume, How, NEVER};
 use super::time::Instant;
@@ -153,12 +154,14 @@ impl Negotiator {
     /// nobody who compares terms would accept the old one (N11, S5).
     fn check_term(&mut self, out: &mut Vec<Output>) {
         let State::Primary { term: mine, how } = self.state else { return };
-        // A floor that nobody owns was only voted for.
-        if self.seen <= mine || !self.knows(self.seen.owner) {
+        if self.seen <= mine {
             return;
         }
+        // A floor has no owner, and may hide a lower term that was acted in.
+        let owner = self.seen.owner;
+        let peer = if self.knows(owner) { self.settings.name(owner) } else { Name::new("another member") };
         let why = self.reason.rule.clone();
-        let rule = Rule::Overtaken { peer: self.settings.name(self.seen.owner), term: self.seen, mine };
+        let rule = Rule::Overtaken { peer, term: self.seen, mine };
         self.claim = true;
         self.change_mode(State::Secondary, rule, mine, out);
         match how {

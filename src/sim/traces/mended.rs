@@ -101,3 +101,12 @@ fn trace_a_primary_whose_term_was_overtaken_by_one_that_is_gone() {
     assert_eq!(scene.term(ALPHA), 3, "above beta's\n{}", scene.world.trace());
     assert!(scene.decided(ALPHA, |rule| matches!(rule, Rule::Overtaken { .. })), "{}", scene.world.trace());
 }
+
+/// Walk 501127 of five under majority: the floor that a voter told had no owner and hid a lower term that was acted in;
+/// the forced Primary, in one below both, went on in it (N11).
+#[test]
+fn trace_a_floor_without_an_owner_that_hid_a_term() {
+    let group = World::group(5, &[Protection::Majority]);
+    let walked = super::super::walk::walk(&group, 501_127);
+    assert!(walked.is_ok(), "{walked:?}");
+}
