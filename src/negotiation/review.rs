@@ -51,6 +51,7 @@ impl Negotiator {
         self.end_what_is_over(out);
         let newly_gone = self.say_who_is_gone(out);
         self.check_lease(out);
+        self.check_term(out);
         if self.now >= self.next_interval {
             self.interval(out);
         } else if newly_gone && self.settings.members.len() > 2 {
@@ -146,6 +147,25 @@ impl Negotiator {
     pub(super) fn live_grants(&self) -> usize {
         let live = |granted: Instant| self.now < granted + self.grant_length();
         self.settings.others().filter(|peer| self.peers[peer.index()].granted.is_some_and(live)).count()
+    }
+
+    /// A Primary whose term is not the highest heard of takes a new one by the normal road: it comes first there, and
+    /// nobody who compares terms would accept the old one (N11, S5).
+    fn check_term(&mut self, out: &mut Vec<Output>) {
+        let State::Primary { term: mine, how } = self.state else { return };
+        // A floor that nobody owns was only voted for.
+        if self.seen <= mine || !self.knows(self.seen.owner) {
+            return;
+        }
+        let why = self.reason.rule.clone();
+        let rule = Rule::Overtaken { peer: self.settings.name(self.seen.owner), term: self.seen, mine };
+        self.claim = true;
+        self.change_mode(State::Secondary, rule, mine, out);
+        match how {
+            How::ByRule => {}
+            // What an operator forced stays forced.
+            How::Forced => self.begin(why, How::Forced, out),
+        }
     }
 
     /// Live grants from members that have given them for longer than a promise lasts. One that restarted may have
