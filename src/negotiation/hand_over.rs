@@ -17,6 +17,9 @@ use super::{Negotiator, Promise, State, Waiting};
 /// Beyond the stop time that a Primary told, the successor waits this much for the release (rule 11).
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
 
+/// The longest stop time of a peer that is believed: an operator's command must not stay open for ever.
+const LONGEST_STOP: Duration = Duration::from_secs(10 * 60);
+
 /// How long a forced step-down keeps this member alone from taking over (rule 11).
 const STEPPED_DOWN_FOR: Duration = Duration::from_secs(30 * 60);
 
@@ -226,7 +229,7 @@ impl Negotiator {
             return;
         }
         match answer.verdict {
-            Ok(stop_time) => command.deadline = self.now + stop_time + RELEASE_GRACE,
+            Ok(stop_time) => command.deadline = self.now + stop_time.min(LONGEST_STOP) + RELEASE_GRACE,
             Err(refusal) => {
                 self.event(Event::HandOverRefused { peer: self.settings.name(peer), refusal }, out);
                 if force {
