@@ -53,6 +53,21 @@ pub struct Options {
     pub session: Option<Session>,
 }
 
+/// How much earlier than ordinary programs a controller is scheduled; the unit file's `Nice=` says the same.
+const NICE: i32 = -10;
+
+/// Asks to be scheduled before ordinary programs, as `Nice=` in the unit file does: a controller that waits behind a busy
+/// machine's other work looks silent to its peers. Without the privilege it stays as it is; its own lateness is noticed
+/// either way (S9).
+fn ask_for_priority() {
+    let now = rustix::process::getpriority_process(None).unwrap_or(0);
+    if now > NICE
+        && let Err(error) = rustix::process::setpriority_process(None, NICE)
+    {
+        tracing::debug!(%error, "scheduled like every other program");
+    }
+}
+
 /// Runs the controller `me` of `config` until it is stopped. Blocks. Returns why it stopped.
 ///
 /// # Errors
@@ -60,6 +75,7 @@ pub struct Options {
 /// What kept it from starting: the state is locked or unreadable, an address or the socket cannot be had, there is no
 /// key; each with what to do.
 pub fn run(config: &Config, me: MemberId, options: Options) -> anyhow::Result<String> {
+    ask_for_priority();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
