@@ -79,8 +79,19 @@ fn n20_a_full_disk_costs_no_failover() {
     pair.kill(0);
     let (status, _) = beta.until(PATIENCE, "beta is Primary", |status| status.mode == Mode::Primary);
     assert_eq!((status.term, alarmed(&status)), (2, false));
+    let failing = |status: &Status| status.alarms.iter().any(|alarm| alarm.id == "journal_failing");
+    // The journal's last page still has room for a while.
+    for _ in 0..50 {
+        if failing(&pair.status(1)) {
+            break;
+        }
+        pair.act(1, Action::Hold { for_ms: 600_000 });
+        pair.act(1, Action::Resume);
+    }
+    beta.until(PATIENCE, "it is said that the journal waits", failing);
     std::fs::remove_file(&filler).expect("it is there");
     // Nor a line of the journal, once there is room again.
+    beta.until(PATIENCE, "the alarm is over", |status| !failing(status));
     wait_until(PATIENCE, "the takeover is in the journal", || {
         let state = filler.parent().expect("the state directory");
         let records = tandem::journal::read(state).expect("a journal");
