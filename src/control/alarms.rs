@@ -47,6 +47,8 @@ pub struct Around {
     pub recent_changes: u32,
     /// Records that the journal could not keep since start.
     pub journal_lost: u64,
+    /// The journal cannot be written now: its records wait in memory.
+    pub journal_failing: bool,
     /// What the link refused in the last minutes, with the address it came from where known.
     pub refused_lately: Vec<(RefusedKind, Option<String>)>,
 }
@@ -155,6 +157,8 @@ pub enum Alarm {
         /// How often within [`FLAPPING_WITHIN`].
         changes: u32,
     },
+    /// The journal cannot be written now.
+    JournalFailing,
     /// The journal could not keep everything.
     JournalLosing {
         /// How many records are missing since start.
@@ -219,6 +223,7 @@ impl Alarm {
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. } => AlarmClass::Warning,
@@ -242,6 +247,7 @@ impl Alarm {
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. }
@@ -272,6 +278,7 @@ impl Alarm {
             Alarm::SteppedDown { .. } => "stepped_down",
             Alarm::Unhealthy { .. } => "unhealthy",
             Alarm::Flapping { .. } => FLAPPING,
+            Alarm::JournalFailing => "journal_failing",
             Alarm::JournalLosing { .. } => "journal_losing",
             Alarm::WrongKey { .. } => "wrong_key",
             Alarm::SecondInstance { .. } => "second_instance",
@@ -300,6 +307,7 @@ impl Alarm {
             | Alarm::TakeoverNotReady { .. }
             | Alarm::SteppedDown { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. }

@@ -134,12 +134,14 @@ impl Engine {
             self.mode_changes.pop_front();
         }
         self.refused.retain(|refused| now.since(refused.at) <= REFUSED_LATELY);
+        let journal = self.journal.health();
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
             nobody_acts_for: None,
             boot_timeout: self.facts.boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
-            journal_lost: self.journal.health().lost,
+            journal_lost: journal.lost,
+            journal_failing: journal.failing.is_some(),
             refused_lately: self.refused.iter().map(|refused| (refused.kind, refused.from.clone())).collect(),
         }
     }
@@ -231,8 +233,8 @@ impl Engine {
     /// The link refused something: an entry, and for some kinds an alarm for a while.
     pub(super) fn rejected(&mut self, now: Instant, rejection: Rejection) {
         let kind = match rejection.kind {
-            RejectionKind::WrongKey => RefusedKind::WrongKey,
-            RejectionKind::SecondInstance => RefusedKind::SecondInstance,
+            RejectionKind::WrongKey => Some(RefusedKind::WrongKey),
+            RejectionKind::SecondInstance => Some(RefusedKind::SecondInstance),
             RejectionKind::TooLong
             | RejectionKind::Garbage
             | RejectionKind::WrongGroup
@@ -244,16 +246,19 @@ impl Engine {
             | RejectionKind::Flood
             | RejectionKind::Replay
             | RejectionKind::Unreadable
-            | RejectionKind::UnknownName
-            | RejectionKind::UnknownType => RefusedKind::Other,
+            | RejectionKind::UnknownName => Some(RefusedKind::Other),
+            // A newer peer says more than this version knows (N17): nothing to look after.
+            RejectionKind::UnknownType => None,
         };
-        // The port changes with every attempt; the machine is what matters.
-        let from = rejection.from.map(|from| from.ip().to_string());
-        self.refused.retain(|refused| refused.kind != kind || refused.from != from);
-        if self.refused.len() >= REFUSED_KEPT {
-            self.refused.pop_front();
+        if let Some(kind) = kind {
+            // The port changes with every attempt; the machine is what matters.
+            let from = rejection.from.map(|from| from.ip().to_string());
+            self.refused.retain(|refused| refused.kind != kind || refused.from != from);
+            if self.refused.len() >= REFUSED_KEPT {
+                self.refused.pop_front();
+            }
+            self.refused.push_back(RefusedTraffic { at: now, kind, from });
         }
-        self.refused.push_back(RefusedTraffic { at: now, kind, from: from.clone() });
         self.note(Entry::Rejected {
             what: rejection.kind.word().to_owned(),
             from: rejection.from.map(|from| from.to_string()),
