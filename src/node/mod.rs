@@ -17,5 +17,6 @@ mod pings;
 mod replies;
 mod start;
 mod supervisor;
+mod two_acted;
 
 pub use start::{Options, Session, run};
