@@ -70,23 +70,31 @@ pub fn socket_path(global: &Global) -> Result<PathBuf, ConnectError> {
     if let Some(path) = &global.socket {
         return Ok(path.clone());
     }
-    if global.config.is_none() {
-        let running: Vec<Marked> = marked()
-            .into_iter()
-            .filter(|found| global.member.as_ref().is_none_or(|wanted| *wanted == found.member))
-            .filter(is_trusted)
-            .collect();
-        match running.as_slice() {
-            [one] => return Ok(one.socket.clone()),
-            [] => {}
-            several => {
-                let lines: Vec<String> =
-                    several.iter().map(|one| format!("  {}  {}", one.member, one.socket.display())).collect();
-                return Err(ConnectError::Several(lines.join("\n")));
-            }
+    match running_socket(global)? {
+        Some(socket) => Ok(socket),
+        None => configured_socket(global),
+    }
+}
+
+/// The socket of the one controller that runs on this machine, when no configuration is named; none when none runs.
+pub fn running_socket(global: &Global) -> Result<Option<PathBuf>, ConnectError> {
+    if global.config.is_some() {
+        return Ok(None);
+    }
+    let running: Vec<Marked> = marked()
+        .into_iter()
+        .filter(|found| global.member.as_ref().is_none_or(|wanted| *wanted == found.member))
+        .filter(is_trusted)
+        .collect();
+    match running.as_slice() {
+        [] => Ok(None),
+        [one] => Ok(Some(one.socket.clone())),
+        several => {
+            let lines: Vec<String> =
+                several.iter().map(|one| format!("  {}  {}", one.member, one.socket.display())).collect();
+            Err(ConnectError::Several(lines.join("\n")))
         }
     }
-    configured_socket(global)
 }
 
 /// The socket that the configuration names for the member that this is.

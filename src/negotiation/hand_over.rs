@@ -17,6 +17,9 @@ use super::{Negotiator, Promise, State, Waiting};
 /// Beyond the stop time that a Primary told, the successor waits this much for the release (rule 11).
 const RELEASE_GRACE: Duration = Duration::from_secs(2);
 
+/// The longest stop time of a peer that is believed: an operator's command must not stay open for ever.
+const LONGEST_STOP: Duration = Duration::from_secs(10 * 60);
+
 /// How long a forced step-down keeps this member alone from taking over (rule 11).
 const STEPPED_DOWN_FOR: Duration = Duration::from_secs(30 * 60);
 
@@ -154,7 +157,7 @@ impl Negotiator {
             self.voted = Term { number: term.number + 1, owner: to };
             self.voted_version = self.disk.want();
         }
-        self.promise = Some(Promise { to, until: self.now + self.promise_length() });
+        self.promise = Some(Promise { to, until: self.now + self.promise_length(to) });
         self.release = Some(Release { term, to, version: self.voted_version });
     }
 
@@ -167,7 +170,7 @@ impl Negotiator {
             let Release { term, to, .. } = *release;
             self.release = None;
             // The successor counts its time from now on, and so must the promise (N16).
-            self.promise = Some(Promise { to, until: self.now + self.promise_length() });
+            self.promise = Some(Promise { to, until: self.now + self.promise_length(to) });
             self.send_to_all(&Message::Released(ReleasedMessage { term, to }), out);
         }
         if self.stopping.is_some() && !self.stopped {
@@ -226,7 +229,7 @@ impl Negotiator {
             return;
         }
         match answer.verdict {
-            Ok(stop_time) => command.deadline = self.now + stop_time + RELEASE_GRACE,
+            Ok(stop_time) => command.deadline = self.now + stop_time.min(LONGEST_STOP) + RELEASE_GRACE,
             Err(refusal) => {
                 self.event(Event::HandOverRefused { peer: self.settings.name(peer), refusal }, out);
                 if force {

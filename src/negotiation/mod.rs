@@ -222,9 +222,12 @@ impl Negotiator {
         }
     }
 
-    /// How long a promise stands: the timeout, which is also the lease of `majority` (N16).
-    fn promise_length(&self) -> Duration {
-        self.timeout
+    /// How long a promise to a member stands: the timeout, which is also the lease of `majority` (N16). Not the one that
+    /// binds us, which a third member may have shortened without that one knowing, but the longest that it can count by.
+    fn promise_length(&self, to: MemberId) -> Duration {
+        let theirs = self.peers[to.index()].agreement.as_ref().map(|agreement| agreement.reply_timeout);
+        let ours = self.settings.reply_timeout;
+        theirs.filter(|time| !time.is_zero()).map_or(ours, |theirs| theirs.min(ours))
     }
 
     /// Whether a Primary holds a lease that its peers grant.

@@ -244,8 +244,8 @@ impl Engine {
     /// The link refused something: an entry, and for some kinds an alarm for a while.
     pub(super) fn rejected(&mut self, now: Instant, rejection: Rejection) {
         let kind = match rejection.kind {
-            RejectionKind::WrongKey => RefusedKind::WrongKey,
-            RejectionKind::SecondInstance => RefusedKind::SecondInstance,
+            RejectionKind::WrongKey => Some(RefusedKind::WrongKey),
+            RejectionKind::SecondInstance => Some(RefusedKind::SecondInstance),
             RejectionKind::TooLong
             | RejectionKind::Garbage
             | RejectionKind::WrongGroup
@@ -257,16 +257,19 @@ impl Engine {
             | RejectionKind::Flood
             | RejectionKind::Replay
             | RejectionKind::Unreadable
-            | RejectionKind::UnknownName
-            | RejectionKind::UnknownType => RefusedKind::Other,
+            | RejectionKind::UnknownName => Some(RefusedKind::Other),
+            // A newer peer says more than this version knows (N17): nothing to look after.
+            RejectionKind::UnknownType => None,
         };
-        // The port changes with every attempt; the machine is what matters.
-        let from = rejection.from.map(|from| from.ip().to_string());
-        self.refused.retain(|refused| refused.kind != kind || refused.from != from);
-        if self.refused.len() >= REFUSED_KEPT {
-            self.refused.pop_front();
+        if let Some(kind) = kind {
+            // The port changes with every attempt; the machine is what matters.
+            let from = rejection.from.map(|from| from.ip().to_string());
+            self.refused.retain(|refused| refused.kind != kind || refused.from != from);
+            if self.refused.len() >= REFUSED_KEPT {
+                self.refused.pop_front();
+            }
+            self.refused.push_back(RefusedTraffic { at: now, kind, from });
         }
-        self.refused.push_back(RefusedTraffic { at: now, kind, from: from.clone() });
         self.note(Entry::Rejected {
             what: rejection.kind.word().to_owned(),
             from: rejection.from.map(|from| from.to_string()),

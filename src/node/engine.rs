@@ -27,6 +27,7 @@ use super::clock::{Clocks, rfc3339, unix_ms};
 use super::gaps::{Gaps, LATE_FROM};
 use super::pings::Pings;
 use super::replies::Replies;
+use super::signals::Signals;
 use super::state::{StateReport, StateWriter};
 use super::supervisor::Supervisor;
 use super::two_acted::{Stamp, TwoActed};
@@ -76,7 +77,7 @@ pub struct Inlets {
     pub link: mpsc::Receiver<LinkEvent>,
     pub state: mpsc::Receiver<StateReport>,
     pub asks: mpsc::Receiver<ToNode>,
-    pub signals: super::start::Signals,
+    pub signals: Signals,
 }
 
 /// The one owner of this controller's state.

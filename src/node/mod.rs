@@ -15,6 +15,7 @@ mod engine;
 mod gaps;
 mod pings;
 mod replies;
+mod signals;
 mod start;
 mod supervisor;
 mod two_acted;

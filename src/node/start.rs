@@ -6,7 +6,6 @@
 
 use anyhow::Context;
 use std::collections::VecDeque;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -29,6 +28,7 @@ use super::clock::Clocks;
 use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::gaps::Gaps;
 use super::pings::Pings;
+use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
 use super::two_acted::TwoActed;
@@ -52,35 +52,6 @@ pub struct Session {
 pub struct Options {
     /// The screen in this process.
     pub session: Option<Session>,
-}
-
-/// The signals that end a controller. SIGHUP does not: it means that a terminal is gone (U3).
-#[derive(Debug)]
-pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    fn listen() -> std::io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for SIGTERM or SIGINT.
-    pub async fn stop(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => tracing::info!("a terminal hung up; the controller goes on"),
-            }
-        }
-    }
 }
 
 /// Runs the controller `me` of `config` until it is stopped. Blocks. Returns why it stopped.
