@@ -31,6 +31,7 @@ use super::pings::Pings;
 use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
+use super::two_acted::TwoActed;
 
 /// Events of the time before the start that the status shows.
 const OLD_EVENTS: usize = 50;
@@ -176,6 +177,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         awaited: None,
         mode_changes: VecDeque::new(),
         refused: VecDeque::new(),
+        two_acted: TwoActed::default(),
         alarms_told: Vec::new(),
         shown_told: Shown::default(),
         outputs: Vec::new(),
