@@ -6,6 +6,7 @@
 
 use anyhow::Context;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -51,6 +52,8 @@ pub struct Session {
 pub struct Options {
     /// The screen in this process.
     pub session: Option<Session>,
+    /// The demo's relay, through which this member calls the others.
+    pub detour: Option<SocketAddr>,
 }
 
 /// The signals that end a controller. SIGHUP does not: it means that a terminal is gone (U3).
@@ -142,6 +145,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         query_interval: config.negotiation.query_interval,
         reply_timeout: config.negotiation.reply_timeout,
         boot_timeout: config.negotiation.boot_timeout,
+        detour: options.detour,
     };
     let (links, link_events) = crate::link::start(link_settings).await?;
 
