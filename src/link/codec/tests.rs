@@ -134,7 +134,7 @@ fn n11_who_knows_a_number_only_as_a_floor_is_understood() {
     });
     let query = sent.expect("a Secondary asks every interval");
     assert_eq!((query.seen.number, query.proposed), (9, 10));
-    let bytes = encode_message(1, &Message::Query(query.clone()), &roster());
+    let bytes = encode_message(1, &Message::Query(query), &roster());
     assert_eq!(decode(&bytes, &roster()).map(|envelope| envelope.body), Ok(Body::Message(Message::Query(query))));
 }
 
