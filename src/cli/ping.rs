@@ -42,9 +42,8 @@ fn ping(client: &mut Client, args: &PingArgs, interrupt: &Interrupt, out: &mut d
     client.send(&Request::Ping { peer: args.peer.clone(), count: args.count, interval_ms })?;
     let mut pongs: Vec<Pong> = Vec::new();
     let mut patience = ANSWER;
-    loop {
-        // Ctrl-C ends it as `ping` does: with the sum of what was sent until then.
-        let Some(reply) = interrupt.next(client, patience + args.interval)? else { break };
+    // Ctrl-C ends it as `ping` does: with the sum of what was sent until then.
+    while let Some(reply) = interrupt.next(client, patience + args.interval)? {
         match reply {
             Reply::Pong(pong) => {
                 if !args.json {

@@ -47,8 +47,23 @@ pub struct Around {
     pub recent_changes: u32,
     /// Records that the journal could not keep since start.
     pub journal_lost: u64,
+    /// The journal cannot be written now: its records wait in memory.
+    pub journal_failing: bool,
+    /// Two that acted, once that is over and while it is told.
+    pub two_acted: Option<TwoThatActed>,
     /// What the link refused in the last minutes, with the address it came from where known.
     pub refused_lately: Vec<(RefusedKind, Option<String>)>,
+}
+
+/// Two members that acted at once, now over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwoThatActed {
+    /// The one that gave way.
+    pub stopped: String,
+    /// The one that goes on.
+    pub goes_on: String,
+    /// For how long both acted at most.
+    pub at_most: Duration,
 }
 
 /// Who gives way when two are Primary (N12).
@@ -72,6 +87,8 @@ pub enum Alarm {
         /// Who gives way.
         yields: Yields,
     },
+    /// N12: two acted at once; it is over, and what they did has to be looked at.
+    TwoActed(TwoThatActed),
     /// S10: nobody is known to act.
     NobodyActs {
         /// This member.
@@ -155,6 +172,8 @@ pub enum Alarm {
         /// How often within [`FLAPPING_WITHIN`].
         changes: u32,
     },
+    /// The journal cannot be written now.
+    JournalFailing,
     /// The journal could not keep everything.
     JournalLosing {
         /// How many records are missing since start.
@@ -207,7 +226,8 @@ impl Alarm {
     pub fn class(&self) -> AlarmClass {
         match self {
             Alarm::TwoPrimaries { .. } | Alarm::NobodyActs { .. } | Alarm::StateNotDurable { .. } => AlarmClass::Alarm,
-            Alarm::Forced { .. }
+            Alarm::TwoActed(_)
+            | Alarm::Forced { .. }
             | Alarm::ProtectionMissing { .. }
             | Alarm::PeerGone { .. }
             | Alarm::LinkDown { .. }
@@ -219,6 +239,7 @@ impl Alarm {
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. } => AlarmClass::Warning,
@@ -231,6 +252,7 @@ impl Alarm {
         match self {
             Alarm::TakeoverNotReady { .. } | Alarm::HistoryUnknown | Alarm::LinkDown { .. } => Told::AfterBootTimeout,
             Alarm::TwoPrimaries { .. }
+            | Alarm::TwoActed(_)
             | Alarm::NobodyActs { .. }
             | Alarm::StateNotDurable { .. }
             | Alarm::Forced { .. }
@@ -242,6 +264,7 @@ impl Alarm {
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. }
@@ -255,6 +278,7 @@ impl Alarm {
     pub fn kind(&self) -> &'static str {
         match self {
             Alarm::TwoPrimaries { .. } => TWO_PRIMARIES,
+            Alarm::TwoActed(_) => "two_acted",
             Alarm::NobodyActs { .. } => NOBODY_ACTS,
             Alarm::StateNotDurable { .. } => "state_not_durable",
             Alarm::Forced { .. } => "forced",
@@ -272,6 +296,7 @@ impl Alarm {
             Alarm::SteppedDown { .. } => "stepped_down",
             Alarm::Unhealthy { .. } => "unhealthy",
             Alarm::Flapping { .. } => FLAPPING,
+            Alarm::JournalFailing => "journal_failing",
             Alarm::JournalLosing { .. } => "journal_losing",
             Alarm::WrongKey { .. } => "wrong_key",
             Alarm::SecondInstance { .. } => "second_instance",
@@ -292,6 +317,7 @@ impl Alarm {
             | Alarm::Unhealthy { member: about, .. } => format!("{kind}:{about}"),
             Alarm::PathDown { peer, address, .. } => format!("{kind}:{peer}:{address}"),
             Alarm::NobodyActs { .. }
+            | Alarm::TwoActed(_)
             | Alarm::StateNotDurable { .. }
             | Alarm::Forced { .. }
             | Alarm::ProtectionMissing { .. }
@@ -300,6 +326,7 @@ impl Alarm {
             | Alarm::TakeoverNotReady { .. }
             | Alarm::SteppedDown { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. }

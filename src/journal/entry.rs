@@ -276,6 +276,7 @@ fn of_rule(rule: &Rule) -> Severity {
         | Rule::YieldedTo { .. }
         | Rule::YieldedByRelay { .. }
         | Rule::LostMajority { .. }
+        | Rule::Overtaken { .. }
         | Rule::Stalled { .. }
         | Rule::AbandonedForPrimary { .. }
         | Rule::AbandonedForChange { .. } => Severity::Warning,

@@ -28,7 +28,7 @@ impl Negotiator {
                     self.voted = vote;
                     self.voted_version = self.disk.want();
                 }
-                self.promise = Some(Promise { to: asker, until: self.now + self.promise_length() });
+                self.promise = Some(Promise { to: asker, until: self.now + self.promise_length(asker) });
                 let written = self.disk.holds(self.voted_version);
                 if !written && !self.disk.failed {
                     self.peers[asker.index()].pending_query = Some(query);

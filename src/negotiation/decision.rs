@@ -110,6 +110,16 @@ pub enum Rule {
         /// Members it takes.
         needed: u8,
     },
+    /// N11: as Primary, this member heard of a higher term than its own, of nobody that is Primary now. It asks for a new term, because
+    /// whoever compares terms refuses its old one (S5).
+    Overtaken {
+        /// Whose it is.
+        peer: Name,
+        /// The term.
+        term: Term,
+        /// This member's.
+        mine: Term,
+    },
     /// S9: this controller was itself stalled.
     Stalled {
         /// For how long.
@@ -203,7 +213,7 @@ impl Rule {
             Rule::YieldedTo { .. } | Rule::YieldedByRelay { .. } => "N12",
             Rule::LostMajority { .. } => "S1",
             Rule::Stalled { .. } => "S9",
-            Rule::AbandonedForPrimary { .. } | Rule::AbandonedForChange { .. } => "N11",
+            Rule::Overtaken { .. } | Rule::AbandonedForPrimary { .. } | Rule::AbandonedForChange { .. } => "N11",
             Rule::AbandonedForDisk => "N20",
         }
     }
@@ -226,6 +236,7 @@ impl Rule {
             Rule::SteppedDown { .. } => "stepped_down",
             Rule::Stopping { .. } => "stopping",
             Rule::LostMajority { .. } => "lost_majority",
+            Rule::Overtaken { .. } => "overtaken",
             Rule::Stalled { .. } => "stalled",
             Rule::AbandonedForPrimary { .. } => "abandoned_for_primary",
             Rule::AbandonedForChange { .. } => "abandoned_for_change",
@@ -252,6 +263,7 @@ impl Rule {
             | Rule::YieldedByRelay { .. }
             | Rule::HandedOver { cause: HandOverCause::Health, .. }
             | Rule::LostMajority { .. }
+            | Rule::Overtaken { .. }
             | Rule::Stalled { .. }
             | Rule::AbandonedForPrimary { .. }
             | Rule::AbandonedForChange { .. }
@@ -293,6 +305,9 @@ impl Rule {
             Rule::Stopping { to: None } => "this controller stops".to_owned(),
             Rule::LostMajority { reachable, needed } => {
                 format!("only {reachable} of the {needed} members that it takes agree")
+            }
+            Rule::Overtaken { peer, term, mine } => {
+                format!("it heard of {peer}'s term {term}, which goes before its own {mine}, and asks for a new one")
             }
             Rule::Stalled { stalled_for } => {
                 format!("this controller was itself stalled for {}, so it asks again first", seconds(*stalled_for))
@@ -353,6 +368,10 @@ impl Rule {
             Rule::LostMajority { needed, .. } => {
                 vec![format!("grants from enough members to make {needed}, this one included, within the lease")]
             }
+            Rule::Overtaken { peer, .. } => vec![
+                format!("{peer} not having been Primary while the two could not hear each other"),
+                "a protection in takeover.protection: only one would have become Primary".to_owned(),
+            ],
             Rule::Stalled { .. } => vec![
                 "this process being scheduled: look at the machine's load, swap, and a paused virtual machine"
                     .to_owned(),

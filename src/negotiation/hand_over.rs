@@ -157,7 +157,7 @@ impl Negotiator {
             self.voted = Term { number: term.number + 1, owner: to };
             self.voted_version = self.disk.want();
         }
-        self.promise = Some(Promise { to, until: self.now + self.promise_length() });
+        self.promise = Some(Promise { to, until: self.now + self.promise_length(to) });
         self.release = Some(Release { term, to, version: self.voted_version });
     }
 
@@ -170,7 +170,7 @@ impl Negotiator {
             let Release { term, to, .. } = *release;
             self.release = None;
             // The successor counts its time from now on, and so must the promise (N16).
-            self.promise = Some(Promise { to, until: self.now + self.promise_length() });
+            self.promise = Some(Promise { to, until: self.now + self.promise_length(to) });
             self.send_to_all(&Message::Released(ReleasedMessage { term, to }), out);
         }
         if self.stopping.is_some() && !self.stopped {

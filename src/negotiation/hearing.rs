@@ -172,7 +172,7 @@ impl Negotiator {
         self.hear_primary(peer, beacon.term, out);
         let free = self.promise.is_none_or(|promise| promise.to == peer || self.now >= promise.until);
         if self.uses_lease() && free && good_term && matches!(self.state, State::Secondary) {
-            self.promise = Some(Promise { to: peer, until: self.now + self.promise_length() });
+            self.promise = Some(Promise { to: peer, until: self.now + self.promise_length(peer) });
             let grant = Grant { sent_at: beacon.sent_at, term: beacon.term };
             if self.seen_is_durable() {
                 self.send(peer, Message::Grant(grant), out);

@@ -48,6 +48,9 @@ use takeover::How;
 use term::Term;
 use time::Instant;
 
+/// Lateness below this is a timer's grain, whatever the settings.
+const SHORTEST_STALL: Duration = Duration::from_millis(5);
+
 /// Where a member is between Secondary and Primary.
 #[derive(Debug, Clone)]
 enum State {
@@ -222,9 +225,12 @@ impl Negotiator {
         }
     }
 
-    /// How long a promise stands: the timeout, which is also the lease of `majority` (N16).
-    fn promise_length(&self) -> Duration {
-        self.timeout
+    /// How long a promise to a member stands: the timeout, which is also the lease of `majority` (N16). Not the one that
+    /// binds us, which a third member may have shortened without that one knowing, but the longest that it can count by.
+    fn promise_length(&self, to: MemberId) -> Duration {
+        let theirs = self.peers[to.index()].agreement.as_ref().map(|agreement| agreement.reply_timeout);
+        let ours = self.settings.reply_timeout;
+        theirs.filter(|time| !time.is_zero()).map_or(ours, |theirs| theirs.min(ours))
     }
 
     /// Whether a Primary holds a lease that its peers grant.
@@ -237,9 +243,10 @@ impl Negotiator {
         self.timeout - self.timeout / 10
     }
 
-    /// The longest stall that others still excuse (rule 13): half of the shortest of timeout and lease.
+    /// The longest stall that others still excuse (rule 13): half of the shortest of timeout and lease; less where the
+    /// interval is longer than that, because others have already waited for the whole interval when it begins to count.
     fn stall_bound(&self) -> Duration {
-        self.timeout / 2
+        (self.timeout / 2).min(self.timeout.saturating_sub(self.binding_interval())).max(SHORTEST_STALL)
     }
 
     fn decision(&self, rule: Rule, mode: Mode, term: Term) -> Decision {

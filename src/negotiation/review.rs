@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::decision::Rule;
 use super::event::Event;
 use super::exchange::Output;
+use super::member::Name;
 use super::settings::Protection;
 use super::takeover::{Assume, How, NEVER};
 use super::time::Instant;
@@ -51,6 +52,7 @@ impl Negotiator {
         self.end_what_is_over(out);
         let newly_gone = self.say_who_is_gone(out);
         self.check_lease(out);
+        self.check_term(out);
         if self.now >= self.next_interval {
             self.interval(out);
         } else if newly_gone && self.settings.members.len() > 2 {
@@ -146,6 +148,27 @@ impl Negotiator {
     pub(super) fn live_grants(&self) -> usize {
         let live = |granted: Instant| self.now < granted + self.grant_length();
         self.settings.others().filter(|peer| self.peers[peer.index()].granted.is_some_and(live)).count()
+    }
+
+    /// A Primary whose term is not the highest heard of takes a new one by the normal road: it comes first there, and
+    /// nobody who compares terms would accept the old one (N11, S5).
+    fn check_term(&mut self, out: &mut Vec<Output>) {
+        let State::Primary { term: mine, how } = self.state else { return };
+        if self.seen <= mine {
+            return;
+        }
+        // A floor has no owner, and may hide a lower term that was acted in.
+        let owner = self.seen.owner;
+        let peer = if self.knows(owner) { self.settings.name(owner) } else { Name::new("another member") };
+        let why = self.reason.rule.clone();
+        let rule = Rule::Overtaken { peer, term: self.seen, mine };
+        self.claim = true;
+        self.change_mode(State::Secondary, rule, mine, out);
+        match how {
+            How::ByRule => {}
+            // What an operator forced stays forced.
+            How::Forced => self.begin(why, How::Forced, out),
+        }
     }
 
     /// Live grants from members that have given them for longer than a promise lasts. One that restarted may have

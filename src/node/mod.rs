@@ -15,7 +15,9 @@ mod engine;
 mod gaps;
 mod pings;
 mod replies;
+mod signals;
 mod start;
 mod supervisor;
+mod two_acted;
 
 pub use start::{Options, Session, run};

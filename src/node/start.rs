@@ -7,7 +7,6 @@
 use anyhow::Context;
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -30,8 +29,10 @@ use super::clock::Clocks;
 use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::gaps::Gaps;
 use super::pings::Pings;
+use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
+use super::two_acted::TwoActed;
 
 /// Events of the time before the start that the status shows.
 const OLD_EVENTS: usize = 50;
@@ -56,32 +57,18 @@ pub struct Options {
     pub detour: Option<SocketAddr>,
 }
 
-/// The signals that end a controller. SIGHUP does not: it means that a terminal is gone (U3).
-#[derive(Debug)]
-pub struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    hangup: Signal,
-}
+/// How much earlier than ordinary programs a controller is scheduled; the unit file's `Nice=` says the same.
+const NICE: i32 = -10;
 
-impl Signals {
-    fn listen() -> std::io::Result<Signals> {
-        Ok(Signals {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// Waits for SIGTERM or SIGINT.
-    pub async fn stop(&mut self) {
-        loop {
-            tokio::select! {
-                _ = self.terminate.recv() => return,
-                _ = self.interrupt.recv() => return,
-                _ = self.hangup.recv() => tracing::info!("a terminal hung up; the controller goes on"),
-            }
-        }
+/// Asks to be scheduled before ordinary programs, as `Nice=` in the unit file does: a controller that waits behind a busy
+/// machine's other work looks silent to its peers. Without the privilege it stays as it is; its own lateness is noticed
+/// either way (S9).
+fn ask_for_priority() {
+    let now = rustix::process::getpriority_process(None).unwrap_or(0);
+    if now > NICE
+        && let Err(error) = rustix::process::setpriority_process(None, NICE)
+    {
+        tracing::debug!(%error, "scheduled like every other program");
     }
 }
 
@@ -92,6 +79,7 @@ impl Signals {
 /// What kept it from starting: the state is locked or unreadable, an address or the socket cannot be had, there is no
 /// key; each with what to do.
 pub fn run(config: &Config, me: MemberId, options: Options) -> anyhow::Result<String> {
+    ask_for_priority();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -193,6 +181,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         awaited: None,
         mode_changes: VecDeque::new(),
         refused: VecDeque::new(),
+        two_acted: TwoActed::default(),
         alarms_told: Vec::new(),
         shown_told: Shown::default(),
         outputs: Vec::new(),

@@ -75,6 +75,17 @@ pub enum Broken {
     /// Members that hear each other are Primary at once, and the time to end it is over (N12).
     #[error("members {0:?} are all still Primary")]
     StillSeveral(Vec<MemberId>),
+    /// All hear each other, and who acts does so in a term below one that another acted in: outsiders that have seen
+    /// that one refuse it (S5).
+    #[error("member {} acts in term {now}, and {highest} was acted in", .member.0)]
+    TermOvertaken {
+        /// Who.
+        member: MemberId,
+        /// Its term.
+        now: Term,
+        /// The highest that any member acted in and some running member knows of.
+        highest: Term,
+    },
     /// A member that was told to stop is still there (N18).
     #[error("member {} was told to stop and did not", .0.0)]
     DidNotStop(MemberId),

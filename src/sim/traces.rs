@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::fault::{Crash, Fault, Order, Step, Way};
 use super::walk::recover;
-use super::world::World;
+use super::world::{Group, World};
 use crate::negotiation::decision::Rule;
 use crate::negotiation::member::MemberId;
 use crate::negotiation::message::Mode;

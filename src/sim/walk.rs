@@ -26,16 +26,15 @@ pub struct Done {
     pub events: u64,
 }
 
-/// How long after the last fault a Primary must exist again, in a group without a hold whose members run and hear each
-/// other again (S10).
+/// How long a Primary may be missing in a group without a hold whose members run and hear each other again (S10).
 ///
-/// The longest road: the link comes back within a second, or a member started last waits for one that never comes
-/// (`boot_timeout`, or `connect_grace`). Then, one after the other in the worst case: a silence (T), a promise given at
-/// its end (T), the settling of a member that was just started, or a hand-over that goes wrong (T each), an operator's
-/// pending command (T and 2 s, twice when forced); with an interval before each next question.
+/// The longest road: a member that was started last waits for one that never comes (`boot_timeout`, or
+/// `connect_grace`), within which links come back and disks are tried again. Then a silence (T), and a promise that was
+/// given at its end, a settling or an operator's pending command (T and less), with an interval before each next
+/// question. Walks stay well below it.
 pub fn recovery_bound(group: &Group) -> Duration {
     let boot = group.boot_timeout.max(group.connect_grace);
-    boot + 4 * group.reply_timeout + 4 * group.query_interval + Duration::from_secs(3)
+    boot + 2 * group.reply_timeout + 2 * group.query_interval
 }
 
 /// Invents a schedule of faults for a group of `members`.
@@ -193,7 +192,10 @@ fn settled(world: &World) -> Result<(), Broken> {
     }
     let primaries: Vec<MemberId> = world.primaries().collect();
     match primaries.len() {
-        1 => Ok(()),
+        1 => match world.overtaken(primaries[0]) {
+            Some((now, highest)) => Err(Broken::TermOvertaken { member: primaries[0], now, highest }),
+            None => Ok(()),
+        },
         0 if may_act(world) => {
             let running: Vec<MemberId> = world.running().collect();
             Err(Broken::NobodyActs { what: format!("members {running:?} run and hear each other") })

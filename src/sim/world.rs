@@ -66,6 +66,8 @@ pub struct World {
     out: Vec<Output>,
     events: u64,
     seed: u64,
+    /// Where a member's differ from the group's.
+    own_settings: Vec<Option<Settings>>,
     decisions: Vec<(MemberId, Decision)>,
     outcomes: Vec<(MemberId, CommandOutcome)>,
 }
@@ -84,6 +86,7 @@ impl World {
         World {
             processes: (0..count).map(|_| Process::new(&mut rng)).collect(),
             checks: Checks::new(&group),
+            own_settings: vec![None; group.members.len()],
             group,
             now: 0,
             queue: Queue::new(),
@@ -97,6 +100,11 @@ impl World {
             decisions: Vec::new(),
             outcomes: Vec::new(),
         }
+    }
+
+    /// Gives a member settings of its own from its next start on, to see what a difference does (N19).
+    pub fn set(&mut self, member: MemberId, settings: Settings) {
+        self.own_settings[member.index()] = Some(settings);
     }
 
     /// Keeps the last events as text from now on, and every decision.
@@ -155,6 +163,13 @@ impl World {
     pub fn members(&self) -> impl Iterator<Item = MemberId> + Clone + use<> {
         // A group has at most five.
         (0..self.processes.len() as u8).map(MemberId)
+    }
+
+    /// The term of `primary` and a higher one that a running member acted in, if there is one.
+    pub(super) fn overtaken(&self, primary: MemberId) -> Option<(Term, Term)> {
+        let highest = self.running().map(|member| self.processes[member.index()].own).max()?;
+        let now = self.processes[primary.index()].own;
+        (highest > now).then_some((now, highest))
     }
 
     /// Whether this member was told to stop and has not ended.
@@ -382,7 +397,8 @@ impl World {
         if process.alive() {
             return;
         }
-        let settings = Settings { me: MemberId(member as u8), ..self.group.clone() };
+        let settings = self.own_settings[member].as_ref().unwrap_or(&self.group).clone();
+        let settings = Settings { me: MemberId(member as u8), ..settings };
         let negotiator = Negotiator::new(settings, process.clock.shows(now), process.disk.kept.clone());
         // A group that cannot work is the caller's mistake, and every member stays off.
         let Ok(negotiator) = negotiator else { return };

@@ -26,6 +26,9 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
             unheard: unheard.map(|peer| peer.name.to_string()).collect(),
         });
     }
+    if let Some(two) = &around.two_acted {
+        found.push(Alarm::TwoActed(two.clone()));
+    }
     if !view.durable {
         found.push(Alarm::StateNotDurable { mode: view.mode });
     }
@@ -124,6 +127,9 @@ fn lesser(view: &View, found: &mut Vec<Alarm>) {
 fn surroundings(around: &Around, found: &mut Vec<Alarm>) {
     if around.recent_changes >= FLAPPING_CHANGES {
         found.push(Alarm::Flapping { changes: around.recent_changes });
+    }
+    if around.journal_failing {
+        found.push(Alarm::JournalFailing);
     }
     if around.journal_lost > 0 {
         found.push(Alarm::JournalLosing { lost: around.journal_lost });

@@ -3,6 +3,8 @@
 use crate::negotiation::message::Mode;
 use crate::negotiation::view::Gone;
 
+use crate::control::words::lasting;
+
 use super::{Alarm, FLAPPING_WITHIN, MayAct, Yields};
 
 /// The words of an alarm.
@@ -41,6 +43,18 @@ impl Alarm {
                     &[
                         format!("{stops} must say SECONDARY in a moment. If it does not: stop {stops}."),
                         "Tell whoever owns the plant: both acted for a while.".to_owned(),
+                    ],
+                    &format!("stop or restart {goes_on}: it is the one that goes on."),
+                )
+            }
+            Alarm::TwoActed(two) => {
+                let (stopped, goes_on) = (&two.stopped, &two.goes_on);
+                words(
+                    format!("{stopped} and {goes_on} both acted, for at most {}", lasting(two.at_most)),
+                    "Tell whoever owns the plant: for a while both acted on it.".to_owned(),
+                    &[
+                        format!("It is over: {goes_on} acts, {stopped} gave way by itself."),
+                        "Mend what parted the two; only takeover.protection prevents it.".to_owned(),
                     ],
                     &format!("stop or restart {goes_on}: it is the one that goes on."),
                 )
@@ -142,6 +156,12 @@ impl Alarm {
                 "Read why: tandem explain. Is a link or a machine coming and going?".to_owned(),
                 &["Hold the group while you look: tandem hold.".to_owned()],
                 "go on switching by hand: each change interrupts the plant.",
+            ),
+            Alarm::JournalFailing => words(
+                "the journal cannot be written: its records wait in memory".to_owned(),
+                "Look at the disk of the state directory: is it full, or failing?".to_owned(),
+                &["The controller goes on, and writes what waits when it can.".to_owned()],
+                "restart the controller first: what waits would be lost.",
             ),
             Alarm::JournalLosing { lost } => words(
                 format!("the journal could not keep {lost} records"),

@@ -67,3 +67,46 @@ fn trace_a_release_that_came_after_its_promise() {
     assert!(!both, "released {beta_took}\n{}", scene.world.trace());
     scene.recovers();
 }
+
+/// Read beside the rules: gamma's shorter timeout bound beta, and with it the length of beta's promise to alpha, which
+/// did not know gamma and counted its lease by the longer one: beta and gamma acted before that was over (N16, N19, S1).
+#[test]
+fn trace_a_promise_that_a_third_members_settings_shortened() {
+    let mut scene = Scene::off(3, &[Protection::Majority], 4);
+    let group = World::group(3, &[Protection::Majority]);
+    let short = Duration::from_millis(600);
+    scene.world.set(GAMMA, Group { reply_timeout: short, query_interval: short / 4, ..group });
+    scene.apply(Fault::Cut(ALPHA, GAMMA, Way::Both));
+    scene.apply(Fault::Start(ALPHA)).apply(Fault::Start(BETA));
+    scene.run(20_000);
+    scene.apply(Fault::Start(GAMMA));
+    scene.run(5_000);
+    scene.primary_is(&[ALPHA]);
+    scene.apply(Fault::Cut(ALPHA, BETA, Way::Both));
+    scene.never_two(8_000);
+    scene.primary_is(&[BETA]);
+}
+
+/// Walk 73 of an unprotected pair: both acted during a cut, beta, in the higher term, crashed before the link came back,
+/// and alpha went on in the lower one, which whoever had seen beta's refuses (N11, S5, S10).
+#[test]
+fn trace_a_primary_whose_term_was_overtaken_by_one_that_is_gone() {
+    let mut scene = Scene::pair();
+    scene.apply(Fault::Cut(ALPHA, BETA, Way::Both));
+    scene.run(8_000);
+    scene.primary_is(&[ALPHA, BETA]);
+    scene.apply(Fault::Crash(BETA, Crash::Process)).apply(Fault::Heal(ALPHA, BETA)).apply(Fault::Start(BETA));
+    scene.never_two(8_000);
+    scene.primary_is(&[ALPHA]);
+    assert_eq!(scene.term(ALPHA), 3, "above beta's\n{}", scene.world.trace());
+    assert!(scene.decided(ALPHA, |rule| matches!(rule, Rule::Overtaken { .. })), "{}", scene.world.trace());
+}
+
+/// Walk 501127 of five under majority: the floor that a voter told had no owner and hid a lower term that was acted in;
+/// the forced Primary, in one below both, went on in it (N11).
+#[test]
+fn trace_a_floor_without_an_owner_that_hid_a_term() {
+    let group = World::group(5, &[Protection::Majority]);
+    let walked = super::super::walk::walk(&group, 501_127);
+    assert!(walked.is_ok(), "{walked:?}");
+}

@@ -1,0 +1,124 @@
+//! Two controllers booted together, again and again, in either order and a little apart: always exactly one Primary,
+//! and the lower address when both were Secondary.
+
+#[path = "support/group.rs"]
+mod group;
+#[path = "support/mod.rs"]
+mod support;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use group::{Group, NAMES, PATIENCE};
+use tandem::control::status::{Mode, Status};
+use tandem::journal::Entry;
+use tandem::negotiation::decision::Rule;
+use tandem::negotiation::message::Mode as Role;
+
+/// Boots, and pairs that boot at the same time.
+const BOOTS: u32 = 50;
+const AT_ONCE: usize = 4;
+
+/// Short waits at boot, so that some offsets lie within them and some beyond.
+const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"1s\"\nboot_timeout = \"1s\"\n\
+                     connect_grace = \"600ms\"\n";
+
+/// What a pair was booted with.
+#[derive(Debug, Clone, Copy)]
+struct Boot {
+    first: usize,
+    offset: Duration,
+}
+
+/// The number's boot of a run with `seed` (splitmix64): half of them within every wait, half up to twice beyond.
+fn boot(seed: u64, number: u32) -> Boot {
+    let mut mixed = seed.wrapping_add(u64::from(number + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^= mixed >> 31;
+    let longest = if number.is_multiple_of(2) { 100 } else { 1300 };
+    Boot { first: usize::from(mixed & 1 == 1), offset: Duration::from_millis((mixed >> 1) % longest) }
+}
+
+/// Whether a member of this pair was ever Primary because it had heard nobody, by its journal.
+fn took_it_alone(pair: &Group) -> bool {
+    let alone = |entry: &Entry| {
+        matches!(entry, Entry::Decision(decision)
+            if decision.mode == Role::Primary && matches!(decision.rule, Rule::NeverHeard { .. }))
+    };
+    (0..2).any(|member| pair.journal(member).iter().any(|record| alone(&record.entry)))
+}
+
+/// Boots a pair once; says whether both were Secondary when they met.
+fn boot_once(boot: Boot) -> bool {
+    let mut pair = Group::new(2, QUICK);
+    let started = Instant::now();
+    pair.start(boot.first);
+    // The offset is what is tested; nothing relies on its being exact.
+    std::thread::sleep(boot.offset.saturating_sub(started.elapsed()));
+    pair.start(1 - boot.first);
+    let primary = pair.settle();
+    // Settled is more than a moment: the Secondary asks on and is told to stay so.
+    let asked = |status: &Status| status.peers[0].replies.first().map_or(0, |reply| reply.query);
+    let before = asked(&pair.status(1 - primary));
+    pair.wait(1 - primary, "three more queries", |status| asked(status) >= before + 3);
+    let modes = [0, 1].map(|member| pair.status(member).mode);
+    let mut expected = [Mode::Secondary; 2];
+    expected[primary] = Mode::Primary;
+    assert_eq!(modes, expected, "{boot:?}");
+    let met_as_secondaries = !took_it_alone(&pair);
+    if met_as_secondaries {
+        assert_eq!(primary, 0, "{boot:?}: both were Secondary, the lower address is Primary");
+        assert_eq!(pair.status(0).term, 1, "{boot:?}");
+    }
+    met_as_secondaries
+}
+
+#[test]
+fn n3_n6_fifty_boots_in_any_order_and_offset_give_one_primary_each() {
+    let clock = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970");
+    let seed = match std::env::var("TANDEM_SEED") {
+        Ok(seed) => seed.parse().expect("TANDEM_SEED is a number"),
+        Err(_) => clock.as_secs(),
+    };
+    println!("repeat with TANDEM_SEED={seed}");
+    let (next, together) = (AtomicU32::new(0), AtomicU32::new(0));
+    let ended = Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    if number >= BOOTS {
+                        return;
+                    }
+                    let boot = boot(seed, number);
+                    println!("boot {number}: {} first, the other {:?} later", NAMES[boot.first], boot.offset);
+                    if boot_once(boot) {
+                        together.fetch_add(1, Ordering::Relaxed);
+                    }
+                    ended.lock().expect("no panic while it was held").push(number);
+                }
+            });
+        }
+    });
+    assert_eq!(ended.into_inner().expect("no panic while it was held").len(), 50);
+    let together = together.into_inner();
+    println!("{together} of {BOOTS} met while both were Secondary");
+    assert!(together > 0, "at least those within every wait");
+}
+
+#[test]
+fn n6_two_booted_far_apart_within_the_default_waits_meet_as_secondaries() {
+    let mut pair = Group::new(2, "");
+    // The listening side first: it waits 10 s.
+    pair.start(0);
+    pair.client(0);
+    std::thread::sleep(Duration::from_secs(1));
+    pair.start(1);
+    assert_eq!(pair.settle(), 0);
+    assert!(!took_it_alone(&pair));
+    let (beta, _) = pair.watch(1).until(PATIENCE, "beta knows", |status| status.peers[0].mode == Some(Mode::Primary));
+    assert_eq!((beta.mode, beta.term), (Mode::Secondary, 1));
+}
