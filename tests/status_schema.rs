@@ -57,7 +57,13 @@ fn full() -> Status {
         term: 7,
         token: 2_047,
         since_ms: 5,
-        reason: Reason { rule: text("booted"), clause: text("N1"), text: text("a controller boots as Secondary") },
+        reason: Reason {
+            rule: text("booted"),
+            clause: text("N1"),
+            text: text("a controller boots as Secondary"),
+            evidence: vec![text("alpha: no link")],
+            otherwise: vec![text("nothing")],
+        },
         able: able.clone(),
         serving: false,
         transition: Some(Transition { to: Mode::Primary, waiting_for: text("its disk"), since_ms: 1 }),
@@ -137,9 +143,19 @@ fn full() -> Status {
             seen: Some(Seen { by: text("ops"), time: time.clone() }),
         }],
         attached: vec![text("ops")],
-        events: vec![Event { seq: 1, time, kind: text("note"), text: text("started") }],
+        events: vec![Event { seq: 1, time: time.clone(), kind: text("note"), text: text("started") }],
         judgement: Judgement::OneActs,
         plan: Some(plan(Action::TakeOver)),
+        plan_elsewhere: Some(PlanElsewhere { node: text("alpha"), number: 12, title: text("alpha steps down") }),
+        two_acted: Some(TwoActed {
+            other: text("alpha"),
+            stops: Acted { name: text("alpha"), term: 7, since: None },
+            goes_on: Acted { name: text("beta"), term: 8, since: Some(time.clone()) },
+            since: time.clone(),
+            at_most_ms: 9,
+            over_for_ms: Some(1),
+            steps: vec![Step { time: time.clone(), text: text("beta took over") }],
+        }),
         observe_only: false,
         query_interval_ms: 1_000,
         reply_timeout_ms: 3_000,
@@ -162,6 +178,9 @@ fn bare() -> Status {
     status.attached.clear();
     status.events.clear();
     status.plan = None;
+    status.plan_elsewhere = None;
+    status.two_acted = None;
+    status.reason.evidence.clear();
     status.rejected.clear();
     status.takeover = Takeover { ready: false, expected_ms: None, if_fails: None, acts: None, lines: Vec::new() };
     let peer = &mut status.peers[0];

@@ -14,8 +14,9 @@ use super::exit::Exit;
 use super::moment::{self, lasted, readable};
 use super::plain::plain;
 use super::whereabouts;
+use crate::control::words::facts;
 use crate::journal::{self, Entry, Reader};
-use crate::negotiation::decision::{Decision, PeerEvidence, seconds};
+use crate::negotiation::decision::Decision;
 use crate::negotiation::message::Mode;
 use crate::node::clock::{rfc3339, unix_ms};
 use crate::node::state;
@@ -79,7 +80,10 @@ pub fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<Exit> {
         }
         None => Which::Latest(args.change.unwrap_or(1)),
     };
-    let directory = whereabouts::state_directory(global)?;
+    let directory = match whereabouts::state_directory_or_say(global) {
+        Ok(directory) => directory,
+        Err(exit) => return Ok(exit),
+    };
     let mut reader = journal::read(&directory)?;
     let changes = changes(&mut reader);
     if let Some(error) = reader.failure() {
@@ -214,37 +218,6 @@ fn print(change: &Change, standing: Standing, now_unix_ms: u64, out: &mut impl W
         writeln!(out, "  {}", plain(&line))?;
     }
     Ok(())
-}
-
-/// What was known of a peer, a line each.
-fn facts(peer: &PeerEvidence) -> Vec<String> {
-    let mut facts = Vec::new();
-    let link = if peer.link_up { "link up" } else { "no link" };
-    facts.push(match (peer.heard, peer.mode) {
-        (None, _) => format!("{link}, never heard since this member started"),
-        (Some(ago), None) => format!("{link}, last heard {} before", seconds(ago)),
-        (Some(ago), Some((mode, term))) => {
-            format!("{link}, last heard {} before, as {}, term {term}", seconds(ago), mode.word())
-        }
-    });
-    if let Some(answer) = peer.answer {
-        let said = if answer.be_primary { "be Primary" } else { "stay Secondary" };
-        let asked = seconds(answer.asked);
-        facts.push(format!("its last answer: {said}, to the question of {asked} before, for term {}", answer.proposed));
-    }
-    match (peer.able, peer.score) {
-        (None, None) => {}
-        (None, Some(score)) => facts.push(format!("health {:.2}", f64::from(score))),
-        (Some(able), score) => {
-            let health = score.map_or(String::new(), |score| format!(", health {:.2}", f64::from(score)));
-            facts.push(match (able.level(), able.why()) {
-                (0, Some(why)) => format!("could not be Primary: {why}{health}"),
-                (_, Some(why)) => format!("a lesser candidate: {why}{health}"),
-                (_, None) => format!("fit{health}"),
-            });
-        }
-    }
-    facts
 }
 
 /// What `--json` prints.

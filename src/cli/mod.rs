@@ -11,6 +11,7 @@ pub mod connect;
 mod demo;
 mod events;
 mod explain;
+mod interrupt;
 mod keygen;
 mod moment;
 mod packaging;
@@ -18,6 +19,7 @@ mod ping;
 mod plain;
 mod run;
 mod status;
+pub mod usage;
 mod whereabouts;
 mod with_screen;
 

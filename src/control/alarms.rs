@@ -49,8 +49,21 @@ pub struct Around {
     pub journal_lost: u64,
     /// The journal cannot be written now: its records wait in memory.
     pub journal_failing: bool,
+    /// Two that acted, once that is over and while it is told.
+    pub two_acted: Option<TwoThatActed>,
     /// What the link refused in the last minutes, with the address it came from where known.
     pub refused_lately: Vec<(RefusedKind, Option<String>)>,
+}
+
+/// Two members that acted at once, now over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TwoThatActed {
+    /// The one that gave way.
+    pub stopped: String,
+    /// The one that goes on.
+    pub goes_on: String,
+    /// For how long both acted at most.
+    pub at_most: Duration,
 }
 
 /// Who gives way when two are Primary (N12).
@@ -74,6 +87,8 @@ pub enum Alarm {
         /// Who gives way.
         yields: Yields,
     },
+    /// N12: two acted at once; it is over, and what they did has to be looked at.
+    TwoActed(TwoThatActed),
     /// S10: nobody is known to act.
     NobodyActs {
         /// This member.
@@ -211,7 +226,8 @@ impl Alarm {
     pub fn class(&self) -> AlarmClass {
         match self {
             Alarm::TwoPrimaries { .. } | Alarm::NobodyActs { .. } | Alarm::StateNotDurable { .. } => AlarmClass::Alarm,
-            Alarm::Forced { .. }
+            Alarm::TwoActed(_)
+            | Alarm::Forced { .. }
             | Alarm::ProtectionMissing { .. }
             | Alarm::PeerGone { .. }
             | Alarm::LinkDown { .. }
@@ -236,6 +252,7 @@ impl Alarm {
         match self {
             Alarm::TakeoverNotReady { .. } | Alarm::HistoryUnknown | Alarm::LinkDown { .. } => Told::AfterBootTimeout,
             Alarm::TwoPrimaries { .. }
+            | Alarm::TwoActed(_)
             | Alarm::NobodyActs { .. }
             | Alarm::StateNotDurable { .. }
             | Alarm::Forced { .. }
@@ -261,6 +278,7 @@ impl Alarm {
     pub fn kind(&self) -> &'static str {
         match self {
             Alarm::TwoPrimaries { .. } => TWO_PRIMARIES,
+            Alarm::TwoActed(_) => "two_acted",
             Alarm::NobodyActs { .. } => NOBODY_ACTS,
             Alarm::StateNotDurable { .. } => "state_not_durable",
             Alarm::Forced { .. } => "forced",
@@ -299,6 +317,7 @@ impl Alarm {
             | Alarm::Unhealthy { member: about, .. } => format!("{kind}:{about}"),
             Alarm::PathDown { peer, address, .. } => format!("{kind}:{peer}:{address}"),
             Alarm::NobodyActs { .. }
+            | Alarm::TwoActed(_)
             | Alarm::StateNotDurable { .. }
             | Alarm::Forced { .. }
             | Alarm::ProtectionMissing { .. }

@@ -12,6 +12,7 @@ use crate::negotiation::view::{Gone, PeerView, View};
 use super::alarms::{FLAPPING, NOBODY_ACTS, TWO_PRIMARIES};
 use super::plan::Plan;
 use super::status::{self, Judgement, LinkState, ProtectionState, SCHEMA, Status};
+use super::words;
 
 /// What the node adds to a [`View`] to make a [`Status`]. Every piece is already in the contract's types.
 #[derive(Debug, Clone)]
@@ -40,6 +41,10 @@ pub struct Surroundings {
     pub events: Vec<status::Event>,
     /// The open plan: this desk's, or the one another member shows.
     pub plan: Option<Plan>,
+    /// The plan that another member holds, as it tells.
+    pub plan_elsewhere: Option<status::PlanElsewhere>,
+    /// Two that acted, while that is told.
+    pub two_acted: Option<status::TwoActed>,
     /// `negotiation.query_interval`.
     pub query_interval: Duration,
     /// `negotiation.reply_timeout`.
@@ -130,6 +135,8 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
             rule: view.reason.rule.word().to_owned(),
             clause: view.reason.rule.clause().to_owned(),
             text: view.reason.rule.text(),
+            evidence: words::evidence(&view.reason.evidence),
+            otherwise: view.reason.rule.otherwise(),
         },
         able: able(view.able),
         serving: view.mode == Mode::Primary && view.transition.is_none(),
@@ -166,6 +173,8 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
         events: around.events.clone(),
         judgement: judge(view),
         plan: around.plan.clone(),
+        plan_elsewhere: around.plan_elsewhere.clone(),
+        two_acted: around.two_acted.clone(),
         observe_only: view.observe_only,
         query_interval_ms: ms(around.query_interval),
         reply_timeout_ms: ms(around.reply_timeout),

@@ -131,6 +131,8 @@ pub fn around() -> Surroundings {
         attached: Vec::new(),
         events: Vec::new(),
         plan: None,
+        plan_elsewhere: None,
+        two_acted: None,
         query_interval: Duration::from_secs(1),
         reply_timeout: Duration::from_secs(3),
         loop_gaps: LoopGaps::default(),

@@ -65,6 +65,10 @@ pub struct Status {
     pub judgement: Judgement,
     /// The open plan, of this member or as another shows it.
     pub plan: Option<super::plan::Plan>,
+    /// The plan that another member holds: its steps are on that member's screens.
+    pub plan_elsewhere: Option<PlanElsewhere>,
+    /// Two members both acted: how it came to this. It is told until an hour after it is over.
+    pub two_acted: Option<TwoActed>,
     /// Observe-only (S11).
     pub observe_only: bool,
     /// `negotiation.query_interval`.
@@ -95,6 +99,60 @@ pub struct Reason {
     /// The clause of the requirements.
     pub clause: String,
     /// Its sentence.
+    pub text: String,
+    /// What was known of each peer then, a line each.
+    pub evidence: Vec<String>,
+    /// What would have changed it, a line each.
+    pub otherwise: Vec<String>,
+}
+
+/// A plan that another member holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PlanElsewhere {
+    /// The member that holds it.
+    pub node: String,
+    /// Its number.
+    pub number: u32,
+    /// What it is for.
+    pub title: String,
+}
+
+/// Two members that both acted (N12).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TwoActed {
+    /// The other of the two, as this member sees it.
+    pub other: String,
+    /// The one that gives way: the lower term.
+    pub stops: Acted,
+    /// The one that goes on.
+    pub goes_on: Acted,
+    /// Both acted from then on at the earliest, RFC 3339.
+    pub since: String,
+    /// For how long both acted at most: what the other did while it was not heard is not known.
+    pub at_most_ms: u64,
+    /// For how long it has been over; none: it is not.
+    pub over_for_ms: Option<u64>,
+    /// How it came to this, oldest first.
+    pub steps: Vec<Step>,
+}
+
+/// One of two that both acted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acted {
+    /// Its name.
+    pub name: String,
+    /// Its term.
+    pub term: u64,
+    /// Since when it was Primary, RFC 3339; none: only that member knows.
+    pub since: Option<String>,
+}
+
+/// A step on the way there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Step {
+    /// When, RFC 3339.
+    pub time: String,
+    /// What happened, a sentence without a full stop.
     pub text: String,
 }
 

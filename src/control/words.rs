@@ -4,6 +4,8 @@
 
 use std::time::Duration;
 
+use crate::negotiation::decision::{PeerEvidence, seconds};
+
 use super::status::{Judgement, LinkState, Mode, Peer, ProtectionState, ReplyKind, Status};
 
 /// The shape that tells a state without colour.
@@ -212,6 +214,42 @@ pub fn link_mark(state: LinkState) -> &'static str {
 /// A round trip in milliseconds: "0.21 ms".
 pub fn milliseconds(us: u64) -> String {
     format!("{}.{:02} ms", us / 1_000, us % 1_000 / 10)
+}
+
+/// What was known of a peer when a decision was taken, a line each.
+pub fn facts(peer: &PeerEvidence) -> Vec<String> {
+    let mut facts = Vec::new();
+    let link = if peer.link_up { "link up" } else { "no link" };
+    facts.push(match (peer.heard, peer.mode) {
+        (None, _) => format!("{link}, never heard since this member started"),
+        (Some(ago), None) => format!("{link}, last heard {} before", seconds(ago)),
+        (Some(ago), Some((mode, term))) => {
+            format!("{link}, last heard {} before, as {}, term {term}", seconds(ago), mode.word())
+        }
+    });
+    if let Some(answer) = peer.answer {
+        let said = if answer.be_primary { "be Primary" } else { "stay Secondary" };
+        let asked = seconds(answer.asked);
+        facts.push(format!("its last answer: {said}, to the question of {asked} before, for term {}", answer.proposed));
+    }
+    match (peer.able, peer.score) {
+        (None, None) => {}
+        (None, Some(score)) => facts.push(format!("health {:.2}", f64::from(score))),
+        (Some(able), score) => {
+            let health = score.map_or(String::new(), |score| format!(", health {:.2}", f64::from(score)));
+            facts.push(match (able.level(), able.why()) {
+                (0, Some(why)) => format!("could not be Primary: {why}{health}"),
+                (_, Some(why)) => format!("a lesser candidate: {why}{health}"),
+                (_, None) => format!("fit{health}"),
+            });
+        }
+    }
+    facts
+}
+
+/// The same of all peers, each line with the peer's name.
+pub fn evidence(peers: &[PeerEvidence]) -> Vec<String> {
+    peers.iter().flat_map(|peer| facts(peer).into_iter().map(|fact| format!("{}: {fact}", peer.name))).collect()
 }
 
 #[cfg(test)]

@@ -6,10 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::control::alarms::{Around, FLAPPING_WITHIN, RefusedKind};
-use crate::control::compose::{AroundPeer, Surroundings, compose};
+use crate::control::alarms::{Around, FLAPPING_WITHIN, RefusedKind, TwoThatActed};
+use crate::control::compose::{AroundPeer, Surroundings, compose, judge};
 use crate::control::plans::{Others, PlanElsewhere};
-use crate::control::status::{self, AlarmClass, LinkRole, LinkState, Status};
+use crate::control::status::{self, AlarmClass, Judgement, LinkRole, LinkState, Status};
 use crate::journal::Entry;
 use crate::journal::entry::AlarmChange;
 use crate::link::{PathReport, PathRole, PathState, Rejection, RejectionKind};
@@ -20,8 +20,9 @@ use crate::negotiation::message::Incarnation;
 use crate::negotiation::time::Instant;
 
 use super::clock::{rfc3339, unix_ms};
-use super::engine::{Engine, News};
+use super::engine::{Engine, News, stamp};
 use super::gaps::{micros, millis};
+use super::two_acted::{Both, Found, One};
 
 /// Refused traffic is an alarm for this long after it was last seen.
 const REFUSED_LATELY: Duration = Duration::from_secs(600);
@@ -103,6 +104,7 @@ impl Engine {
         self.attended = true;
         let view = self.negotiator.view(now);
         let others = self.others();
+        self.two_acted.look(stamp(now), if judge(&view) == Judgement::TwoAct { Both::Act } else { Both::DoNot });
         if let Some(why) = self.desk.refresh(&view, &others, now) {
             let by = self.facts.node.clone();
             self.note(Entry::Action { by, what: "plan ended".to_owned(), outcome: why });
@@ -142,6 +144,11 @@ impl Engine {
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
             journal_lost: journal.lost,
             journal_failing: journal.failing.is_some(),
+            two_acted: self.two_acted.found().filter(|found| found.over.is_some()).map(|found| TwoThatActed {
+                stopped: found.stops.name.clone(),
+                goes_on: found.goes_on.name.clone(),
+                at_most: found.at_most(now),
+            }),
             refused_lately: self.refused.iter().map(|refused| (refused.kind, refused.from.clone())).collect(),
         }
     }
@@ -180,6 +187,12 @@ impl Engine {
             attached: self.desk.attached(),
             events: self.events.iter().cloned().collect(),
             plan: self.desk.plan(now),
+            plan_elsewhere: self.others().plan_elsewhere.map(|plan| status::PlanElsewhere {
+                node: plan.node,
+                number: plan.number,
+                title: plan.title,
+            }),
+            two_acted: self.two_acted.found().map(|found| two_acted(found, now)),
             query_interval: self.facts.query_interval,
             reply_timeout: self.facts.reply_timeout,
             loop_gaps: self.gaps.report(now),
@@ -265,6 +278,28 @@ impl Engine {
             detail: rejection.detail,
             count: 1,
         });
+    }
+}
+
+/// The story as the status shows it.
+fn two_acted(found: &Found, now: Instant) -> status::TwoActed {
+    let member = |one: &One| status::Acted {
+        name: one.name.clone(),
+        term: one.term,
+        since: one.since.map(|since| rfc3339(since.unix_ms)),
+    };
+    status::TwoActed {
+        other: found.other.clone(),
+        stops: member(&found.stops),
+        goes_on: member(&found.goes_on),
+        since: rfc3339(found.since.unix_ms),
+        at_most_ms: millis(found.at_most(now)),
+        over_for_ms: found.over.map(|over| millis(now.since(over.at))),
+        steps: found
+            .steps
+            .iter()
+            .map(|step| status::Step { time: rfc3339(step.stamp.unix_ms), text: step.text.clone() })
+            .collect(),
     }
 }
 

@@ -23,13 +23,14 @@ use crate::negotiation::message::{Message, Mode, Order};
 use crate::negotiation::time::Instant;
 
 use super::around::Facts;
-use super::clock::{Clocks, rfc3339};
+use super::clock::{Clocks, rfc3339, unix_ms};
 use super::gaps::{Gaps, LATE_FROM};
 use super::pings::Pings;
 use super::replies::Replies;
 use super::signals::Signals;
 use super::state::{StateReport, StateWriter};
 use super::supervisor::Supervisor;
+use super::two_acted::{Stamp, TwoActed};
 
 /// Events that the status shows.
 const SHOWN_EVENTS: usize = 100;
@@ -98,6 +99,8 @@ pub struct Engine {
     pub awaited: Option<Awaited>,
     pub mode_changes: VecDeque<Instant>,
     pub refused: VecDeque<super::around::RefusedTraffic>,
+    /// How it came to two that acted, while that is told.
+    pub two_acted: TwoActed,
     /// Alarms that the journal knows as standing: id, class, text.
     pub alarms_told: Vec<status::Alarm>,
     pub shown_told: Shown,
@@ -254,6 +257,7 @@ impl Engine {
             Output::TakingOver(decision) => self.note(Entry::TakingOver(decision)),
             Output::Event(event) => {
                 self.remember_silence(now, &event);
+                self.two_acted.event(stamp(now), &self.facts.node, &event);
                 self.note(Entry::Event(event));
             }
             Output::CommandDone(outcome) => self.command_done(now, outcome),
@@ -269,6 +273,9 @@ impl Engine {
 
     fn mode_changed(&mut self, now: Instant, decision: Decision) {
         self.supervisor.status(&decision.text());
+        let protection = self.negotiator.view(now).protection;
+        let protection: Vec<&str> = protection.iter().map(|one| one.word()).collect();
+        self.two_acted.mode_changed(stamp(now), &self.facts.node, &protection.join(" + "), &decision);
         if decision.rule.is_automatic() {
             self.mode_changes.push_back(now);
         }
@@ -377,6 +384,11 @@ impl Engine {
         });
         self.news = News::Urgent;
     }
+}
+
+/// Now on both clocks.
+pub(super) fn stamp(now: Instant) -> Stamp {
+    Stamp { at: now, unix_ms: unix_ms() }
 }
 
 /// The severity as the status JSON writes it.

@@ -18,5 +18,6 @@ mod replies;
 mod signals;
 mod start;
 mod supervisor;
+mod two_acted;
 
 pub use start::{Options, Session, run};

@@ -6,6 +6,7 @@
 
 use anyhow::Context;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +32,7 @@ use super::pings::Pings;
 use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
+use super::two_acted::TwoActed;
 
 /// Events of the time before the start that the status shows.
 const OLD_EVENTS: usize = 50;
@@ -51,6 +53,8 @@ pub struct Session {
 pub struct Options {
     /// The screen in this process.
     pub session: Option<Session>,
+    /// The demo's relay, through which this member calls the others.
+    pub detour: Option<SocketAddr>,
 }
 
 /// How much earlier than ordinary programs a controller is scheduled; the unit file's `Nice=` says the same.
@@ -129,6 +133,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         query_interval: config.negotiation.query_interval,
         reply_timeout: config.negotiation.reply_timeout,
         boot_timeout: config.negotiation.boot_timeout,
+        detour: options.detour,
     };
     let (links, link_events) = crate::link::start(link_settings).await?;
 
@@ -176,6 +181,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         awaited: None,
         mode_changes: VecDeque::new(),
         refused: VecDeque::new(),
+        two_acted: TwoActed::default(),
         alarms_told: Vec::new(),
         shown_told: Shown::default(),
         outputs: Vec::new(),

@@ -18,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::control::carrier::Carrier;
 use crate::control::request::{Reply, Request};
 
-use super::faults::FaultState;
+use super::faults::{FaultState, News};
 use super::frame::{self, Extent};
 use super::input::{Decoder, Input};
 use super::keys::Fault;
@@ -95,7 +95,7 @@ struct Driver {
     requests: mpsc::Sender<Request>,
     replies: mpsc::Receiver<Reply>,
     orders: Option<mpsc::Sender<(Fault, usize)>>,
-    news: Option<mpsc::Receiver<String>>,
+    news: Option<mpsc::Receiver<News>>,
     state: State,
     decoder: Decoder,
     started: Instant,
@@ -133,7 +133,7 @@ impl Driver {
         let (faults, orders, news) = match options.faults {
             None => (None, None, None),
             Some(panel) => {
-                let state = FaultState { members: panel.members, ..FaultState::default() };
+                let state = FaultState::of(panel.members);
                 (Some(state), Some(panel.orders), Some(panel.news))
             }
         };
@@ -494,7 +494,7 @@ fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
     signal(kind).context("the screen cannot listen for signals")
 }
 
-async fn next(news: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
+async fn next(news: &mut Option<mpsc::Receiver<News>>) -> Option<News> {
     match news {
         Some(news) => news.recv().await,
         None => std::future::pending().await,

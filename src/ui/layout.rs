@@ -18,6 +18,8 @@ use super::state::State;
 const TOP: usize = 3;
 /// Key rows at the bottom.
 const BOTTOM: usize = 2;
+/// The fewest rows of a terminal on which the demo's strip of all members is shown.
+const STRIP_FROM: usize = 12;
 /// More panel lines than any view has: the height of a plain-text copy.
 const COPY_ROWS: u16 = 2000;
 
@@ -41,9 +43,11 @@ pub fn draw(state: &State, now: Duration, wall: &Zoned, buffer: &mut Buffer) -> 
         put(buffer, height - bottom + at, line, state, Style::new());
     }
     let mut end = height.saturating_sub(bottom);
-    if let Some(line) = said(&sight).filter(|_| end > TOP) {
-        end -= 1;
-        put(buffer, end, &line, state, Style::new());
+    for line in above_the_keys(&sight, height) {
+        if end > TOP {
+            end -= 1;
+            put(buffer, end, &line, state, Style::new());
+        }
     }
     let (lines, furthest) = middle(&sight, end.saturating_sub(TOP));
     for (at, line) in lines.iter().take(end.saturating_sub(TOP)).enumerate() {
@@ -86,18 +90,24 @@ fn put(buffer: &mut Buffer, y: usize, line: &Line, state: &State, over: Style) {
     line.draw(buffer, (0, to_cells(y)), width, state.look, over);
 }
 
-/// The line above the keys: a remark, else the demo's hint.
-fn said(sight: &Sight<'_>) -> Option<Line> {
-    if let Some(remark) = &sight.state.remark {
-        return Some(Line::of(" ").then(remark.line.clone()));
-    }
-    let faults = sight.state.faults.as_ref()?;
-    match sight.state.dialog {
-        Dialog::None => {
-            Some(Line::of(" ").word(faults.hint(sight.state.status.as_ref().map(|status| status.mode)), Role::Strong))
+/// The lines above the keys, the lowest first: a remark; in the demo, where there is room, its lesson and the strip of
+/// all members below it. Somebody who reads a plan needs every row for it.
+fn above_the_keys(sight: &Sight<'_>, height: usize) -> Vec<Line> {
+    let state = sight.state;
+    let remark = state.remark.as_ref().map(|remark| Line::of(" ").then(remark.line.clone()));
+    let Some(faults) = &state.faults else { return remark.into_iter().collect() };
+    let status = state.status.as_ref();
+    let hint = || Line::of(" ").word(faults.hint(status), Role::Strong);
+    let mut lines = match state.dialog {
+        Dialog::None if height < STRIP_FROM => return vec![remark.unwrap_or_else(hint)],
+        Dialog::None => vec![hint(), faults.strip(status, sight.width)],
+        Dialog::Actions | Dialog::Faults | Dialog::Asked(_) if height >= STRIP_FROM => {
+            vec![faults.strip(status, sight.width)]
         }
-        Dialog::Actions | Dialog::Faults | Dialog::Asked(_) | Dialog::Plan(_) => None,
-    }
+        Dialog::Actions | Dialog::Faults | Dialog::Asked(_) | Dialog::Plan(_) => Vec::new(),
+    };
+    lines.extend(remark);
+    lines
 }
 
 /// The lines between the fixed rows, and the furthest scroll.

@@ -8,7 +8,7 @@ use crate::control::request::{Hello, Outcome, Reply, Request, Screen};
 use crate::control::status::{AlarmClass, Status};
 
 use super::dialog::{Answer, Dialog, HAND, OpenPlan};
-use super::faults::FaultState;
+use super::faults::{FaultState, News};
 use super::input::{Input, Key};
 use super::keys::{Command, Fault, View, command_for};
 use super::line::{Line, Look};
@@ -236,8 +236,7 @@ impl State {
             Answer::Fault(fault) => {
                 self.changed_dialog();
                 if let Some(faults) = &mut self.faults {
-                    faults.last = Some((fault, faults.target));
-                    faults.happened = None;
+                    faults.inflict(fault);
                     effects.fault = Some((fault, faults.target));
                 }
             }
@@ -442,11 +441,13 @@ impl State {
         effects
     }
 
-    /// The demo says what came of a fault.
-    pub fn on_fault_news(&mut self, news: String) {
+    /// The demo says what came of a fault, or what a member says of itself.
+    pub fn on_fault_news(&mut self, news: News) {
         if let Some(faults) = &mut self.faults {
-            faults.happened = Some(news);
-            self.remark = None;
+            if !matches!(news, News::Says { .. }) {
+                self.remark = None;
+            }
+            faults.hear(news);
         }
     }
 

@@ -26,6 +26,9 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
             unheard: unheard.map(|peer| peer.name.to_string()).collect(),
         });
     }
+    if let Some(two) = &around.two_acted {
+        found.push(Alarm::TwoActed(two.clone()));
+    }
     if !view.durable {
         found.push(Alarm::StateNotDurable { mode: view.mode });
     }

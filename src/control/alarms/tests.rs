@@ -28,6 +28,11 @@ fn one_of_each() -> Vec<Alarm> {
     let all = vec![
         Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::This },
         Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::Other },
+        Alarm::TwoActed(TwoThatActed {
+            stopped: name(),
+            goes_on: "beta".to_owned(),
+            at_most: Duration::from_secs(31 * 60 + 36),
+        }),
         Alarm::NobodyActs { node: name(), missing: Vec::new(), unheard: Vec::new() },
         Alarm::NobodyActs { node: name(), missing: vec!["x".to_owned()], unheard: vec![name()] },
         Alarm::StateNotDurable { mode: Mode::Primary },
@@ -58,6 +63,7 @@ fn one_of_each() -> Vec<Alarm> {
     for alarm in &all {
         match alarm {
             Alarm::TwoPrimaries { .. }
+            | Alarm::TwoActed(_)
             | Alarm::NobodyActs { .. }
             | Alarm::StateNotDurable { .. }
             | Alarm::Forced { .. }

@@ -3,6 +3,8 @@
 use crate::negotiation::message::Mode;
 use crate::negotiation::view::Gone;
 
+use crate::control::words::lasting;
+
 use super::{Alarm, FLAPPING_WITHIN, MayAct, Yields};
 
 /// The words of an alarm.
@@ -41,6 +43,18 @@ impl Alarm {
                     &[
                         format!("{stops} must say SECONDARY in a moment. If it does not: stop {stops}."),
                         "Tell whoever owns the plant: both acted for a while.".to_owned(),
+                    ],
+                    &format!("stop or restart {goes_on}: it is the one that goes on."),
+                )
+            }
+            Alarm::TwoActed(two) => {
+                let (stopped, goes_on) = (&two.stopped, &two.goes_on);
+                words(
+                    format!("{stopped} and {goes_on} both acted, for at most {}", lasting(two.at_most)),
+                    "Tell whoever owns the plant: for a while both acted on it.".to_owned(),
+                    &[
+                        format!("It is over: {goes_on} acts, {stopped} gave way by itself."),
+                        "Mend what parted the two; only takeover.protection prevents it.".to_owned(),
                     ],
                     &format!("stop or restart {goes_on}: it is the one that goes on."),
                 )
