@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::control::plan::Plan;
 use crate::control::request::{Hello, Outcome, Reply, Request, Screen};
-use crate::control::status::{AlarmClass, Status};
+use crate::control::status::{AlarmClass, SCHEMA, Status};
 
 use super::dialog::{Answer, Dialog, HAND, OpenPlan};
 use super::faults::{FaultState, News};
@@ -401,10 +401,16 @@ impl State {
 
     /// A reply of the engine.
     pub fn on_reply(&mut self, reply: Reply, now: Duration) -> Effects {
-        self.heard_at = now;
+        // A greeting is no news: what a controller is, and not how it is. One that greets and says no more is not heard.
+        if !matches!(reply, Reply::Hello(_)) {
+            self.heard_at = now;
+        }
         let mut effects = Effects::default();
         match reply {
             Reply::Hello(hello) => {
+                if let Some(line) = differs(&hello) {
+                    self.remark(line, now, OUTCOME_STANDS);
+                }
                 self.hello = Some(hello);
                 // Also after a connection that came back.
                 effects.requests.push(Request::Watch { screen: Some(self.kind()) });
@@ -512,4 +518,24 @@ impl State {
         }
         effects
     }
+}
+
+/// What to say when the controller is of another version than this screen, as after an upgrade of one of them (U3).
+fn differs(hello: &Hello) -> Option<Line> {
+    let mine = env!("CARGO_PKG_VERSION");
+    let text = if hello.schema != SCHEMA {
+        format!(
+            "{} is tandem {} and speaks status schema {}, this screen is {mine} and reads {SCHEMA}: leave, and attach with \
+             its own program",
+            hello.node, hello.version, hello.schema
+        )
+    } else if hello.version != mine {
+        format!(
+            "{} is tandem {}, this screen is {mine}: what is new there is not shown here",
+            hello.node, hello.version
+        )
+    } else {
+        return None;
+    };
+    Some(Line::of(text))
 }
