@@ -200,6 +200,24 @@ fn u8_the_terminal_is_as_it_was_after_the_engine_is_gone_and_after_q() {
 }
 
 #[test]
+fn u8_a_panic_on_any_thread_gives_the_terminal_back_and_nothing_is_drawn_after_it() {
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let fresh = modes(&nix::pty::openpty(None, None).expect("a pseudo-terminal").slave);
+    let bare = Bare::start();
+    assert_ne!(modes(&bare.pty.slave), fresh);
+    let engine = std::thread::spawn(|| panic!("this panic is part of a test"));
+    assert!(engine.join().is_err());
+    assert_eq!(modes(&bare.pty.slave), fresh);
+    assert_eq!(bare.screen.join().expect("joined").expect("no error"), Left::TerminalLost);
+    let mut bytes = [0; 16384];
+    let count = nix::unistd::read(&bare.pty.master, &mut bytes).expect("what was written");
+    let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+    let left = text.rfind("\x1b[?1049l").expect("the ordinary screen is back");
+    assert!(text.contains("\x1b[?2004l") && text.contains("\x1b[?25h"), "{text:?}");
+    assert!(!text[left..].contains("\x1b[?2026h"), "no frame after it: {text:?}");
+}
+
+#[test]
 fn u8_a_stalled_reader_delays_nobody() {
     let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let bare = Bare::start();
