@@ -8,6 +8,7 @@ use std::io::{Read, Write};
 use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -92,6 +93,8 @@ pub struct Terminal {
     child: Box<dyn Child + Send + Sync>,
     line: Arc<Mutex<Line>>,
     stalled: Arc<(Mutex<bool>, Condvar)>,
+    /// Bytes a second that the line carries.
+    speed: Arc<AtomicUsize>,
 }
 
 impl Terminal {
@@ -129,9 +132,18 @@ impl Terminal {
         let line = Arc::new(Mutex::new(Line { parser, bytes: Vec::new(), count: 0 }));
         let stalled = Arc::new((Mutex::new(false), Condvar::new()));
         let (shown, gate) = (Arc::clone(&line), Arc::clone(&stalled));
+        let speed = Arc::new(AtomicUsize::new(usize::MAX));
+        let line_speed = Arc::clone(&speed);
         std::thread::spawn(move || {
             let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut bytes) {
+            // A slow line brings a little at a time, twenty times a second.
+            let few = || (line_speed.load(Ordering::Relaxed) / 20).clamp(1, 4096);
+            while let Ok(count @ 1..) = reader.read(&mut bytes[..few()]) {
+                if few() < 4096 {
+                    std::thread::sleep(Duration::from_secs_f64(
+                        count as f64 / line_speed.load(Ordering::Relaxed) as f64,
+                    ));
+                }
                 let mut line = held(&shown);
                 line.parser.process(&bytes[..count]);
                 line.bytes.extend_from_slice(&bytes[..count]);
@@ -144,7 +156,7 @@ impl Terminal {
             }
         });
         let writer = pair.master.take_writer().expect("a writer");
-        Terminal { master: pair.master, writer, child, line, stalled }
+        Terminal { master: pair.master, writer, child, line, stalled, speed }
     }
 
     /// What it shows.
@@ -205,6 +217,11 @@ impl Terminal {
     pub fn resize(&mut self, (columns, rows): (u16, u16)) {
         held(&self.line).parser.screen_mut().set_size(cells(rows), cells(columns));
         self.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).expect("resized");
+    }
+
+    /// The line carries so many bytes a second and no more.
+    pub fn read_at_most(&self, bytes_a_second: usize) {
+        self.speed.store(bytes_a_second, Ordering::Relaxed);
     }
 
     /// Nobody reads what the program writes.
