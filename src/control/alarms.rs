@@ -47,8 +47,20 @@ pub struct Around {
     pub recent_changes: u32,
     /// Records that the journal could not keep since start.
     pub journal_lost: u64,
+    /// Whether the journal can be written now.
+    pub journal: JournalState,
     /// What the link refused in the last minutes, with the address it came from where known.
     pub refused_lately: Vec<(RefusedKind, Option<String>)>,
+}
+
+/// Whether the journal can be written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum JournalState {
+    /// It can.
+    #[default]
+    Written,
+    /// Not now: the disk is full, read-only, broken or gone. What happens meanwhile waits in memory.
+    Failing,
 }
 
 /// Who gives way when two are Primary (N12).
@@ -155,6 +167,8 @@ pub enum Alarm {
         /// How often within [`FLAPPING_WITHIN`].
         changes: u32,
     },
+    /// The journal cannot be written now.
+    JournalFailing,
     /// The journal could not keep everything.
     JournalLosing {
         /// How many records are missing since start.
@@ -219,6 +233,7 @@ impl Alarm {
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. } => AlarmClass::Warning,
@@ -242,6 +257,7 @@ impl Alarm {
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. }
@@ -272,6 +288,7 @@ impl Alarm {
             Alarm::SteppedDown { .. } => "stepped_down",
             Alarm::Unhealthy { .. } => "unhealthy",
             Alarm::Flapping { .. } => FLAPPING,
+            Alarm::JournalFailing => "journal_failing",
             Alarm::JournalLosing { .. } => "journal_losing",
             Alarm::WrongKey { .. } => "wrong_key",
             Alarm::SecondInstance { .. } => "second_instance",
@@ -300,6 +317,7 @@ impl Alarm {
             | Alarm::TakeoverNotReady { .. }
             | Alarm::SteppedDown { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. }

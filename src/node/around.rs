@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::control::alarms::{Around, FLAPPING_WITHIN, RefusedKind};
+use crate::control::alarms::{Around, FLAPPING_WITHIN, JournalState, RefusedKind};
 use crate::control::compose::{AroundPeer, Surroundings, compose};
 use crate::control::plans::{Others, PlanElsewhere};
 use crate::control::status::{self, AlarmClass, LinkRole, LinkState, Status};
@@ -134,12 +134,14 @@ impl Engine {
             self.mode_changes.pop_front();
         }
         self.refused.retain(|refused| now.since(refused.at) <= REFUSED_LATELY);
+        let journal = self.journal.health();
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
             nobody_acts_for: None,
             boot_timeout: self.facts.boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
-            journal_lost: self.journal.health().lost,
+            journal: if journal.failing.is_some() { JournalState::Failing } else { JournalState::Written },
+            journal_lost: journal.lost,
             refused_lately: self.refused.iter().map(|refused| (refused.kind, refused.from.clone())).collect(),
         }
     }

@@ -6,7 +6,7 @@ use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::message::Mode;
 use crate::negotiation::view::{Gone, View};
 
-use super::{Alarm, Around, FLAPPING_CHANGES, MayAct, RefusedKind, Yields};
+use super::{Alarm, Around, FLAPPING_CHANGES, JournalState, MayAct, RefusedKind, Yields};
 
 /// Every cause that stands now, worst class first; within a class the one that tends to be the cause of the others
 /// comes first. The desk keeps that order among those that began together.
@@ -124,6 +124,9 @@ fn lesser(view: &View, found: &mut Vec<Alarm>) {
 fn surroundings(around: &Around, found: &mut Vec<Alarm>) {
     if around.recent_changes >= FLAPPING_CHANGES {
         found.push(Alarm::Flapping { changes: around.recent_changes });
+    }
+    if around.journal == JournalState::Failing {
+        found.push(Alarm::JournalFailing);
     }
     if around.journal_lost > 0 {
         found.push(Alarm::JournalLosing { lost: around.journal_lost });

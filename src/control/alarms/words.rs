@@ -143,6 +143,12 @@ impl Alarm {
                 &["Hold the group while you look: tandem hold.".to_owned()],
                 "go on switching by hand: each change interrupts the plant.",
             ),
+            Alarm::JournalFailing => words(
+                "the journal cannot be written".to_owned(),
+                "Look at the disk of the state directory: full, read-only, gone?".to_owned(),
+                &["Mend it; what waits in memory is written then.".to_owned()],
+                "stop the controller before: what waits would be lost.",
+            ),
             Alarm::JournalLosing { lost } => words(
                 format!("the journal could not keep {lost} records"),
                 "Look at the disk of the state directory: is it slow or full?".to_owned(),
