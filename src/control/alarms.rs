@@ -108,7 +108,7 @@ pub enum Alarm {
         /// The configured words.
         policy: String,
     },
-    /// A peer counts as gone: there is no second member to take over.
+    /// A peer counts as gone.
     PeerGone {
         /// The peer.
         peer: String,
@@ -116,6 +116,8 @@ pub enum Alarm {
         gone: Gone,
         /// Whether it may act all the same.
         may_act: MayAct,
+        /// Who is left beside this member.
+        left: Left,
     },
     /// No path to a peer is up, and it does not count as gone yet.
     LinkDown {
@@ -214,6 +216,15 @@ pub enum MayAct {
     Yes,
     /// Its process ended, or protection keeps it from acting.
     No,
+}
+
+/// Whether another member is heard while one is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// One of three or more.
+    Others,
+    /// This member is alone.
+    Nobody,
 }
 
 impl Alarm {
