@@ -11,6 +11,7 @@
 pub mod dialog;
 pub mod driver;
 pub mod faults;
+pub mod history;
 pub mod input;
 pub mod keys;
 pub mod layout;
