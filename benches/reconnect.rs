@@ -50,6 +50,7 @@ fn settings(me: MemberId, addresses: [SocketAddr; 2]) -> Result<LinkSettings> {
         query_interval: Duration::from_secs(1),
         reply_timeout: Duration::from_secs(3),
         boot_timeout: Duration::from_secs(10),
+        detour: None,
     })
 }
 

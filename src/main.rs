@@ -7,7 +7,11 @@ use tandem::cli::args::Cli;
 use tandem::cli::exit::Exit;
 
 fn main() -> ExitCode {
-    match tandem::cli::dispatch(Cli::parse()) {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return tandem::cli::wrong_words(&error).into(),
+    };
+    match tandem::cli::dispatch(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
             eprintln!("tandem: {error:#}");

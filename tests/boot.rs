@@ -37,7 +37,7 @@ fn boot(seed: u64, number: u32) -> Boot {
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     mixed ^= mixed >> 31;
-    let longest = if number % 2 == 0 { 100 } else { 1300 };
+    let longest = if number.is_multiple_of(2) { 100 } else { 1300 };
     Boot { first: usize::from(mixed & 1 == 1), offset: Duration::from_millis((mixed >> 1) % longest) }
 }
 

@@ -147,7 +147,7 @@ fn s8_garbage_is_refused_and_costs_nothing() {
             *byte = seed.to_be_bytes()[3];
         }
         // Half of them as the one frame that fits.
-        let head = if bytes[9] % 2 == 0 { [0, 0, 0, 252] } else { *b"GET " };
+        let head = if bytes[9].is_multiple_of(2) { [0, 0, 0, 252] } else { *b"GET " };
         bytes[..4].copy_from_slice(&head);
         shout(victim.address(0), &bytes);
     }

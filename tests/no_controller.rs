@@ -27,6 +27,8 @@ fn u7_no_controller_answers_is_exit_status_3() {
         &["resume"],
         &["shutdown", "--yes"],
         &["ping", "-c", "1"],
+        &["events"],
+        &["explain"],
     ] {
         let output = tandem(folder.path(), words);
         assert_eq!(output.status.code(), Some(3), "{words:?}");
@@ -43,4 +45,31 @@ fn a_frozen_controller_does_not_hang_a_command() {
     let output = tandem(folder.path(), &["status"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&output.stderr).contains("does not answer"));
+}
+
+/// A monitoring plugin that is called wrongly must not say "critical", which is 2 for `status` alone.
+#[test]
+fn u7_wrong_usage_is_exit_status_3_for_status_and_2_for_all_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for (words, status) in [
+        (&["status", "--nonsense"][..], 3),
+        (&["status", "more", "words"], 3),
+        (&["--as", "alpha", "status", "--nonsense"], 3),
+        (&["status", "--help"], 0),
+        (&["failover", "--nonsense"], 2),
+        (&["events", "--as"], 2),
+        (&["nonsense"], 2),
+    ] {
+        let output = tandem(folder.path(), words);
+        assert_eq!(output.status.code(), Some(status), "{words:?}");
+        assert_eq!(output.stderr.is_empty(), status == 0, "{words:?}");
+    }
+    for words in [&["events"][..], &["explain"], &["failover", "--yes"]] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tandem"))
+            .args(words)
+            .args(["--config", "no-such-file.toml"])
+            .output()
+            .expect("it starts");
+        assert_eq!(output.status.code(), Some(2), "{words:?}");
+    }
 }

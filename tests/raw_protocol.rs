@@ -52,6 +52,7 @@ async fn real(me: MemberId, addresses: [SocketAddr; 2], socket: StdListener) -> 
         query_interval: Duration::from_secs(1),
         reply_timeout: Duration::from_secs(3),
         boot_timeout: Duration::from_secs(10),
+        detour: None,
     };
     let (links, events) = start_on(settings, vec![socket]).await.expect("it starts");
     Real { links, events }

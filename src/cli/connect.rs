@@ -12,6 +12,7 @@ use nix::unistd::Uid;
 use crate::config::{Config, locate};
 use crate::control::client::{Client, ClientError, connect as connect_to};
 use crate::control::socket::{MARKER, peer_process};
+use crate::negotiation::member::MemberId;
 
 use super::args::Global;
 use super::exit::Exit;
@@ -103,11 +104,16 @@ fn configured_socket(global: &Global) -> Result<PathBuf, ConnectError> {
     if global.config.is_none() && !file.exists() {
         return Err(ConnectError::NoneRuns(file));
     }
-    let config = Config::load(&file).map_err(|errors| ConnectError::Configuration(errors.to_string()))?;
-    let me = config
-        .which_member(global.member.as_deref())
-        .map_err(|error| ConnectError::Configuration(error.to_string()))?;
+    let (config, me) = configured(global)?;
     Ok(config.control_socket(me))
+}
+
+/// The configuration, and the member that this is.
+pub fn configured(global: &Global) -> Result<(Config, MemberId), ConnectError> {
+    let wrong = |error: &dyn std::fmt::Display| ConnectError::Configuration(error.to_string());
+    let config = Config::load(&locate(global.config.as_deref())).map_err(|errors| wrong(&errors))?;
+    let me = config.which_member(global.member.as_deref()).map_err(|error| wrong(&error))?;
+    Ok((config, me))
 }
 
 fn marked() -> Vec<Marked> {

@@ -1,13 +1,17 @@
 //! `tandem demo`: a whole group on this machine, to play with (U9). No configuration, and nothing is left behind.
 //!
-//! Three kinds of processes: this one runs `alpha` and the screen; a janitor ([`janitor`]) makes the folder and runs the
-//! other members; each of these is an ordinary `tandem run --headless`. The janitor holds one end of a pipe from this
+//! Three kinds of processes: this one runs `alpha` and the screen; a janitor ([`janitor`]) makes the folder, runs the
+//! other members and holds the cables between all ([`relay`]); each of the members is an ordinary controller without a
+//! screen, which this process watches over its control socket ([`watcher`]). The janitor holds one end of a pipe from this
 //! process: however this process ends, also by SIGKILL, the pipe closes, and the janitor kills the members and removes
 //! the folder. If the janitor itself is killed, the kernel kills its members, and this process removes the folder.
 
 mod janitor;
+mod relay;
+mod watcher;
 
 use std::io::{BufRead, BufReader, Write};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::JoinHandle;
@@ -16,6 +20,7 @@ use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 
 use crate::config::Config;
+use crate::ui::faults::News;
 use crate::ui::keys::Fault;
 use crate::ui::{self, FaultPanel};
 
@@ -38,7 +43,7 @@ pub fn run(_global: &Global, args: &DemoArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Usage);
     }
     let (group, faults) = Group::start(args)?;
-    let ended = run_alpha(&group.config, faults);
+    let ended = run_alpha(&group.config, faults, group.relay);
     let cleaned = group.end();
     let exit = ended?;
     cleaned?;
@@ -49,9 +54,11 @@ pub fn run(_global: &Global, args: &DemoArgs) -> anyhow::Result<Exit> {
 struct Group {
     folder: PathBuf,
     config: PathBuf,
+    relay: SocketAddr,
     janitor: Child,
     orders: JoinHandle<()>,
     news: JoinHandle<()>,
+    watcher: JoinHandle<()>,
 }
 
 impl Group {
@@ -80,20 +87,31 @@ impl Group {
             let status = janitor.wait().context("the demo's janitor cannot be waited for")?;
             bail!("the demo's janitor could not make the group ({status})");
         }
+        let mut relay = String::new();
+        stdout.read_line(&mut relay).context("the demo's janitor says too little")?;
+        let relay = relay.trim_end().parse().context("the demo's relay has no address")?;
         let (orders, ordered) = mpsc::channel(4);
-        let (tell, news) = mpsc::channel(4);
-        let others = janitor::NAMES[1..usize::from(args.members)].iter().map(|name| (*name).to_owned()).collect();
+        let (tell, news) = mpsc::channel(16);
+        let others: Vec<String> =
+            janitor::NAMES[1..usize::from(args.members)].iter().map(|name| (*name).to_owned()).collect();
+        let sockets = others.iter().map(|name| folder.join(format!("{name}.sock"))).collect();
+        let watcher = watcher::watch(sockets, tell.clone())?;
         let group = Group {
             config: folder.join(janitor::CONFIG),
             folder,
+            relay,
             janitor,
+            watcher,
             orders: thread("orders", move || pass_orders(ordered, stdin))?,
             news: thread("news", move || {
-                for line in stdout.lines().map_while(Result::ok) {
-                    if tell.blocking_send(line).is_err() {
+                for news in stdout.lines().map_while(Result::ok).filter_map(|line| janitor::news(&line)) {
+                    if tell.blocking_send(news).is_err() {
                         return;
                     }
                 }
+                // The screen may be gone too: this is the usual end.
+                let _ =
+                    tell.blocking_send(News::Over("the demo's janitor is gone, and the others with it: q".to_owned()));
             })?,
         };
         Ok((group, FaultPanel { members: others, orders, news }))
@@ -105,6 +123,7 @@ impl Group {
         self.orders.join().map_err(|_| anyhow::anyhow!("the thread of the demo's orders has panicked"))?;
         let status = self.janitor.wait().context("the demo's janitor cannot be waited for")?;
         self.news.join().map_err(|_| anyhow::anyhow!("the thread of the demo's news has panicked"))?;
+        self.watcher.join().map_err(|_| anyhow::anyhow!("the thread that watches the members has panicked"))?;
         if !status.success() && self.folder.exists() {
             remove(&self.folder)?;
         }
@@ -129,9 +148,9 @@ fn pass_orders(mut ordered: mpsc::Receiver<(Fault, usize)>, mut janitor: ChildSt
 }
 
 /// Runs `alpha` and the screen in this process until the screen is left.
-fn run_alpha(file: &Path, faults: FaultPanel) -> anyhow::Result<Exit> {
+fn run_alpha(file: &Path, faults: FaultPanel, relay: SocketAddr) -> anyhow::Result<Exit> {
     let config = Config::load(file)?;
     let me = config.which_member(Some(janitor::NAMES[0]))?;
-    with_screen::run(&config, me, WhenLeft::Ends(faults))?;
+    with_screen::run(&config, me, WhenLeft::Ends(faults, relay))?;
     Ok(Exit::Done)
 }

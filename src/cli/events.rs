@@ -91,7 +91,11 @@ pub fn run(global: &Global, args: &EventsArgs) -> anyhow::Result<Exit> {
             return Ok(Exit::Usage);
         }
     };
-    let mut reader = journal::read(&whereabouts::state_directory(global)?)?;
+    let directory = match whereabouts::state_directory_or_say(global) {
+        Ok(directory) => directory,
+        Err(exit) => return Ok(exit),
+    };
+    let mut reader = journal::read(&directory)?;
     let mut out = BufWriter::new(io::stdout().lock());
     let printed = match (args.follow, args.json) {
         (true, true) => follow(&mut reader, &wanted, &mut out, json_line),

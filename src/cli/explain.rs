@@ -80,7 +80,10 @@ pub fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<Exit> {
         }
         None => Which::Latest(args.change.unwrap_or(1)),
     };
-    let directory = whereabouts::state_directory(global)?;
+    let directory = match whereabouts::state_directory_or_say(global) {
+        Ok(directory) => directory,
+        Err(exit) => return Ok(exit),
+    };
     let mut reader = journal::read(&directory)?;
     let changes = changes(&mut reader);
     if let Some(error) = reader.failure() {

@@ -1,6 +1,8 @@
 //! A controller and its screen in one process: the engine on the main thread, the screen on a thread of its own, and
 //! between them the two bounded channels that every screen uses.
 
+use std::net::SocketAddr;
+
 use anyhow::{Context, anyhow};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Uid, User, getpid};
@@ -23,18 +25,18 @@ const WAITING: usize = 16;
 pub(super) enum WhenLeft {
     /// It goes on without one (U3).
     GoesOn,
-    /// It ends: the demo, with its faults.
-    Ends(FaultPanel),
+    /// It ends: the demo, with its faults, and the relay through which it calls the others.
+    Ends(FaultPanel, SocketAddr),
 }
 
 /// Runs the controller `me` of `config` with its screen until it is stopped. Blocks.
 pub(super) fn run(config: &Config, me: MemberId, when_left: WhenLeft) -> anyhow::Result<()> {
     let mut options = screen_options(&config.screen);
-    let ends = match when_left {
-        WhenLeft::GoesOn => false,
-        WhenLeft::Ends(faults) => {
+    let (ends, detour) = match when_left {
+        WhenLeft::GoesOn => (false, None),
+        WhenLeft::Ends(faults, relay) => {
             options.faults = Some(faults);
-            true
+            (true, Some(relay))
         }
     };
     let (requests, asked) = mpsc::channel(WAITING);
@@ -52,7 +54,7 @@ pub(super) fn run(config: &Config, me: MemberId, when_left: WhenLeft) -> anyhow:
             left
         })
         .context("the screen's thread cannot be started")?;
-    let stopped = node::run(config, me, Options { session: Some(session) });
+    let stopped = node::run(config, me, Options { session: Some(session), detour });
     let shown = screen.join().map_err(|_| anyhow!("the screen's thread has panicked"));
     stopped?;
     shown??;

@@ -1,6 +1,6 @@
 //! The `[[member]]` tables: names, addresses, and what must be unique among them (N2, N8, N15).
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -180,7 +180,9 @@ fn read_address(value: &DeValue<'_>, owner: &str, seen: &mut Seen) -> Result<Soc
 
 /// The fault of a text that is no address, with the likeliest slip as advice.
 fn no_address(text: &str) -> Fault {
-    let suggestion = if let Ok(ip) = text.parse::<IpAddr>() {
+    let suggestion = if let Some((ip, port)) = address_and_port_without_brackets(text) {
+        format!("put an IPv6 address in brackets: \"[{ip}]:{port}\"")
+    } else if let Ok(ip) = text.parse::<IpAddr>() {
         format!("add the port: \"{}\"", SocketAddr::new(ip, 7400))
     } else if text.matches(':').count() > 1 && !text.starts_with('[') {
         "put an IPv6 address in brackets: \"[fd00::1]:7400\"".to_owned()
@@ -190,4 +192,12 @@ fn no_address(text: &str) -> Fault {
         "write an address and a port: \"10.0.0.1:7400\" or \"[fd00::1]:7400\"".to_owned()
     };
     Fault::new(format!("{text:?} is not an address with a port"), suggestion)
+}
+
+/// Both parts of `fd00::1:7400`. It also reads as one address without a port, but four digits of a port are what people
+/// write at the end.
+fn address_and_port_without_brackets(text: &str) -> Option<(Ipv6Addr, u16)> {
+    let (ip, port) = text.rsplit_once(':')?;
+    let port = Some(port).filter(|port| port.len() >= 4)?.parse().ok()?;
+    Some((ip.parse().ok()?, port))
 }

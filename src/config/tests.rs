@@ -265,6 +265,7 @@ fn n2_addresses_and_names_must_be_usable_and_unique() {
         ("[::ffff:10.0.0.1]:7400", "also an address of alpha"),
         ("10.0.0.2", "add the port: \"10.0.0.2:7400\""),
         ("fd00::1", "add the port: \"[fd00::1]:7400\""),
+        ("fd00::1:7400", "put an IPv6 address in brackets: \"[fd00::1]:7400\""),
         ("fd00::1%eth0:7400", "in brackets"),
         ("beta.example:7400", "write the number"),
         ("10.0.0.2:0", "port 0"),

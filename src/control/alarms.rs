@@ -47,6 +47,8 @@ pub struct Around {
     pub recent_changes: u32,
     /// Records that the journal could not keep since start.
     pub journal_lost: u64,
+    /// The journal cannot be written now: its records wait in memory.
+    pub journal_failing: bool,
     /// Two that acted, once that is over and while it is told.
     pub two_acted: Option<TwoThatActed>,
     /// What the link refused in the last minutes, with the address it came from where known.
@@ -170,6 +172,8 @@ pub enum Alarm {
         /// How often within [`FLAPPING_WITHIN`].
         changes: u32,
     },
+    /// The journal cannot be written now.
+    JournalFailing,
     /// The journal could not keep everything.
     JournalLosing {
         /// How many records are missing since start.
@@ -235,6 +239,7 @@ impl Alarm {
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. } => AlarmClass::Warning,
@@ -259,6 +264,7 @@ impl Alarm {
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. }
@@ -290,6 +296,7 @@ impl Alarm {
             Alarm::SteppedDown { .. } => "stepped_down",
             Alarm::Unhealthy { .. } => "unhealthy",
             Alarm::Flapping { .. } => FLAPPING,
+            Alarm::JournalFailing => "journal_failing",
             Alarm::JournalLosing { .. } => "journal_losing",
             Alarm::WrongKey { .. } => "wrong_key",
             Alarm::SecondInstance { .. } => "second_instance",
@@ -319,6 +326,7 @@ impl Alarm {
             | Alarm::TakeoverNotReady { .. }
             | Alarm::SteppedDown { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. }

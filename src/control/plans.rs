@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use crate::negotiation::ability::{Ability, Unable};
+use crate::negotiation::event::hold_time;
 use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
 use crate::negotiation::view::{Gone, PeerView, View};
@@ -281,10 +282,7 @@ fn hold(view: &View, lasts: Duration) -> Result<Draft, String> {
     if lasts.is_zero() {
         return Err("a hold needs a time longer than zero, e.g. 30m. To end one: resume.".to_owned());
     }
-    let time = match lasts.as_secs() {
-        seconds if seconds % 60 == 0 => format!("{} min", seconds / 60),
-        _ => super::words::lasting(lasts),
-    };
+    let time = hold_time(lasts);
     let tell = |peer: &PeerView| {
         if peer.gone.is_none() && peer.link_up {
             line(LineState::Ok, format!("{} is heard and is told", peer.name))

@@ -347,6 +347,26 @@ fn what_cannot_be_written_is_told_and_written_once_it_can_be() {
     assert!(records.windows(2).all(|pair| pair[0].seq < pair[1].seq));
 }
 
+/// It once went on into the removed file, and nothing said that the history was lost.
+#[test]
+fn a_journal_that_is_removed_while_it_is_written_begins_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let journal = open(dir.path());
+    let path = segment::directory(dir.path());
+    journal.record(note("before"));
+    let deadline = std::time::Instant::now() + Duration::from_secs(10);
+    while read(dir.path()).unwrap().count() == 0 {
+        assert!(std::time::Instant::now() < deadline);
+        std::thread::yield_now();
+    }
+    fs::remove_dir_all(&path).unwrap();
+    journal.record(note("after"));
+    journal.close();
+    let records: Vec<Record> = read(dir.path()).unwrap().collect();
+    assert_eq!(records.len(), 1);
+    assert_eq!((records[0].seq, &records[0].entry), (2, &note("after")));
+}
+
 #[test]
 fn closing_does_not_wait_for_a_disk_that_fails() {
     let dir = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -274,6 +274,16 @@ struct Current {
     used: bool,
 }
 
+impl Current {
+    /// Whether readers still find the file under its name. One that was removed, or moved away, goes on taking bytes that
+    /// nobody will ever read.
+    fn is_in_its_place(&self) -> bool {
+        let identity = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+        let found = fs::symlink_metadata(&self.path).map(identity);
+        found.is_ok_and(|found| self.file.metadata().map(identity).is_ok_and(|own| own == found))
+    }
+}
+
 /// The files of the journal.
 struct Segments {
     journal: PathBuf,
@@ -298,7 +308,7 @@ impl Segments {
             self.sync()?;
             self.current = None;
         }
-        let mut current = match self.current.take() {
+        let mut current = match self.current.take().filter(Current::is_in_its_place) {
             Some(current) => current,
             None => self.begin()?,
         };
@@ -324,6 +334,12 @@ impl Segments {
 
     /// Begins a new segment, after making room for it.
     fn begin(&mut self) -> io::Result<Current> {
+        // It may have been removed since the start. Not what is above it: a state directory that is gone may be a disk
+        // that is not mounted.
+        match DirBuilder::new().mode(0o700).create(&self.journal) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(&self.journal, error)),
+            Ok(()) | Err(_) => {}
+        }
         self.make_room()?;
         let path = segment::path(&self.journal, self.next_number);
         // Also when this fails: a file that cannot be removed must not stand in the way of the next try.

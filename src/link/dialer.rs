@@ -13,6 +13,7 @@ use tokio::net::{TcpSocket, TcpStream};
 
 use crate::negotiation::member::MemberId;
 
+use super::detour;
 use super::handshake::{self, Failure};
 use super::listener::tune;
 use super::peers::Attempt;
@@ -115,6 +116,9 @@ async fn connect(
 
 /// Opens a connection to `address` from this member's own address on the same network, where it has one.
 pub(super) async fn open(address: SocketAddr, path: usize, shared: &Shared) -> io::Result<TcpStream> {
+    if let Some(relay) = shared.settings.detour {
+        return detour::open(relay, shared.settings.me, address).await;
+    }
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
     let own = shared.settings.own().addresses.get(path).filter(|own| own.is_ipv4() == address.is_ipv4());
     if let Some(own) = own {

@@ -10,6 +10,7 @@
 //! | module | what |
 //! |---|---|
 //! | `listener`, `gate`, `dialer`, `prober` | connections: accepting, bounding, opening, looking |
+//! | [`detour`] | opening through a relay: the demo only |
 //! | `handshake`, [`hello`], [`noise`] | who is it, and has it the key |
 //! | `session`, `peers`, `shared` | living connections, and what is known of each peer |
 //! | [`frame`], [`wire`], [`codec`] | bytes |
@@ -19,6 +20,7 @@
 //! [`Links::shutdown`].
 
 pub mod codec;
+pub mod detour;
 mod dialer;
 pub mod event;
 pub mod frame;

@@ -69,6 +69,8 @@ pub struct LinkSettings {
     pub reply_timeout: Duration,
     /// How long a listening member waits at boot; what is tried again must come round well within it.
     pub boot_timeout: Duration,
+    /// Where every call goes first: the demo's relay ([`super::detour`]). None in a real group.
+    pub detour: Option<SocketAddr>,
 }
 
 /// Why the link cannot start.
@@ -191,6 +193,7 @@ mod tests {
             query_interval: Duration::from_secs(1),
             reply_timeout: Duration::from_secs(3),
             boot_timeout: Duration::from_secs(10),
+            detour: None,
         }
     }
 

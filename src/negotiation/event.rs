@@ -184,7 +184,7 @@ impl Event {
             Event::Stalled { stalled_for } => {
                 format!("this controller was itself stalled for {}", seconds(*stalled_for))
             }
-            Event::Held { by, lasts } => format!("{by} holds the group for {} min", lasts.as_secs().div_ceil(60)),
+            Event::Held { by, lasts } => format!("{by} holds the group for {}", hold_time(*lasts)),
             Event::HoldEnded { by: Some(by) } => format!("{by} ended the hold"),
             Event::HoldEnded { by: None } => "the hold ran out".to_owned(),
             Event::HoldNotTold { peer } => format!("{peer} could not be told about the hold; it will be when heard"),
@@ -199,5 +199,31 @@ impl Event {
             Event::HistoryUnknown => "history unknown: no state on disk, and no peer was heard".to_owned(),
             Event::StepDownEnded => "after the forced step-down this member may take over again".to_owned(),
         }
+    }
+}
+
+/// The length of a hold, to the second: "30 min", "1 min 30 s".
+pub fn hold_time(time: Duration) -> String {
+    // Upwards: a moment passes between the operator's word and what is said of it.
+    let seconds = time.as_millis().div_ceil(1_000);
+    match (seconds / 60, seconds % 60) {
+        (0, seconds) => format!("{seconds} s"),
+        (minutes, 0) => format!("{minutes} min"),
+        (minutes, seconds) => format!("{minutes} min {seconds} s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s7_a_hold_of_seconds_is_not_told_as_minutes() {
+        let told = |ms| hold_time(Duration::from_millis(ms));
+        assert_eq!(told(4_998), "5 s");
+        assert_eq!(told(90_000), "1 min 30 s");
+        assert_eq!(told(1_799_997), "30 min");
+        let event = Event::Held { by: "maria".into(), lasts: Duration::from_secs(5) };
+        assert_eq!(event.text(), "maria holds the group for 5 s");
     }
 }

@@ -48,6 +48,9 @@ use takeover::How;
 use term::Term;
 use time::Instant;
 
+/// Lateness below this is a timer's grain, whatever the settings.
+const SHORTEST_STALL: Duration = Duration::from_millis(5);
+
 /// Where a member is between Secondary and Primary.
 #[derive(Debug, Clone)]
 enum State {
@@ -240,9 +243,10 @@ impl Negotiator {
         self.timeout - self.timeout / 10
     }
 
-    /// The longest stall that others still excuse (rule 13): half of the shortest of timeout and lease.
+    /// The longest stall that others still excuse (rule 13): half of the shortest of timeout and lease; less where the
+    /// interval is longer than that, because others have already waited for the whole interval when it begins to count.
     fn stall_bound(&self) -> Duration {
-        self.timeout / 2
+        (self.timeout / 2).min(self.timeout.saturating_sub(self.binding_interval())).max(SHORTEST_STALL)
     }
 
     fn decision(&self, rule: Rule, mode: Mode, term: Term) -> Decision {

@@ -136,12 +136,14 @@ impl Engine {
             self.mode_changes.pop_front();
         }
         self.refused.retain(|refused| now.since(refused.at) <= REFUSED_LATELY);
+        let journal = self.journal.health();
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
             nobody_acts_for: None,
             boot_timeout: self.facts.boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
-            journal_lost: self.journal.health().lost,
+            journal_lost: journal.lost,
+            journal_failing: journal.failing.is_some(),
             two_acted: self.two_acted.found().filter(|found| found.over.is_some()).map(|found| TwoThatActed {
                 stopped: found.stops.name.clone(),
                 goes_on: found.goes_on.name.clone(),

@@ -13,6 +13,7 @@ use crate::control::who::Who;
 use crate::journal::Entry;
 use crate::journal::entry::AlarmChange;
 use crate::link::Shown;
+use crate::negotiation::event::hold_time;
 use crate::negotiation::exchange::{Command, CommandOutcome, Input, StopCause};
 use crate::negotiation::member::MemberId;
 use crate::negotiation::message::Mode;
@@ -169,12 +170,12 @@ impl Engine {
         let Some(hold) = self.negotiator.view(now).hold else {
             return "automatic takeovers are free again".to_owned();
         };
-        let minutes = hold.until.since(now).as_secs().div_ceil(60);
+        let time = hold_time(hold.until.since(now));
         let not_told: Vec<&str> = hold.not_told.iter().map(|name| name.as_str()).collect();
         if not_told.is_empty() {
-            format!("the group is held for {minutes} min")
+            format!("the group is held for {time}")
         } else {
-            format!("the group is held for {minutes} min; not told yet: {}", not_told.join(", "))
+            format!("the group is held for {time}; not told yet: {}", not_told.join(", "))
         }
     }
 
@@ -250,7 +251,7 @@ fn action_words(confirmed: &Confirmed) -> String {
     match &confirmed.action {
         Action::TakeOver => format!("take over{forced}"),
         Action::StepDown => format!("step down{forced}"),
-        Action::Hold { for_ms } => format!("hold for {} min", for_ms.div_ceil(60_000)),
+        Action::Hold { for_ms } => format!("hold for {}", hold_time(Duration::from_millis(*for_ms))),
         Action::Resume => "resume".to_owned(),
         Action::Shutdown => format!("shut down{forced}"),
     }

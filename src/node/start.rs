@@ -6,6 +6,7 @@
 
 use anyhow::Context;
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
@@ -52,6 +53,23 @@ pub struct Session {
 pub struct Options {
     /// The screen in this process.
     pub session: Option<Session>,
+    /// The demo's relay, through which this member calls the others.
+    pub detour: Option<SocketAddr>,
+}
+
+/// How much earlier than ordinary programs a controller is scheduled; the unit file's `Nice=` says the same.
+const NICE: i32 = -10;
+
+/// Asks to be scheduled before ordinary programs, as `Nice=` in the unit file does: a controller that waits behind a busy
+/// machine's other work looks silent to its peers. Without the privilege it stays as it is; its own lateness is noticed
+/// either way (S9).
+fn ask_for_priority() {
+    let now = rustix::process::getpriority_process(None).unwrap_or(0);
+    if now > NICE
+        && let Err(error) = rustix::process::setpriority_process(None, NICE)
+    {
+        tracing::debug!(%error, "scheduled like every other program");
+    }
 }
 
 /// Runs the controller `me` of `config` until it is stopped. Blocks. Returns why it stopped.
@@ -61,6 +79,7 @@ pub struct Options {
 /// What kept it from starting: the state is locked or unreadable, an address or the socket cannot be had, there is no
 /// key; each with what to do.
 pub fn run(config: &Config, me: MemberId, options: Options) -> anyhow::Result<String> {
+    ask_for_priority();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -114,6 +133,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         query_interval: config.negotiation.query_interval,
         reply_timeout: config.negotiation.reply_timeout,
         boot_timeout: config.negotiation.boot_timeout,
+        detour: options.detour,
     };
     let (links, link_events) = crate::link::start(link_settings).await?;
 

@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use jiff::Zoned;
-use ratatui::backend::{Backend, CrosstermBackend};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::io::unix::AsyncFd;
@@ -19,14 +18,19 @@ use tokio::sync::mpsc;
 use crate::control::carrier::Carrier;
 use crate::control::request::{Reply, Request};
 
-use super::faults::{FaultPanel, FaultState};
+use super::faults::{FaultPanel, FaultState, News};
+use super::frame::{self, Extent};
 use super::input::{Decoder, Input};
 use super::keys::Fault;
 use super::layout;
 use super::line::{Charset, Look, Theme};
+use super::pace::Pace;
 use super::stand_in::{self, StandIn};
 use super::state::{DriverWish, Effects, MayAct, State};
 use super::terminal::{self, Terminal, Title};
+
+/// A screen that opens waits so long for its engine's first word, rather than drawing that nothing is known.
+const FIRST_WORD: Duration = Duration::from_millis(50);
 
 /// How a screen is to be.
 #[derive(Debug)]
@@ -108,13 +112,20 @@ enum Showing {
     Suspended,
 }
 
+/// Whether anything has been drawn yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Drawn {
+    Nothing,
+    AFrame,
+}
+
 struct Driver {
     terminal: Terminal,
     fd: AsyncFd<OwnedFd>,
     requests: mpsc::Sender<Request>,
     replies: mpsc::Receiver<Reply>,
     orders: Option<mpsc::Sender<(Fault, usize)>>,
-    news: Option<mpsc::Receiver<String>>,
+    news: Option<mpsc::Receiver<News>>,
     state: State,
     decoder: Decoder,
     started: Instant,
@@ -124,12 +135,15 @@ struct Driver {
     before: Buffer,
     everything: bool,
     dirty: bool,
-    drawn_at: Option<Instant>,
-    between: Duration,
+    drawn: Drawn,
+    pace: Pace,
+    /// What the terminal has yet to take: all of a frame and what goes with it, in one write.
     pending: Vec<u8>,
     written: usize,
-    /// Which dialog the pending frame shows.
-    pending_serial: u64,
+    /// Whether a frame, or a part of what is pending, is on its way.
+    in_flight: bool,
+    /// Which dialog the pending frame shows whole.
+    pending_serial: Option<u64>,
     stand_in: Option<StandIn>,
     /// The title that was set last.
     titled: String,
@@ -149,11 +163,12 @@ impl Driver {
         let (faults, orders, news) = match options.faults {
             None => (None, None, None),
             Some(panel) => {
-                let state = FaultState { members: panel.members, ..FaultState::default() };
+                let state = FaultState::of(panel.members);
                 (Some(state), Some(panel.orders), Some(panel.news))
             }
         };
         let fd = terminal.file().try_clone().context("the terminal cannot be kept")?;
+        let baud = terminal.baud();
         Ok(Driver {
             fd: wait_on(OwnedFd::from(fd)).context("the terminal cannot be waited for")?,
             terminal,
@@ -169,11 +184,12 @@ impl Driver {
             before: Buffer::empty(Rect::default()),
             everything: true,
             dirty: true,
-            drawn_at: None,
-            between: Duration::from_secs(1) / options.max_draws_per_second.max(1),
+            drawn: Drawn::Nothing,
+            pace: Pace::new(options.max_draws_per_second, baud),
             pending: Vec::new(),
             written: 0,
-            pending_serial: 0,
+            in_flight: false,
+            pending_serial: None,
             stand_in: StandIn::current(),
             titled: String::new(),
         })
@@ -195,7 +211,7 @@ impl Driver {
             if self.wants_frame() {
                 self.frame();
             }
-            if !self.pending.is_empty() && self.write().is_err() {
+            if !self.pending.is_empty() && (!terminal::is_held() || self.write().is_err()) {
                 return Ok(Left::TerminalLost);
             }
             let reads = self.showing != Showing::Suspended;
@@ -238,7 +254,7 @@ impl Driver {
                 _ = continued.recv() => if self.resume().is_err() { return Ok(Left::TerminalLost) },
                 _ = hung_up.recv() => return Ok(Left::TerminalLost),
                 Some(()) = stop_told(&mut told_to_stop) => if self.suspend().is_err() { return Ok(Left::TerminalLost) },
-                () = tokio::time::sleep_until(wake) => {}
+                () = tokio::time::sleep_until(wake) => self.dirty = true,
             }
             let now = self.now();
             let late = self.decoder.expire(now);
@@ -259,19 +275,25 @@ impl Driver {
         if let Some(deadline) = self.decoder.deadline() {
             wake = wake.min(self.started + deadline);
         }
-        if self.dirty
-            && self.pending.is_empty()
-            && self.showing == Showing::Screen
-            && let Some(drawn) = self.drawn_at
-        {
-            wake = wake.min(drawn + self.between);
+        if self.dirty && self.may_draw() {
+            wake = wake.min(self.started + self.next_frame_at());
         }
         wake.max(now)
     }
 
+    fn may_draw(&self) -> bool {
+        self.showing == Showing::Screen && !self.in_flight
+    }
+
+    fn next_frame_at(&self) -> Duration {
+        match (self.drawn, &self.state.status) {
+            (Drawn::Nothing, None) => FIRST_WORD,
+            (Drawn::Nothing | Drawn::AFrame, _) => self.pace.ready_at(),
+        }
+    }
+
     fn wants_frame(&self) -> bool {
-        let calm = self.drawn_at.is_none_or(|drawn| drawn.elapsed() >= self.between);
-        self.showing == Showing::Screen && self.pending.is_empty() && calm
+        self.dirty && self.may_draw() && self.next_frame_at() <= self.now()
     }
 
     /// Computes the next frame, if anything differs from what the terminal shows.
@@ -282,48 +304,60 @@ impl Driver {
         let now = self.now();
         let furthest = layout::draw(&self.state, now, &Zoned::now(), &mut next);
         self.state.bound_scroll(furthest);
-        self.dirty = false;
         let everything = self.everything || self.before.area != area;
         let mut bytes = Vec::new();
         if everything {
             self.before = Buffer::empty(area);
             bytes.extend_from_slice(b"\x1b[0m\x1b[2J");
         }
-        let changes = self.before.diff(&next);
-        self.pending_serial = self.state.serial();
-        if changes.is_empty() && !everything {
+        let extent = frame::encode(&mut self.before, &next, self.pace.piece(), &mut bytes);
+        self.everything = false;
+        // The rest comes with the next piece, from what is true by then.
+        self.dirty = extent == Extent::Part;
+        self.pending_serial = (extent == Extent::Whole).then(|| self.state.serial());
+        if bytes.is_empty() {
             // What is shown is what would be drawn: a dialog that did not change it has been seen.
-            self.state.frame_left(self.pending_serial);
+            self.frame_left();
             return;
         }
-        let mut backend = CrosstermBackend::new(&mut bytes);
-        // Writing to memory cannot fail.
-        let drawn = backend.draw(changes.into_iter());
-        debug_assert!(drawn.is_ok());
         self.pending.extend_from_slice(b"\x1b[?2026h");
         self.pending.append(&mut bytes);
         self.pending.extend_from_slice(b"\x1b[?2026l");
-        self.before = next;
-        self.everything = false;
-        self.drawn_at = Some(Instant::now());
+        self.in_flight = true;
+        self.drawn = Drawn::AFrame;
+        self.pace.drawn(self.now());
+    }
+
+    fn frame_left(&mut self) {
+        if let Some(serial) = self.pending_serial.take() {
+            self.state.frame_left(serial);
+        }
     }
 
     /// Writes as much as the terminal takes now.
     fn write(&mut self) -> Result<(), nix::errno::Errno> {
         loop {
             match nix::unistd::write(self.fd.get_ref(), &self.pending[self.written..]) {
-                Ok(count) => self.written += count,
+                Ok(count) => {
+                    self.written += count;
+                    self.in_flight = true;
+                }
                 Err(nix::errno::Errno::EAGAIN) => return Ok(()),
                 Err(nix::errno::Errno::EINTR) => {}
                 Err(error) => return Err(error),
             }
             if self.written == self.pending.len() {
-                self.pending.clear();
-                self.written = 0;
-                self.state.frame_left(self.pending_serial);
+                self.nothing_pending();
+                self.frame_left();
                 return Ok(());
             }
         }
+    }
+
+    fn nothing_pending(&mut self) {
+        self.pending.clear();
+        self.written = 0;
+        self.in_flight = false;
     }
 
     fn inputs(&mut self, inputs: Vec<Input>) -> Option<Left> {
@@ -403,8 +437,8 @@ impl Driver {
         if self.showing == Showing::Suspended {
             return Ok(());
         }
-        self.pending.clear();
-        self.written = 0;
+        self.nothing_pending();
+        self.pending_serial = None;
         terminal::restore();
         match &self.stand_in {
             Some(stand_in) => {
@@ -421,20 +455,16 @@ impl Driver {
         Ok(())
     }
 
-    /// The job goes on. Whoever had the terminal meanwhile has left it in their own modes.
+    /// The job goes on. Whoever had the terminal meanwhile, a shell after a SIGSTOP too, has left it in their own modes.
     fn resume(&mut self) -> anyhow::Result<()> {
-        match (&self.stand_in, self.showing) {
-            (Some(_), _) | (None, Showing::Suspended) => self.back_on_terminal(),
-            (None, Showing::Screen | Showing::Copy) => {
-                self.redraw();
-                Ok(())
-            }
-        }
+        self.back_on_terminal()
     }
 
     fn back_on_terminal(&mut self) -> anyhow::Result<()> {
         self.terminal.enter()?;
         self.showing = Showing::Screen;
+        self.titled.clear();
+        self.retitle();
         self.redraw();
         Ok(())
     }
@@ -442,8 +472,8 @@ impl Driver {
     /// A job stopped from outside (SIGSTOP) has lost the terminal without a word: draw nothing until it goes on.
     fn watch_the_job(&mut self) {
         if self.showing == Showing::Screen && self.stand_in.as_ref().is_some_and(StandIn::is_stopped) {
-            self.pending.clear();
-            self.written = 0;
+            self.nothing_pending();
+            self.pending_serial = None;
             self.terminal.abandon();
             self.showing = Showing::Suspended;
         }
@@ -478,7 +508,7 @@ fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
     signal(kind).context("the screen cannot listen for signals")
 }
 
-async fn next(news: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
+async fn next(news: &mut Option<mpsc::Receiver<News>>) -> Option<News> {
     match news {
         Some(news) => news.recv().await,
         None => std::future::pending().await,

@@ -1,6 +1,10 @@
-//! The demo's faults, as the screen sees them: whom they can hit, where to send them, and the line that teaches.
+//! The demo's faults, as the screen sees them: whom they can hit, where to send them, what each member says of itself,
+//! and the line that teaches.
 //!
-//! The screen does nothing to a process itself; the demo does, and tells what came of it.
+//! The screen does nothing to a process or a cable itself; the demo does, and tells what came of it.
+
+mod lesson;
+mod strip;
 
 use tokio::sync::mpsc;
 
@@ -15,8 +19,74 @@ pub struct FaultPanel {
     pub members: Vec<String>,
     /// A fault for a member, by its place in `members`.
     pub orders: mpsc::Sender<(Fault, usize)>,
-    /// What came of it, as a sentence without a full stop.
-    pub news: mpsc::Receiver<String>,
+    /// What came of it, and what the members say.
+    pub news: mpsc::Receiver<News>,
+}
+
+/// What the demo tells the screen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// What came of a fault: a sentence without a full stop, and how its member stands since.
+    Happened {
+        /// Its place in [`FaultPanel::members`].
+        member: usize,
+        /// How it stands.
+        stands: Standing,
+        /// The sentence.
+        text: String,
+    },
+    /// What a member's own control socket says.
+    Says {
+        /// Its place in [`FaultPanel::members`].
+        member: usize,
+        /// What it says.
+        says: Says,
+    },
+    /// The demo cannot do anything to anybody any more: why.
+    Over(String),
+}
+
+/// What a member says of itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Says {
+    /// Nothing: its socket does not answer.
+    #[default]
+    Nothing,
+    /// Its mode and its term.
+    Is(Mode, u64),
+}
+
+/// What the faults have left a member as.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Its process.
+    pub process: Process,
+    /// Its cable.
+    pub cable: Cable,
+}
+
+/// A member's process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Process {
+    /// It was started.
+    #[default]
+    Runs,
+    /// It is stopped, as if its machine hung.
+    Frozen,
+    /// It is gone.
+    Killed,
+}
+
+/// A member's cable to the others; the worse, the greater.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cable {
+    /// As it should be.
+    #[default]
+    Whole,
+    /// Everything comes later.
+    Slow,
+    /// Nothing comes.
+    Cut,
 }
 
 /// What the screen remembers of it.
@@ -30,32 +100,62 @@ pub struct FaultState {
     pub last: Option<(Fault, usize)>,
     /// What came of it.
     pub happened: Option<String>,
+    /// What each says of itself, where it has said anything.
+    says: Vec<Says>,
+    /// How each stands, where a fault has hit it.
+    stands: Vec<Standing>,
+    /// The faults that were seen already.
+    seen: Vec<Fault>,
 }
 
 impl FaultState {
-    /// The one that the next fault hits.
-    pub fn target_name(&self) -> &str {
-        self.members.get(self.target).map_or("?", String::as_str)
+    /// Of a demo with these other members.
+    pub fn of(members: Vec<String>) -> FaultState {
+        FaultState { members, ..FaultState::default() }
     }
 
-    /// What happened and what to try next, from what this member does.
-    pub fn hint(&self, mode: Option<Mode>) -> String {
-        let name = self.last.and_then(|(_, at)| self.members.get(at)).map_or(self.target_name(), String::as_str);
-        let next = match (self.last.map(|(fault, _)| fault), mode) {
-            (None, Some(Mode::Primary)) => format!("a, then s, then the plan's number and Enter: {name} takes over"),
-            (None, Some(Mode::Secondary) | None) => format!("f, then c: {name} crashes; watch rows 1 to 3"),
-            (Some(Fault::Crash), _) => format!("f, then r: {name} starts anew and asks what to be"),
-            (Some(Fault::Freeze), _) => "wait until its silence counts; then f, then t".to_owned(),
-            (Some(Fault::Thaw | Fault::Restart), Some(Mode::Primary)) => {
-                format!("a, then s: give the role to {name}; w says why")
-            }
-            (Some(Fault::Thaw | Fault::Restart), Some(Mode::Secondary) | None) => {
-                format!("f, then z: {name} freezes; w says why")
-            }
-        };
-        match &self.happened {
-            Some(happened) => format!("{happened}. Next: {next}"),
-            None => format!("Try: {next}"),
+    /// The one that the next fault hits.
+    pub fn target_name(&self) -> &str {
+        self.name(self.target)
+    }
+
+    /// A fault is on its way to the target.
+    pub fn inflict(&mut self, fault: Fault) {
+        self.last = Some((fault, self.target));
+        self.happened = None;
+        if !self.seen.contains(&fault) {
+            self.seen.push(fault);
         }
     }
+
+    /// The demo has told something.
+    pub fn hear(&mut self, news: News) {
+        match news {
+            News::Happened { member, stands, text } => {
+                self.happened = Some(text);
+                *entry(&mut self.stands, member) = stands;
+            }
+            News::Says { member, says } => *entry(&mut self.says, member) = says,
+            News::Over(why) => self.happened = Some(why),
+        }
+    }
+
+    fn name(&self, member: usize) -> &str {
+        self.members.get(member).map_or("?", String::as_str)
+    }
+
+    fn says(&self, member: usize) -> Says {
+        self.says.get(member).copied().unwrap_or_default()
+    }
+
+    fn stands(&self, member: usize) -> Standing {
+        self.stands.get(member).copied().unwrap_or_default()
+    }
+}
+
+fn entry<T: Clone + Default>(list: &mut Vec<T>, at: usize) -> &mut T {
+    if list.len() <= at {
+        list.resize(at + 1, T::default());
+    }
+    &mut list[at]
 }

@@ -59,9 +59,12 @@ pub enum Input {
     Paste,
 }
 
-/// How long an Esc waits for its tail.
-const ESC_WAIT: Duration = Duration::from_millis(150);
-/// How long after a lone Esc a `[` or `O` still counts as its tail. Nobody types these as commands.
+/// How long an Esc waits for its tail: a person must not feel it.
+const ESC_WAIT: Duration = Duration::from_millis(40);
+/// How long it waits once the line has torn a sequence apart.
+const TORN_WAIT: Duration = Duration::from_millis(250);
+/// How long after a lone Esc a `[` or `O` still counts as its tail, which is then dropped: the Esc has been answered.
+/// Nobody types these as commands.
 const LATE_TAIL: Duration = Duration::from_millis(1500);
 /// A marked paste whose end got lost is over after this much silence.
 const PASTE_SILENCE: Duration = Duration::from_secs(2);
@@ -96,11 +99,23 @@ pub struct Decoder {
     last: Duration,
     /// When an Esc was handed on as a key of its own.
     lone_esc: Option<Duration>,
+    /// How long an Esc waits on this line.
+    esc_wait: Duration,
+    /// Whether the sequence in hand is the late tail of an Esc that was answered.
+    late: bool,
 }
 
 impl Default for Decoder {
     fn default() -> Decoder {
-        Decoder { mode: Mode::Ground, parameters: Vec::new(), utf8: Vec::new(), last: Duration::ZERO, lone_esc: None }
+        Decoder {
+            mode: Mode::Ground,
+            parameters: Vec::new(),
+            utf8: Vec::new(),
+            last: Duration::ZERO,
+            lone_esc: None,
+            esc_wait: ESC_WAIT,
+            late: false,
+        }
     }
 }
 
@@ -131,7 +146,7 @@ impl Decoder {
     pub fn expire(&mut self, now: Duration) -> Vec<Input> {
         let silent = now.saturating_sub(self.last);
         match self.mode {
-            Mode::Esc if silent >= ESC_WAIT => {
+            Mode::Esc if silent >= self.esc_wait => {
                 self.mode = Mode::Ground;
                 self.lone_esc = Some(now);
                 vec![Input::Key(Key::Esc)]
@@ -147,7 +162,7 @@ impl Decoder {
     /// When [`Decoder::expire`] should be called next.
     pub fn deadline(&self) -> Option<Duration> {
         match self.mode {
-            Mode::Esc => Some(self.last + ESC_WAIT),
+            Mode::Esc => Some(self.last + self.esc_wait),
             Mode::Paste(_) => Some(self.last + PASTE_SILENCE),
             // A sequence that began waits for its end, however late: its tail must not become letters.
             Mode::Ground | Mode::Csi | Mode::Ss3 | Mode::Skip(_) => None,
@@ -186,14 +201,14 @@ impl Decoder {
                 self.mode = Mode::Ground;
                 match byte {
                     0x1b => self.mode = Mode::Esc,
-                    b'A'..=b'D' | b'H' | b'F' | b'M' => out.push(Input::Key(cursor(byte))),
-                    _ => out.push(Input::Key(Key::Unknown)),
+                    b'A'..=b'D' | b'H' | b'F' | b'M' => self.press(cursor(byte), out),
+                    _ => self.press(Key::Unknown, out),
                 }
             }
             Mode::Skip(left) => {
                 self.mode = if left > 1 { Mode::Skip(left - 1) } else { Mode::Ground };
                 if left == 1 {
-                    out.push(Input::Key(Key::Unknown));
+                    self.press(Key::Unknown, out);
                 }
             }
             Mode::Paste(seen) => {
@@ -209,6 +224,21 @@ impl Decoder {
     fn begin(&mut self, mode: Mode) {
         self.parameters.clear();
         self.mode = mode;
+        self.late = false;
+    }
+
+    /// The tail of an Esc that was taken for a key. From now on an Esc waits longer here.
+    fn begin_late(&mut self, mode: Mode) {
+        self.begin(mode);
+        self.late = true;
+        self.esc_wait = TORN_WAIT;
+    }
+
+    /// What a sequence meant, unless its Esc has been answered already.
+    fn press(&mut self, key: Key, out: &mut Vec<Input>) {
+        if !self.late {
+            out.push(Input::Key(key));
+        }
     }
 
     fn ground(&mut self, byte: u8, now: Duration, out: &mut Vec<Input>) {
@@ -218,8 +248,8 @@ impl Decoder {
             out.push(Input::Key(Key::Unknown));
         }
         match byte {
-            b'[' if after_esc => self.begin(Mode::Csi),
-            b'O' if after_esc => self.begin(Mode::Ss3),
+            b'[' if after_esc => self.begin_late(Mode::Csi),
+            b'O' if after_esc => self.begin_late(Mode::Ss3),
             0x1b => self.mode = Mode::Esc,
             b'\r' | b'\n' => out.push(Input::Key(Key::Enter)),
             b'\t' => out.push(Input::Key(Key::Tab)),
@@ -246,22 +276,23 @@ impl Decoder {
 
     fn end_csi(&mut self, byte: u8, out: &mut Vec<Input>) {
         self.mode = Mode::Ground;
-        let first = self.parameters.split(|byte| *byte == b';').next().unwrap_or_default();
+        let parameters = std::mem::take(&mut self.parameters);
+        let first = parameters.split(|byte| *byte == b';').next().unwrap_or_default();
         match (byte, first) {
             (b'~', b"200") => {
                 self.mode = Mode::Paste(0);
                 out.push(Input::Paste);
             }
             (b'~', b"201") => {}
-            (b'~', b"1" | b"7") => out.push(Input::Key(Key::Home)),
-            (b'~', b"4" | b"8") => out.push(Input::Key(Key::End)),
-            (b'~', b"5") => out.push(Input::Key(Key::PageUp)),
-            (b'~', b"6") => out.push(Input::Key(Key::PageDown)),
-            (b'Z', _) => out.push(Input::Key(Key::BackTab)),
-            (b'A'..=b'D' | b'H' | b'F', b"" | b"1") => out.push(Input::Key(cursor(byte))),
+            (b'~', b"1" | b"7") => self.press(Key::Home, out),
+            (b'~', b"4" | b"8") => self.press(Key::End, out),
+            (b'~', b"5") => self.press(Key::PageUp, out),
+            (b'~', b"6") => self.press(Key::PageDown, out),
+            (b'Z', _) => self.press(Key::BackTab, out),
+            (b'A'..=b'D' | b'H' | b'F', b"" | b"1") => self.press(cursor(byte), out),
             // Focus reports of a terminal that was left in that mode.
             (b'I' | b'O', b"") => {}
-            (_, _) => out.push(Input::Key(Key::Unknown)),
+            (_, _) => self.press(Key::Unknown, out),
         }
     }
 }
@@ -298,7 +329,7 @@ mod tests {
 
     #[test]
     fn u8_a_split_escape_sequence_never_turns_into_letters() {
-        for gap in [0, 20, 100, 149, 160, 400, 1400] {
+        for gap in [0, 20, 39, 40, 100, 260, 400, 1400] {
             for sequence in [&b"\x1b[A"[..], b"\x1bOB", b"\x1b[1;5C", b"\x1b[15~", b"\x1b[5~", b"\x1b[Z", b"\x1b[[A"] {
                 let inputs = one_at_a_time(sequence, Duration::from_millis(gap));
                 assert!(
@@ -307,7 +338,11 @@ mod tests {
                 );
             }
         }
-        assert_eq!(one_at_a_time(b"\x1b[A", Duration::from_millis(100)), [Input::Key(Key::Up)]);
+        assert_eq!(one_at_a_time(b"\x1b[A", Duration::from_millis(30)), [Input::Key(Key::Up)]);
+        let torn = one_at_a_time(b"\x1b[A\x1b[B", Duration::from_millis(100));
+        assert_eq!(torn, [Input::Key(Key::Esc), Input::Key(Key::Down)], "the line has shown that it tears: Esc waits");
+        let paste = one_at_a_time(b"\x1b[200~ax\x1b[201~", Duration::from_millis(100));
+        assert_eq!(paste, [Input::Key(Key::Esc), Input::Paste], "a torn paste is a paste all the same");
     }
 
     #[test]
@@ -315,7 +350,7 @@ mod tests {
         let mut decoder = Decoder::default();
         assert!(decoder.feed(b"\x1b", Duration::ZERO).is_empty());
         assert_eq!(decoder.deadline(), Some(ESC_WAIT));
-        assert!(decoder.expire(Duration::from_millis(149)).is_empty());
+        assert!(decoder.expire(Duration::from_millis(39)).is_empty());
         assert_eq!(decoder.expire(ESC_WAIT), [Input::Key(Key::Esc)]);
         assert_eq!(decoder.feed(b"q", Duration::from_millis(300)), [Input::Key(Key::Char('q'))]);
     }

@@ -217,6 +217,12 @@ pub enum Fault {
     Thaw,
     /// It starts anew.
     Restart,
+    /// Its cable to the others is cut.
+    Cut,
+    /// Its cable is slow.
+    Slow,
+    /// Its cable is whole again.
+    Mend,
 }
 
 /// A letter of the demo's fault menu.
@@ -236,6 +242,9 @@ pub const FAULTS: &[FaultKey] = &[
     FaultKey { letter: 'z', help: "freeze: its process is stopped, as if its machine hung", fault: Fault::Freeze },
     FaultKey { letter: 't', help: "thaw: a frozen one goes on", fault: Fault::Thaw },
     FaultKey { letter: 'r', help: "restart: it starts anew", fault: Fault::Restart },
+    FaultKey { letter: 'l', help: "link: its cable to the others is cut", fault: Fault::Cut },
+    FaultKey { letter: 's', help: "slow: its cable takes 150 ms more each way", fault: Fault::Slow },
+    FaultKey { letter: 'm', help: "mend: its cable is whole again", fault: Fault::Mend },
 ];
 
 #[cfg(test)]

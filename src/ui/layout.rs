@@ -21,6 +21,8 @@ use super::words;
 const TOP: usize = 3;
 /// Key rows at the bottom.
 const BOTTOM: usize = 2;
+/// The fewest rows of a terminal on which the demo's strip of all members is shown.
+const STRIP_FROM: usize = 12;
 /// More panel lines than any view has: the height of a plain-text copy.
 const COPY_ROWS: u16 = 2000;
 
@@ -54,6 +56,10 @@ pub fn draw(state: &State, now: Duration, wall: &Zoned, buffer: &mut Buffer) -> 
     }
     let mut end = height.saturating_sub(bottom);
     if let Some(line) = said(&sight).filter(|_| end > TOP) {
+        end -= 1;
+        put(buffer, end, &line, state, Style::new());
+    }
+    if let Some(line) = strip(&sight).filter(|_| height >= STRIP_FROM) {
         end -= 1;
         put(buffer, end, &line, state, Style::new());
     }
@@ -108,9 +114,7 @@ fn said(sight: &Sight<'_>) -> Option<Line> {
     }
     let faults = sight.state.faults.as_ref()?;
     match sight.state.dialog {
-        Dialog::None => {
-            Some(Line::of(" ").word(faults.hint(sight.state.status.as_ref().map(|status| status.mode)), Role::Strong))
-        }
+        Dialog::None => Some(Line::of(" ").word(faults.hint(sight.state.status.as_ref()), Role::Strong)),
         Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) | Dialog::Plan(_) => None,
     }
 }
@@ -126,6 +130,17 @@ fn under_way(sight: &Sight<'_>, sent: &Sent) -> String {
     });
     let what = sent.said.clone().or(waits).unwrap_or_else(|| "not known yet what comes of it".to_owned());
     format!("plan {} sent {at}; {what}, {} s", sent.plan, waited.as_secs())
+}
+
+/// In the demo: what each member says of itself. Somebody who reads a plan needs every row for it.
+fn strip(sight: &Sight<'_>) -> Option<Line> {
+    let faults = sight.state.faults.as_ref()?;
+    match sight.state.dialog {
+        Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) => {
+            Some(faults.strip(sight.state.status.as_ref(), sight.width))
+        }
+        Dialog::Plan(_) => None,
+    }
 }
 
 /// The lines between the fixed rows, and the furthest scroll.

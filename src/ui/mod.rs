@@ -5,17 +5,19 @@
 //! terminal's side can delay the engine.
 //!
 //! Inside: bytes become keys in [`input`], keys become commands by the table in [`keys`], [`state`] moves, [`layout`]
-//! and the [`panels`] read the state and fill a buffer, [`driver`] writes what changed. [`stand_in`] keeps the engine
-//! out of the shell's reach.
+//! and the [`panels`] read the state and fill a buffer, [`driver`] writes what changed, in the bytes of `frame` and at
+//! the pace of `pace`. [`stand_in`] keeps the engine out of the shell's reach.
 
 pub mod dialog;
 pub mod driver;
 pub mod faults;
+mod frame;
 pub mod history;
 pub mod input;
 pub mod keys;
 pub mod layout;
 pub mod line;
+mod pace;
 pub mod panels;
 pub mod stand_in;
 pub mod state;

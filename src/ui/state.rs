@@ -257,8 +257,7 @@ impl State {
             Answer::Fault(fault) => {
                 self.changed_dialog();
                 if let Some(faults) = &mut self.faults {
-                    faults.last = Some((fault, faults.target));
-                    faults.happened = None;
+                    faults.inflict(fault);
                     effects.fault = Some((fault, faults.target));
                 }
             }

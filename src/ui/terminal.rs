@@ -192,6 +192,12 @@ impl Terminal {
         }
     }
 
+    /// The speed that the terminal says it has, in baud; 0: it does not say. For a pseudo-terminal it is what somebody
+    /// set, or what SSH passed on.
+    pub fn baud(&self) -> u32 {
+        termios::tcgetattr(&self.tty).map_or(0, |modes| modes.output_speed())
+    }
+
     /// Text for the ordinary screen, once the terminal has been given back.
     pub fn say(&self, text: &str) {
         write_patiently(&self.tty, text.replace('\n', "\r\n").as_bytes());
@@ -202,6 +208,11 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// Whether a screen has the terminal now. It has not after a panic on any thread: then nothing may be drawn any more.
+pub fn is_held() -> bool {
+    RESTORE.lock().unwrap_or_else(PoisonError::into_inner).is_some()
 }
 
 /// Gives the terminal back as it was: for leaving, an error, a panic and a suspension alike. Does nothing the second

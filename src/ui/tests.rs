@@ -342,7 +342,7 @@ fn u8_every_key_is_in_help_and_does_something() {
         assert_eq!(effects.requests, [Request::Open { action: action.action.clone() }]);
     }
     for fault in FAULTS {
-        let faults = FaultState { members: vec!["beta".to_owned()], ..FaultState::default() };
+        let faults = FaultState::of(vec!["beta".to_owned()]);
         let look = Look { theme: Theme::Default, charset: Charset::Utf8 };
         let mut state = State::new(look, MayAct::AsAllowed, Some(faults));
         press(&mut state, Key::Char('f'), NOW);

@@ -20,6 +20,8 @@ pub enum Part {
     NetworkNamespaces,
     /// Firewall rules inside such a namespace: needs `nft`.
     Firewall,
+    /// File systems that only one process sees: needs root and `unshare`.
+    PrivateMounts,
     /// `systemd-analyze`, which checks unit files.
     SystemdAnalyze,
     /// The address ::1.
@@ -31,6 +33,7 @@ impl Part {
         match self {
             Part::NetworkNamespaces => "network namespaces",
             Part::Firewall => "firewall rules in a network namespace",
+            Part::PrivateMounts => "private mounts",
             Part::SystemdAnalyze => "systemd-analyze",
             Part::Ipv6 => "IPv6",
         }
@@ -38,11 +41,12 @@ impl Part {
 
     /// Whether it is there; asked once a process.
     fn probe(self) -> Result<(), String> {
-        static FOUND: [OnceLock<Result<(), String>>; 4] = [const { OnceLock::new() }; 4];
+        static FOUND: [OnceLock<Result<(), String>>; 5] = [const { OnceLock::new() }; 5];
         let (slot, look): (usize, fn() -> Result<(), String>) = match self {
             Part::NetworkNamespaces => (0, namespaces),
             Part::Firewall => (1, firewall),
             Part::SystemdAnalyze => (2, || succeeds("systemd-analyze", &["--version"])),
+            Part::PrivateMounts => (4, || succeeds("unshare", &["-m", "mount", "-t", "tmpfs", "none", "/mnt"])),
             Part::Ipv6 => (3, || TcpListener::bind("[::1]:0").map(drop).map_err(|error| error.to_string())),
         };
         FOUND[slot].get_or_init(look).clone()

@@ -1,13 +1,13 @@
 //! The demo's janitor: makes the folder, runs the other members, does the faults, and leaves nothing behind.
 //!
-//! It speaks in lines: first the folder's path; then, for every order `crash 0`, `freeze 0`, `thaw 0` or `restart 0`
-//! (the number counts the other members), one line that says what came of it. The end of its input is its end.
+//! It speaks in lines: first the folder's path and the relay's address; then, for every order such as `crash 0` or
+//! `cut 1` (the number counts the other members), one line that says how the member stands and what came of it. The end
+//! of its input is its end.
 
 use std::fs::File;
 use std::io::{BufRead, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -16,12 +16,16 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid, setsid};
 use tempfile::TempDir;
 
-use crate::config::keys;
+use crate::config::{Config, keys};
+use crate::node::{self, Options};
+use crate::ui::faults::{Cable, News, Process, Standing};
 use crate::ui::keys::Fault;
 
 use super::super::args::DemoArgs;
 use super::super::exit::Exit;
+use super::super::run::log_to_standard_error;
 use super::ROLE;
+use super::relay::Relay;
 
 /// The members, the lowest address first.
 pub const NAMES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
@@ -31,8 +35,14 @@ pub const CONFIG: &str = "tandem.toml";
 const KEY: &str = "group.key";
 /// A socket's path may have 107 bytes; a folder longer than this leaves too few.
 const LONGEST_FOLDER: usize = 70;
+/// The members' port.
+const PORT: u16 = 7400;
+/// How often addresses are chosen before the demo gives up.
+const TRIES: u32 = 16;
 /// For a member: who must still be its parent.
 const PARENT: &str = "TANDEM_DEMO_PARENT";
+/// For a member: where it calls the others through.
+const RELAY: &str = "TANDEM_DEMO_RELAY";
 
 /// The word of an order.
 pub fn word(fault: Fault) -> &'static str {
@@ -41,32 +51,79 @@ pub fn word(fault: Fault) -> &'static str {
         Fault::Freeze => "freeze",
         Fault::Thaw => "thaw",
         Fault::Restart => "restart",
+        Fault::Cut => "cut",
+        Fault::Slow => "slow",
+        Fault::Mend => "mend",
     }
+}
+
+const FAULTS: [Fault; 7] =
+    [Fault::Crash, Fault::Freeze, Fault::Thaw, Fault::Restart, Fault::Cut, Fault::Slow, Fault::Mend];
+
+/// The line that tells what came of an order: `MEMBER PROCESS CABLE SENTENCE`.
+fn told(member: usize, stands: Standing, text: &str) -> String {
+    let process = match stands.process {
+        Process::Runs => "runs",
+        Process::Frozen => "frozen",
+        Process::Killed => "killed",
+    };
+    let cable = match stands.cable {
+        Cable::Whole => "whole",
+        Cable::Slow => "slow",
+        Cable::Cut => "cut",
+    };
+    format!("{member} {process} {cable} {text}")
+}
+
+/// What a line of the janitor tells; none when it is not one.
+pub fn news(line: &str) -> Option<News> {
+    let mut words = line.splitn(4, ' ');
+    let member = words.next()?.parse().ok()?;
+    let process = match words.next()? {
+        "runs" => Process::Runs,
+        "frozen" => Process::Frozen,
+        "killed" => Process::Killed,
+        _ => return None,
+    };
+    let cable = match words.next()? {
+        "whole" => Cable::Whole,
+        "slow" => Cable::Slow,
+        "cut" => Cable::Cut,
+        _ => return None,
+    };
+    Some(News::Happened { member, stands: Standing { process, cable }, text: words.next()?.to_owned() })
 }
 
 /// Runs until the input ends.
 pub fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     // The terminal's Ctrl-C and its hang-up are not for the janitor.
     setsid().context("the janitor cannot have a session of its own")?;
-    let folder = make_folder(args)?;
+    let addresses = addresses(args.members)?;
+    let folder = make_folder(&addresses, args)?;
+    let relay = Relay::start(addresses)?;
     let mut others = Vec::new();
     for name in &NAMES[1..usize::from(args.members)] {
-        others.push(Member { name, config: folder.path().join(CONFIG), child: None });
+        let config = folder.path().join(CONFIG);
+        others.push(Member { name, config, relay: relay.address(), child: None, frozen: false });
     }
-    // From here on every way out kills the members first and then removes the folder: in the order of dropping.
+    // From here on every way out kills the members first, then ends the relay, then removes the folder: in the order of
+    // dropping.
     let mut out = std::io::stdout();
     for member in &mut others {
         member.start()?;
     }
-    writeln!(out, "{}", folder.path().display())?;
+    writeln!(out, "{}\n{}", folder.path().display(), relay.address())?;
     out.flush()?;
     for order in std::io::stdin().lock().lines().map_while(Result::ok) {
-        let Some((fault, member)) = parse(&order, &mut others) else { continue };
-        let told = member.suffer(fault).unwrap_or_else(|error| format!("{}: {error:#}", member.name));
+        let Some((fault, at)) = parse(&order, others.len()) else { continue };
+        let text =
+            suffer(fault, at, &mut others, &relay).unwrap_or_else(|error| format!("{}: {error:#}", others[at].name));
+        let stands = Standing { process: others[at].process(), cable: relay.cable(at + 1) };
         // Nobody reads any more: the input ends next.
-        let _ = writeln!(out, "{told}").and_then(|()| out.flush());
+        let _ = writeln!(out, "{}", told(at, stands, &text)).and_then(|()| out.flush());
     }
     drop(others);
+    drop(relay);
     folder.close().context("the demo's folder stays behind")?;
     Ok(Exit::Done)
 }
@@ -77,27 +134,41 @@ pub fn become_member() -> anyhow::Result<Exit> {
     // It may have been killed just before.
     let parent = std::env::var(PARENT).ok().and_then(|pid| pid.parse().ok()).map(Pid::from_raw);
     anyhow::ensure!(parent == Some(getppid()), "the janitor is gone");
-    let (config, name) = (std::env::var_os("TANDEM_CONFIG"), std::env::var_os("TANDEM_MEMBER"));
-    let (Some(config), Some(name)) = (config, name) else { anyhow::bail!("not to be called by hand") };
-    let error = Command::new("/proc/self/exe")
-        .args(["run", "--headless", "--config"])
-        .arg(config)
-        .arg("--as")
-        .arg(name)
-        .env_remove(ROLE)
-        .env_remove(PARENT)
-        .exec();
-    Err(error).context("the member cannot be started")
+    let (Some(config), Some(name), Some(relay)) =
+        (std::env::var_os("TANDEM_CONFIG"), std::env::var("TANDEM_MEMBER").ok(), std::env::var(RELAY).ok())
+    else {
+        anyhow::bail!("not to be called by hand")
+    };
+    let config = Config::load(Path::new(&config))?;
+    let me = config.which_member(Some(&name))?;
+    let _log = log_to_standard_error();
+    let detour = Some(relay.parse().context("the relay's address makes no sense")?);
+    node::run(&config, me, Options { detour, ..Options::default() })?;
+    Ok(Exit::Done)
 }
 
-fn parse<'a>(order: &str, others: &'a mut [Member]) -> Option<(Fault, &'a mut Member)> {
+fn parse(order: &str, others: usize) -> Option<(Fault, usize)> {
     let (said, number) = order.split_once(' ')?;
-    let faults = [Fault::Crash, Fault::Freeze, Fault::Thaw, Fault::Restart];
-    let fault = faults.into_iter().find(|fault| word(*fault) == said)?;
-    Some((fault, others.get_mut(number.parse::<usize>().ok()?)?))
+    let fault = FAULTS.into_iter().find(|fault| word(*fault) == said)?;
+    Some((fault, number.parse::<usize>().ok().filter(|at| *at < others)?))
 }
 
-fn make_folder(args: &DemoArgs) -> anyhow::Result<TempDir> {
+fn suffer(fault: Fault, at: usize, others: &mut [Member], relay: &Relay) -> anyhow::Result<String> {
+    let name = others[at].name;
+    // The relay counts alpha too.
+    let cable = |cable, text: &str| {
+        relay.set(at + 1, cable);
+        Ok(format!("{name}'s link {text}"))
+    };
+    match fault {
+        Fault::Cut => cable(Cable::Cut, "is cut"),
+        Fault::Slow => cable(Cable::Slow, "is slow"),
+        Fault::Mend => cable(Cable::Whole, "is whole"),
+        Fault::Crash | Fault::Freeze | Fault::Thaw | Fault::Restart => others[at].suffer(fault),
+    }
+}
+
+fn make_folder(addresses: &[SocketAddr], args: &DemoArgs) -> anyhow::Result<TempDir> {
     let usual = std::env::temp_dir();
     let parent = if usual.as_os_str().len() > LONGEST_FOLDER { PathBuf::from("/tmp") } else { usual };
     let folder = tempfile::Builder::new()
@@ -106,21 +177,29 @@ fn make_folder(args: &DemoArgs) -> anyhow::Result<TempDir> {
         .tempdir_in(&parent)
         .with_context(|| format!("no folder for the demo in {}", parent.display()))?;
     keys::generate(&folder.path().join(KEY))?;
-    let text = configuration(&addresses(args.members)?, &args.protection);
+    let text = configuration(addresses, &args.protection);
     std::fs::write(folder.path().join(CONFIG), text).context("the demo's configuration cannot be written")?;
     Ok(folder)
 }
 
-/// Free addresses, chosen by the system, the lowest first.
+/// Addresses on this machine that nothing else listens on, the lowest first. Linux answers on all of 127.0.0.0/8, so
+/// each demo takes IP addresses of its own and one fixed port below those that the system gives to outgoing
+/// connections: a member that is restarted finds its port free.
 fn addresses(members: u8) -> anyhow::Result<Vec<SocketAddr>> {
-    let listeners: Vec<TcpListener> = (0..members)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect::<Result<_, _>>()
-        .context("no free port on 127.0.0.1")?;
-    let mut addresses =
-        listeners.iter().map(TcpListener::local_addr).collect::<Result<Vec<_>, _>>().context("no free port")?;
-    addresses.sort();
-    Ok(addresses)
+    let mut last = None;
+    for _ in 0..TRIES {
+        let [high, low, ..] = getrandom::u32().context("the system gives no random numbers")?.to_be_bytes();
+        // Not 127.0: others use it.
+        let network = [127, high | 1, low];
+        let own = |n| SocketAddr::from(([network[0], network[1], network[2], n], PORT));
+        let addresses: Vec<SocketAddr> = (1..=members).map(own).collect();
+        match addresses.iter().map(TcpListener::bind).collect::<Result<Vec<_>, _>>() {
+            Ok(_) => return Ok(addresses),
+            Err(error) => last = Some(error),
+        }
+    }
+    Err(last.map_or_else(|| anyhow::anyhow!("never tried"), anyhow::Error::from))
+        .context("no free address in 127.0.0.0/8")
 }
 
 fn configuration(addresses: &[SocketAddr], protection: &[String]) -> String {
@@ -144,7 +223,9 @@ fn configuration(addresses: &[SocketAddr], protection: &[String]) -> String {
 struct Member {
     name: &'static str,
     config: PathBuf,
+    relay: SocketAddr,
     child: Option<Child>,
+    frozen: bool,
 }
 
 impl Member {
@@ -161,6 +242,7 @@ impl Member {
             .env(PARENT, std::process::id().to_string())
             .env("TANDEM_CONFIG", &self.config)
             .env("TANDEM_MEMBER", self.name)
+            .env(RELAY, self.relay.to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
@@ -180,32 +262,47 @@ impl Member {
         Ok(Some(Pid::from_raw(i32::try_from(child.id())?)))
     }
 
+    fn process(&mut self) -> Process {
+        match self.running() {
+            Ok(Some(_)) if self.frozen => Process::Frozen,
+            // Not to be told apart: then what was started is taken to run.
+            Ok(Some(_)) | Err(_) => Process::Runs,
+            Ok(None) => Process::Killed,
+        }
+    }
+
     fn suffer(&mut self, fault: Fault) -> anyhow::Result<String> {
         let name = self.name;
-        Ok(match (fault, self.running()?) {
+        let text = match (fault, self.running()?) {
             (Fault::Crash, Some(_)) => {
                 self.kill();
-                format!("{name} was killed")
+                "was killed"
             }
             (Fault::Freeze, Some(pid)) => {
                 kill(pid, Signal::SIGSTOP)?;
-                format!("{name} is frozen")
+                self.frozen = true;
+                "is frozen"
             }
+            (Fault::Thaw, Some(_)) if !self.frozen => "is not frozen",
             (Fault::Thaw, Some(pid)) => {
                 kill(pid, Signal::SIGCONT)?;
-                format!("{name} goes on")
+                self.frozen = false;
+                "goes on"
             }
-            (Fault::Crash | Fault::Freeze | Fault::Thaw, None) => format!("{name} does not run"),
+            (Fault::Crash | Fault::Freeze | Fault::Thaw, None) => "does not run",
             (Fault::Restart, _) => {
                 self.kill();
                 self.start()?;
-                format!("{name} starts anew")
+                "starts anew"
             }
-        })
+            (Fault::Cut | Fault::Slow | Fault::Mend, _) => "has a cable for that, not a process",
+        };
+        Ok(format!("{name} {text}"))
     }
 
     /// SIGKILL ends a stopped process too.
     fn kill(&mut self) {
+        self.frozen = false;
         if let Some(mut child) = self.child.take() {
             // An error says that it has ended already.
             let _ = child.kill();
@@ -223,28 +320,31 @@ impl Drop for Member {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Config;
+
+    #[test]
+    fn u9_what_the_janitor_tells_is_what_the_demo_reads() {
+        let stands = Standing { process: Process::Frozen, cable: Cable::Slow };
+        let line = told(1, stands, "gamma is frozen");
+        assert_eq!(news(&line), Some(News::Happened { member: 1, stands, text: "gamma is frozen".to_owned() }));
+        assert_eq!(news("tandem: gamma cannot be started"), None);
+        for fault in FAULTS {
+            assert_eq!(parse(&format!("{} 1", word(fault)), 2), Some((fault, 1)));
+        }
+        assert_eq!(parse("crash 2", 2), None);
+        assert_eq!(parse("melt 0", 2), None);
+    }
 
     #[test]
     fn u9_the_demos_configuration_is_one_that_runs() {
         for (members, protection) in [(2, vec![]), (3, vec!["majority".to_owned()]), (5, vec!["majority".to_owned()])] {
             let args = DemoArgs { members, protection };
-            let folder = make_folder(&args).expect("a folder");
+            let addresses = addresses(members).expect("free ports");
+            let folder = make_folder(&addresses, &args).expect("a folder");
             let config = Config::load(&folder.path().join(CONFIG)).expect("a configuration without errors");
             let names: Vec<String> = config.members.iter().map(|member| member.name.to_string()).collect();
             assert_eq!(names, NAMES[..usize::from(members)], "the lowest address comes first");
             let mode = std::fs::metadata(folder.path()).expect("a folder").permissions().mode();
             assert_eq!(mode & 0o777, 0o700);
         }
-    }
-
-    #[test]
-    fn u9_orders_name_a_fault_and_a_member() {
-        let mut others = [Member { name: "beta", config: PathBuf::new(), child: None }];
-        let (fault, member) = parse("freeze 0", &mut others).expect("an order");
-        assert_eq!((fault, member.name), (Fault::Freeze, "beta"));
-        assert!(parse("freeze 1", &mut others).is_none());
-        assert!(parse("melt 0", &mut others).is_none());
-        assert_eq!(others[0].suffer(Fault::Crash).expect("told"), "beta does not run");
     }
 }

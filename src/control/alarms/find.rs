@@ -128,6 +128,9 @@ fn surroundings(around: &Around, found: &mut Vec<Alarm>) {
     if around.recent_changes >= FLAPPING_CHANGES {
         found.push(Alarm::Flapping { changes: around.recent_changes });
     }
+    if around.journal_failing {
+        found.push(Alarm::JournalFailing);
+    }
     if around.journal_lost > 0 {
         found.push(Alarm::JournalLosing { lost: around.journal_lost });
     }

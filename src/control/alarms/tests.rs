@@ -52,6 +52,7 @@ fn one_of_each() -> Vec<Alarm> {
         Alarm::SteppedDown { node: name() },
         Alarm::Unhealthy { member: name(), sick: Sick::BelowThreshold },
         Alarm::Flapping { changes: 9 },
+        Alarm::JournalFailing,
         Alarm::JournalLosing { lost: 3 },
         Alarm::WrongKey { from: None },
         Alarm::SecondInstance { from: None },
@@ -77,6 +78,7 @@ fn one_of_each() -> Vec<Alarm> {
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
             | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
             | Alarm::WrongKey { .. }
             | Alarm::SecondInstance { .. }
@@ -186,6 +188,7 @@ fn what_happens_around_the_negotiation_has_its_alarm_too() {
     let refused = |kind| Around { refused_lately: vec![(kind, Some("10.0.0.9:99".to_owned()))], ..around() };
     for (around, expected) in [
         (Around { recent_changes: FLAPPING_CHANGES, ..around() }, "flapping"),
+        (Around { journal_failing: true, ..around() }, "journal_failing"),
         (Around { journal_lost: 1, ..around() }, "journal_losing"),
         (refused(RefusedKind::WrongKey), "wrong_key"),
         (refused(RefusedKind::SecondInstance), "second_instance"),

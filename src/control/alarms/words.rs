@@ -157,6 +157,12 @@ impl Alarm {
                 &["Hold the group while you look: tandem hold.".to_owned()],
                 "go on switching by hand: each change interrupts the plant.",
             ),
+            Alarm::JournalFailing => words(
+                "the journal cannot be written: its records wait in memory".to_owned(),
+                "Look at the disk of the state directory: is it full, or failing?".to_owned(),
+                &["The controller goes on, and writes what waits when it can.".to_owned()],
+                "restart the controller first: what waits would be lost.",
+            ),
             Alarm::JournalLosing { lost } => words(
                 format!("the journal could not keep {lost} records"),
                 "Look at the disk of the state directory: is it slow or full?".to_owned(),

@@ -70,6 +70,7 @@ impl Group {
             query_interval: Duration::from_secs(1),
             reply_timeout: Duration::from_secs(3),
             boot_timeout: Duration::from_secs(10),
+            detour: None,
         }
     }
 

@@ -3,7 +3,8 @@
 
 use std::collections::BTreeSet;
 
-use super::super::message::{HandOverCause, HandOverRequest, Message, Mode};
+use super::super::member::MemberId;
+use super::super::message::{HandOverCause, HandOverRequest, Message, Mode, Query};
 use super::super::settings::{Protection, Settings};
 use super::super::term::Term;
 use super::*;
@@ -71,7 +72,7 @@ fn ends(bench: &mut Bench) {
     bench.wait(s(3));
 }
 
-const NEGOTIATING: [Path; 25] = [
+const NEGOTIATING: [Path; 26] = [
     path("N1", Mode::Secondary, "booted", || Bench::new(two(0))),
     path("N4 told Secondary", Mode::Secondary, "booted", || {
         after(Bench::secondary_of(two(1), 0), |bench| {
@@ -164,6 +165,13 @@ const NEGOTIATING: [Path; 25] = [
     path("N12 lower term", Mode::Primary, "told_primary", || {
         after(Bench::primary(two(0)), |bench| {
             bench.beacon(1, 1);
+        })
+    }),
+    path("N11 overtaken", Mode::Secondary, "overtaken", || {
+        after(Bench::primary(two(0)), |bench| {
+            let seen = Term { number: 5, owner: MemberId(1) };
+            let query = Query { seen, ..bench.query() };
+            bench.asked(1, query);
         })
     }),
     path("rule 8", Mode::Secondary, "lost_majority", || after(Bench::primary(majority()), ends)),

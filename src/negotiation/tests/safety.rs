@@ -132,6 +132,18 @@ fn s9_a_stall_of_half_the_timeout_makes_a_primary_ask_again_and_a_shorter_one_do
 }
 
 #[test]
+fn s9_with_an_interval_beyond_half_the_timeout_less_is_a_stall() {
+    // Others have heard nothing for 900 ms when the stall begins to count, and take over 100 ms later.
+    let mut settings = two(0);
+    settings.query_interval = ms(900);
+    settings.reply_timeout = s(1);
+    let mut bench = Bench::primary(settings);
+    bench.late(ms(99));
+    assert_eq!(bench.mode(), Mode::Primary);
+    bench.late(ms(100)).assert_secondary_by("stalled");
+}
+
+#[test]
 fn s9_a_stall_adds_its_length_to_each_silence() {
     let mut bench = Bench::secondary_of(two(1), 0);
     bench.wait(s(2)).late(s(1));

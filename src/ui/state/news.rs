@@ -7,6 +7,7 @@ use crate::control::request::{Outcome, Reply, Request};
 use crate::control::status::{AlarmClass, Status};
 
 use super::super::dialog::{Dialog, OpenPlan};
+use super::super::faults::News;
 use super::super::line::Line;
 use super::{ASK_AFTER, Effects, OUTCOME_STANDS, State};
 
@@ -65,11 +66,13 @@ impl State {
         effects
     }
 
-    /// The demo says what came of a fault.
-    pub fn on_fault_news(&mut self, news: String) {
+    /// The demo says what came of a fault, or what a member says of itself.
+    pub fn on_fault_news(&mut self, news: News) {
         if let Some(faults) = &mut self.faults {
-            faults.happened = Some(news);
-            self.remark = None;
+            if !matches!(news, News::Says { .. }) {
+                self.remark = None;
+            }
+            faults.hear(news);
         }
     }
 

@@ -1,0 +1,146 @@
+//! The line that teaches: what just happened, and what to try next. It looks at how things are, not only at which key
+//! was pressed last, so that it is right also for somebody who goes another way.
+
+use crate::control::status::{Mode, ProtectionState, Status};
+
+use super::super::keys::Fault;
+use super::{Cable, FaultState, Process, Says};
+
+/// The faults of the lesson, in their order: whoever has seen these has seen a demo.
+const LESSON: [Fault; 4] = [Fault::Crash, Fault::Freeze, Fault::Cut, Fault::Slow];
+
+impl FaultState {
+    /// What happened and what to try next, from what this member knows and from what the others say.
+    pub fn hint(&self, status: Option<&Status>) -> String {
+        let next = self.next(status);
+        match &self.happened {
+            Some(happened) => format!("{happened}. {next}"),
+            None => format!("Try: {next}"),
+        }
+    }
+
+    fn next(&self, status: Option<&Status>) -> String {
+        let member = self.broken().unwrap_or_else(|| self.acting().unwrap_or(self.target));
+        let name = self.name(member);
+        let mode = status.map(|status| status.mode);
+        let stands = self.stands(member);
+        let choose = if self.members.len() > 1 { format!("{}, ", member + 1) } else { String::new() };
+        match (stands.process, stands.cable) {
+            (Process::Killed, _) => match mode {
+                Some(Mode::Primary) => format!("Next: f, {choose}r: {name} starts anew and asks what to be"),
+                Some(Mode::Secondary) | None => format!("Wait: somebody takes over. Then f, {choose}r"),
+            },
+            (Process::Frozen, _) if self.counted_as_gone(status, name) => {
+                format!("Next: f, {choose}t: it wakes up and asks before it acts")
+            }
+            (Process::Frozen, _) => "Wait: its silence counts after 3 s".to_owned(),
+            (Process::Runs, Cable::Cut) => self.cut(status, member, &choose),
+            (Process::Runs, Cable::Slow) => format!("2 shows the round trip. Next: f, {choose}m mends it"),
+            (Process::Runs, Cable::Whole) => self.whole(mode, name, &choose),
+        }
+    }
+
+    fn cut(&self, status: Option<&Status>, member: usize, choose: &str) -> String {
+        let name = self.name(member);
+        let protected = status.is_some_and(|status| status.protection.state != ProtectionState::Unprotected);
+        let acts = |mode: Option<Mode>| mode == Some(Mode::Primary);
+        let theirs = match self.says(member) {
+            Says::Is(mode, _) => Some(mode),
+            Says::Nothing => None,
+        };
+        match (acts(status.map(|status| status.mode)), acts(theirs), protected) {
+            (true, true, _) => format!("Both act! Next: f, {choose}m: the lower term gives way"),
+            (_, true, true) => format!("Wait: alone, {name} must stop acting; the others go on"),
+            (_, false, true) => format!("A minority never acts. Next: f, {choose}m mends it"),
+            (_, _, false) => "Wait 3 s: nothing protects a pair, so both will act".to_owned(),
+        }
+    }
+
+    fn whole(&self, mode: Option<Mode>, name: &str, choose: &str) -> String {
+        let left = LESSON.iter().find(|fault| !self.seen.contains(fault));
+        match (left, mode) {
+            // Who acts is the better one to kill.
+            (Some(Fault::Crash | Fault::Freeze), Some(Mode::Primary)) => {
+                "Next: a, s, then the plan's number and Enter: the other takes over".to_owned()
+            }
+            (Some(Fault::Crash), _) => format!("Next: f, {choose}c: {name} crashes; watch rows 1 to 3"),
+            (Some(Fault::Freeze), _) => format!("Next: f, {choose}z: {name} freezes; w says why"),
+            (Some(Fault::Cut), _) => format!("Next: f, {choose}l: the link to {name} is cut"),
+            (Some(Fault::Slow), _) => format!("Next: f, {choose}s: the link to {name} gets slow"),
+            (Some(Fault::Thaw | Fault::Restart | Fault::Mend) | None, _) => {
+                "You have seen every fault. w says why, 4 shows the events, q ends the demo".to_owned()
+            }
+        }
+    }
+
+    /// The member that a fault still stands for: the one hit last, else any.
+    fn broken(&self) -> Option<usize> {
+        let broken = |member: &usize| self.stands(*member) != super::Standing::default();
+        let last = self.last.map(|(_, member)| member).filter(broken);
+        last.or_else(|| (0..self.members.len()).find(broken))
+    }
+
+    /// The other member that acts, as it says itself.
+    fn acting(&self) -> Option<usize> {
+        (0..self.members.len()).find(|member| matches!(self.says(*member), Says::Is(Mode::Primary, _)))
+    }
+
+    fn counted_as_gone(&self, status: Option<&Status>, name: &str) -> bool {
+        let peers = status.iter().flat_map(|status| &status.peers);
+        peers.into_iter().any(|peer| peer.name == name && peer.gone.is_some())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{News, Standing};
+    use super::*;
+    use crate::control::compose::compose;
+    use crate::control::examples::{around, primary, secondary};
+
+    fn happened(stands: Standing) -> FaultState {
+        let mut faults = FaultState::of(vec!["beta".to_owned()]);
+        faults.hear(News::Happened { member: 0, stands, text: "it happened".to_owned() });
+        faults
+    }
+
+    #[test]
+    fn u9_the_lesson_goes_on_from_how_things_are() {
+        let acts = compose(&primary(), &around());
+        let waits = compose(&secondary(), &around());
+        let mut faults = FaultState::of(vec!["beta".to_owned()]);
+        assert!(faults.hint(Some(&acts)).contains("a, s"), "the role goes to the other first");
+        assert!(faults.hint(Some(&waits)).contains("f, c"), "who acts is killed");
+        faults.inflict(Fault::Crash);
+        faults.hear(News::Happened {
+            member: 0,
+            stands: Standing { process: Process::Killed, ..Standing::default() },
+            text: "beta was killed".to_owned(),
+        });
+        assert_eq!(faults.hint(Some(&acts)), "beta was killed. Next: f, r: beta starts anew and asks what to be");
+    }
+
+    #[test]
+    fn u9_a_cut_link_teaches_what_protection_is_for() {
+        let mut faults = happened(Standing { cable: Cable::Cut, ..Standing::default() });
+        let acts = compose(&primary(), &around());
+        assert!(faults.hint(Some(&acts)).contains("both will act"));
+        faults.hear(News::Says { member: 0, says: Says::Is(Mode::Primary, 9) });
+        assert!(faults.hint(Some(&acts)).contains("Both act! Next: f, m"));
+    }
+
+    #[test]
+    fn u9_the_lesson_fits_on_a_line_of_eighty() {
+        let acts = compose(&primary(), &around());
+        let waits = compose(&secondary(), &around());
+        for process in [Process::Runs, Process::Frozen, Process::Killed] {
+            for cable in [Cable::Whole, Cable::Slow, Cable::Cut] {
+                for status in [Some(&acts), Some(&waits), None] {
+                    let mut faults = happened(Standing { process, cable });
+                    faults.happened = None;
+                    assert!(faults.hint(status).len() < 80, "{}", faults.hint(status));
+                }
+            }
+        }
+    }
+}
