@@ -72,7 +72,8 @@ pub fn draw(state: &State, now: Duration, wall: &Zoned, buffer: &mut Buffer) -> 
 
 /// The view as plain text, whole, for a ticket.
 pub fn plain(state: &State, now: Duration, wall: &Zoned, width: u16) -> String {
-    let sight = sight_of(state, now, wall, usize::from(width));
+    // Two columns side by side would be torn apart in a ticket.
+    let sight = Sight { wide: false, ..sight_of(state, now, wall, usize::from(width)) };
     let mut unscrolled = state.clone();
     unscrolled.scroll = 0;
     unscrolled.focus = None;
@@ -175,10 +176,21 @@ fn whole(sight: &Sight<'_>, view: View, room: usize) -> (Vec<Line>, usize) {
         return (vec![Line::of("  nothing is known yet")], 0);
     };
     let body = room.saturating_sub(1);
-    let furthest = panel.lines.len().saturating_sub(body);
+    let all = panel.lines.len();
+    let furthest = all.saturating_sub(body);
+    let from = sight.state.scroll.min(furthest);
+    let mut panel = panel;
+    if furthest > 0 {
+        let place = format!("{} to {} of {all}", from + 1, (from + body).min(all));
+        let gap = if panel.right.width() > 0 { "   " } else { "" };
+        let with_place = panel.right.clone().text(gap).text(place);
+        // What the title says comes before where in it one is.
+        if panel.left.width() + with_place.width() + 8 <= sight.width {
+            panel.right = with_place;
+        }
+    }
     let mut lines = titled(sight, &panel, Glyph::Rule);
     lines.truncate(room);
-    let from = sight.state.scroll.min(furthest);
     lines.extend(panel.lines.into_iter().skip(from).take(body));
     (lines, furthest)
 }

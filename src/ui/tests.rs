@@ -229,13 +229,32 @@ fn u1_the_history_of_round_trips_is_shown_where_there_is_room() {
     for (second, rtt) in (1..).zip([100, 210, 105, 210]) {
         let mut status = samples::healthy();
         status.links[0].rtt_us = Some(rtt);
-        state.on_reply(Reply::Status(Box::new(status)), NOW + SECOND * second);
+        state.on_reply(Reply::Status(Box::new(status)), NOW + SECOND * 10 * second);
     }
-    let row = "of late, 9 is 0.21 ms: 94949";
-    assert!(text(&drawn(&state, NOW + SECOND * 4, (120, 40))).contains(row));
-    assert!(!text(&drawn(&state, NOW + SECOND * 4, (80, 24))).contains(row));
-    press(&mut state, Key::Char('2'), NOW + SECOND * 4);
-    assert!(text(&drawn(&state, NOW + SECOND * 4, (80, 24))).contains(row));
+    let row = "each 10 s, 9 is 0.21 ms: 94949";
+    assert!(text(&drawn(&state, NOW + SECOND * 40, (120, 40))).contains(row));
+    assert!(!text(&drawn(&state, NOW + SECOND * 40, (80, 24))).contains(row));
+    press(&mut state, Key::Char('2'), NOW + SECOND * 40);
+    assert!(text(&drawn(&state, NOW + SECOND * 40, (80, 24))).contains(row));
+}
+
+#[test]
+fn u8_a_copy_for_a_ticket_is_one_column_on_any_terminal() {
+    let state = samples::state(samples::two_acted(), Theme::Default, Charset::Utf8);
+    let plain = layout::plain(&state, NOW, &samples::wall(), 200);
+    let titles: Vec<&str> = plain.lines().filter(|line| line.starts_with("\u{2500} ")).collect();
+    assert!(titles.iter().all(|line| line.matches("\u{2500} ").count() <= 2), "{plain}");
+    assert!(plain.contains("gave way") && plain.contains("Events, newest first"), "{plain}");
+}
+
+#[test]
+fn u8_a_view_that_goes_on_below_says_so() {
+    let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
+    press(&mut state, Key::Char('?'), NOW);
+    let title = |state: &State| row(&drawn(state, NOW, (80, 24)), 3);
+    assert!(title(&state).contains("1 to 18 of"), "{}", title(&state));
+    press(&mut state, Key::PageDown, NOW);
+    assert!(title(&state).contains("11 to 28 of"), "{}", title(&state));
 }
 
 #[test]
@@ -244,7 +263,7 @@ fn u8_every_view_is_copied_whole_as_plain_text() {
         let mut state = samples::state(status(), Theme::Default, Charset::Utf8);
         state.view = *view;
         let plain = layout::plain(&state, NOW, &samples::wall(), 80);
-        let screen = drawn(&state, NOW, (80, 24));
+        let screen = drawn(&state, NOW, (80, 200));
         let title = row(&screen, 3).trim_end().to_owned();
         assert!(plain.lines().any(|line| line == title), "{name}: {title:?} in\n{plain}");
         assert!(!plain.contains('\x1b'), "{name}");

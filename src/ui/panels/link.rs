@@ -98,7 +98,7 @@ fn more(sight: &Sight<'_>, link: &Link) -> Vec<Line> {
 fn history(sight: &Sight<'_>, link: &Link) -> Option<Line> {
     let history = &sight.state.history;
     let worst = words::round_trip(history.worst(&link.address)?);
-    let text = format!("      of late, 9 is {worst}: ");
+    let text = format!("      each 10 s, 9 is {worst}: ");
     let row = history.row(&link.address, sight.width.saturating_sub(text.len() + 2))?;
     Some(Line::of(text + &row))
 }
