@@ -19,7 +19,6 @@ mod ping;
 mod plain;
 mod run;
 mod status;
-pub mod usage;
 mod whereabouts;
 mod with_screen;
 
