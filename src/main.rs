@@ -9,7 +9,7 @@ use tandem::cli::exit::Exit;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return tandem::cli::wrong_words(&error).into(),
+        Err(error) => return tandem::cli::usage::say(&error).into(),
     };
     match tandem::cli::dispatch(cli) {
         Ok(exit) => exit.into(),

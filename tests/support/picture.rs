@@ -67,7 +67,7 @@ pub fn svg(screen: &Screen, says: &str) -> String {
                 let ground = look.ground;
                 writeln!(
                     svg,
-                    "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{}\" fill=\"{ground}\"/>",
+                    "<rect x=\"{x:.1}\" y=\"{y:.1}\" width=\"{wide:.1}\" height=\"{}\" fill=\"{ground}\" shape-rendering=\"crispEdges\"/>",
                     CELL.1
                 )
                 .expect("a string grows");
