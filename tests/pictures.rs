@@ -127,7 +127,8 @@ fn u9_the_pictures_and_the_cast_show_what_the_program_shows() {
     row(&terminal, 0, "○ SECONDARY");
     row(&terminal, 1, "■ PRIMARY");
     terminal.shows("done: ");
-    terminal.shows("If beta fails now");
+    terminal.shows("─ READY ─");
+    terminal.shows("beta ■ PRIMARY, term 2");
     to_read();
     picture("screen-secondary", "A healthy Secondary: beta acts, alpha stands by and is ready to take over", &terminal);
 
@@ -135,6 +136,7 @@ fn u9_the_pictures_and_the_cast_show_what_the_program_shows() {
     row(&terminal, 0, "■ PRIMARY");
     row(&terminal, 1, "CRASHED");
     terminal.shows("beta was killed");
+    terminal.shows("beta ○ KILLED");
     to_read();
     picture("screen-crashed", "beta has crashed: alpha has taken over, and says what to do first", &terminal);
     terminal.fault("r");

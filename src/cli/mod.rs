@@ -19,6 +19,7 @@ mod ping;
 mod plain;
 mod run;
 mod status;
+pub mod usage;
 mod whereabouts;
 mod with_screen;
 
