@@ -174,11 +174,15 @@ fn takeover(status: &Status, text: &mut String) {
 fn links(status: &Status, text: &mut String) {
     for peer in &status.peers {
         let own: Vec<&Link> = status.links.iter().filter(|link| link.peer == peer.name).collect();
-        let up = own.iter().filter(|link| link.state == crate::control::status::LinkState::Up).count();
+        let up = words::paths_up(own.iter().copied(), status.reply_timeout_ms);
         *text += &format!("Link to {}: {up} of {} paths up\n", peer.name, own.len());
         for link in own {
             let since = words::lasting(ms(link.since_ms));
-            let mut line = format!("  {}  {}   {since}", words::link_mark(link.state), link.address);
+            let mut line = format!(
+                "  {}  {}   {since}",
+                words::path_mark(words::path(link, status.reply_timeout_ms)),
+                link.address
+            );
             line += if link.encrypted { "   encrypted" } else { "   plain text" };
             if let Some(us) = link.rtt_us {
                 line += &format!("   {}", words::milliseconds(us));

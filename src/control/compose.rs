@@ -11,7 +11,7 @@ use crate::negotiation::view::{Gone, PeerView, View};
 
 use super::alarms::{FLAPPING, NOBODY_ACTS, TWO_PRIMARIES};
 use super::plan::Plan;
-use super::status::{self, Judgement, LinkState, ProtectionState, SCHEMA, Status};
+use super::status::{self, Judgement, ProtectionState, SCHEMA, Status};
 use super::words;
 
 /// What the node adds to a [`View`] to make a [`Status`]. Every piece is already in the contract's types.
@@ -231,7 +231,7 @@ pub fn exit_class(status: &Status) -> ExitClass {
         return ExitClass::Critical;
     }
     let degraded = status.judgement != Judgement::OneActs
-        || status.links.iter().any(|link| link.state != LinkState::Up)
+        || words::paths_up(status.links.iter(), status.reply_timeout_ms) < status.links.len()
         || status.peers.iter().any(|peer| peer.gone.is_some() || peer.mode.is_none() || !peer.differs.is_empty())
         || status.able.level < 2
         || status.peers.iter().any(|peer| peer.able.as_ref().is_some_and(|able| able.level < 2))
@@ -249,6 +249,7 @@ mod tests {
     use super::super::alarms::Around;
     use super::super::desk::Desk;
     use super::super::examples::{around, at, primary, secondary, term, with_gone};
+    use super::super::status::LinkState;
     use super::*;
     use crate::negotiation::ability::{Sick, Unable};
     use crate::negotiation::view::HoldView;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::negotiation::decision::{PeerEvidence, seconds};
 
-use super::status::{Judgement, LinkState, Mode, Peer, ProtectionState, ReplyKind, Status};
+use super::status::{AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProtectionState, ReplyKind, Status};
 
 /// The shape that tells a state without colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,32 +60,43 @@ pub struct JudgementRow {
     pub attached: String,
 }
 
-fn mode_word(mode: Mode) -> &'static str {
+/// A mode as it is shouted.
+pub fn mode(mode: Mode) -> &'static str {
     match mode {
         Mode::Primary => "PRIMARY",
         Mode::Secondary => "SECONDARY",
     }
 }
 
-/// Row 1: this member.
-pub fn row_one(status: &Status) -> MemberRow {
-    let does = match (&status.transition, status.mode) {
+/// What this member does, beside its mode.
+pub fn does(status: &Status) -> &'static str {
+    match (&status.transition, status.mode) {
         (Some(change), _) if change.to == Mode::Primary => "taking over",
         (Some(_), Mode::Primary) => "stopping",
+        (_, Mode::Primary) if !status.serving => "not serving",
         (_, Mode::Primary) => "acts",
         (_, Mode::Secondary) if status.observe_only => "observes only",
         (_, Mode::Secondary) if status.able.level == 0 => "held back",
         (_, Mode::Secondary) => "stands by",
-    };
+    }
+}
+
+/// The shape of a mode.
+pub fn mark(mode: Mode) -> Mark {
+    match mode {
+        Mode::Primary => Mark::Acts,
+        Mode::Secondary => Mark::StandsBy,
+    }
+}
+
+/// Row 1: this member.
+pub fn row_one(status: &Status) -> MemberRow {
     MemberRow {
         lead: "you are on",
         name: status.node.clone(),
-        mark: match status.mode {
-            Mode::Primary => Mark::Acts,
-            Mode::Secondary => Mark::StandsBy,
-        },
-        word: mode_word(status.mode),
-        does: format!("{does}, term {}", status.term),
+        mark: mark(status.mode),
+        word: mode(status.mode),
+        does: format!("{}, term {}", does(status), status.term),
         tail: status.group.clone(),
     }
 }
@@ -97,10 +108,9 @@ pub fn peer_that_matters(status: &Status) -> Option<&Peer> {
     acts.or_else(worrying).or_else(|| status.peers.first())
 }
 
-/// Row 2: the other member, or of several the one that matters most. None only in a status without peers.
-pub fn row_two(status: &Status) -> Option<MemberRow> {
-    let peer = peer_that_matters(status)?;
-    let (mark, word, does) = match (peer.gone.as_deref(), peer.mode) {
+/// A peer's shape, its word, and what it does or may do.
+pub fn standing(peer: &Peer) -> (Mark, &'static str, String) {
+    match (peer.gone.as_deref(), peer.mode) {
         (Some("silent"), Some(Mode::Primary)) => (Mark::Unknown, "SILENT", "may still act".to_owned()),
         (Some("silent"), _) => (Mark::Unknown, "SILENT", "may act by now".to_owned()),
         (Some("never_heard"), _) => (Mark::Unknown, "NEVER HEARD", "may act".to_owned()),
@@ -110,12 +120,23 @@ pub fn row_two(status: &Status) -> Option<MemberRow> {
         (None, None) => (Mark::Unknown, "NOT HEARD", "not heard since this start".to_owned()),
         (None, Some(Mode::Primary)) => (Mark::Acts, "PRIMARY", format!("acts, term {}", peer.term)),
         (None, Some(Mode::Secondary)) => (Mark::StandsBy, "SECONDARY", format!("stands by, term {}", peer.term)),
-    };
-    let heard = match (peer.gone.as_deref(), peer.last_heard_ms) {
-        (Some("silent"), Some(age)) => format!("silent for {}", lasting(Duration::from_millis(age))),
-        (_, Some(age)) => format!("heard {}", ago(Duration::from_millis(age))),
+    }
+}
+
+/// When a peer was heard, `age_ms` ago by now.
+pub fn heard(peer: &Peer, age_ms: Option<u64>) -> String {
+    match (peer.gone.as_deref(), age_ms.map(Duration::from_millis)) {
+        (Some("silent"), Some(age)) => format!("silent for {}", lasting(age)),
+        (_, Some(age)) => format!("heard {}", ago(age)),
         (_, None) => "never heard".to_owned(),
-    };
+    }
+}
+
+/// Row 2: the other member, or of several the one that matters most. None only in a status without peers.
+pub fn row_two(status: &Status) -> Option<MemberRow> {
+    let peer = peer_that_matters(status)?;
+    let (mark, word, does) = standing(peer);
+    let heard = heard(peer, peer.last_heard_ms);
     let more = status.peers.len() - 1;
     Some(MemberRow {
         lead: "the other",
@@ -132,7 +153,7 @@ pub fn judgement(judgement: Judgement) -> &'static str {
     match judgement {
         Judgement::OneActs => "ONE ACTS",
         Judgement::NobodyActs => "NOBODY ACTS",
-        Judgement::TwoAct => "!! TWO ACT",
+        Judgement::TwoAct => "TWO ACT",
         Judgement::OneActsOtherUnknown => "ONE ACTS, the other is unknown",
     }
 }
@@ -149,10 +170,14 @@ pub fn protection(status: &Status) -> String {
 
 /// Row 3.
 pub fn row_three(status: &Status) -> JudgementRow {
-    let urgent = status.alarms.iter().any(|alarm| alarm.class == super::status::AlarmClass::Alarm);
+    let urgent = status.alarms.iter().any(|alarm| alarm.class == AlarmClass::Alarm);
     let words = judgement(status.judgement);
     JudgementRow {
-        judgement: if urgent && !words.starts_with("!!") { format!("!! {words}") } else { words.to_owned() },
+        judgement: if urgent || status.judgement == Judgement::TwoAct {
+            format!("!! {words}")
+        } else {
+            words.to_owned()
+        },
         protection: protection(status),
         hold: match &status.hold {
             None => "no hold".to_owned(),
@@ -202,12 +227,50 @@ pub fn order(reply: ReplyKind) -> &'static str {
     }
 }
 
-/// A path's state as the screen marks it.
-pub fn link_mark(state: LinkState) -> &'static str {
-    match state {
-        LinkState::Up => "ok",
-        LinkState::Connecting => "??",
-        LinkState::Down => "NO",
+/// How a path stands for a person: one whose connection is open and that has said nothing for longer than the reply
+/// timeout is not up, whatever the connection says (N15).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PathStands {
+    /// It carries the link.
+    Up,
+    /// Its connection is open, and nothing comes over it.
+    Silent,
+    /// It is being tried.
+    Tried,
+    /// It is down.
+    Down,
+}
+
+/// How a path stands, when a silence counts after `reply_timeout_ms`.
+pub fn path(link: &Link, reply_timeout_ms: u64) -> PathStands {
+    match link.state {
+        LinkState::Up if link.last_heard_ms.unwrap_or(link.since_ms) > reply_timeout_ms => PathStands::Silent,
+        LinkState::Up => PathStands::Up,
+        LinkState::Connecting => PathStands::Tried,
+        LinkState::Down => PathStands::Down,
+    }
+}
+
+/// How many paths of `links` carry the link.
+pub fn paths_up<'a>(links: impl Iterator<Item = &'a Link>, reply_timeout_ms: u64) -> usize {
+    links.filter(|link| path(link, reply_timeout_ms) == PathStands::Up).count()
+}
+
+/// A path's state as it is marked.
+pub fn path_mark(stands: PathStands) -> &'static str {
+    match stands {
+        PathStands::Up => "ok",
+        PathStands::Tried => "??",
+        PathStands::Silent | PathStands::Down => "NO",
+    }
+}
+
+/// An alarm's class, as it is shouted.
+pub fn class(class: AlarmClass) -> &'static str {
+    match class {
+        AlarmClass::Alarm => "ALARM",
+        AlarmClass::Warning => "WARNING",
+        AlarmClass::Note => "note",
     }
 }
 

@@ -219,7 +219,8 @@ impl Engine {
 
     /// What the peers' screens should know of this one, when it changed.
     pub(super) fn tell_shown(&mut self, now: Instant) {
-        let plan = self.desk.plan(now).map(|plan| (plan.number, plan.title));
+        // With who opened it: that is asked first, when somebody else's plan stands in the way.
+        let plan = self.desk.plan(now).map(|plan| (plan.number, format!("{}, opened by {}", plan.title, plan.by)));
         let shown = Shown { attached: self.desk.attached(), plan };
         if shown == self.shown_told {
             return;

@@ -115,7 +115,9 @@ impl TwoActed {
                 let this = One { name: me.to_owned(), term: mine.number, since: self.primary_since };
                 let that = One { name: peer.to_string(), term: term.number, since: None };
                 let (stops, goes_on) = if mine < term { (this, that) } else { (that, this) };
-                let steps = self.steps.drain(..).collect();
+                // What was before the other was last heard is another story.
+                let from = unheard.map_or(Instant(0), |stamp| stamp.at);
+                let steps = self.steps.drain(..).filter(|step| step.stamp.at >= from).collect();
                 let since = since.unwrap_or(now);
                 self.found = Some(Found { stops, goes_on, other: peer.to_string(), since, over: None, steps });
             }

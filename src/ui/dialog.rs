@@ -25,6 +25,8 @@ pub enum Dialog {
     Actions,
     /// The demo's fault menu.
     Faults,
+    /// A text to find is being typed.
+    Find(String),
     /// A plan was asked for and has not come.
     Asked(Action),
     /// A plan waits.
@@ -91,6 +93,8 @@ pub enum Answer {
     Abandon(u32),
     /// A fault of the demo.
     Fault(Fault),
+    /// Only the events that hold this are shown from now on; empty: all.
+    Found(String),
     /// The demo's faults hit that member from now on.
     Target(usize),
 }
@@ -123,6 +127,28 @@ impl Dialog {
                     }
                 }
                 other => self.close_on(other),
+            },
+            Dialog::Find(typed) => match key {
+                Key::Char(character) if character.is_ascii_graphic() || character == ' ' => {
+                    if typed.len() < MAX_TYPED {
+                        typed.push(character);
+                    }
+                    Answer::Stays
+                }
+                Key::Backspace if !typed.is_empty() => {
+                    typed.pop();
+                    Answer::Stays
+                }
+                Key::Enter => {
+                    let found = std::mem::take(typed);
+                    *self = Dialog::None;
+                    Answer::Found(found)
+                }
+                // Any other key leaves it, and all events are shown again.
+                _ => {
+                    *self = Dialog::None;
+                    Answer::Found(String::new())
+                }
             },
             Dialog::Plan(open) => match key {
                 Key::Char(character) if open.takes(character) && open.typed.len() < MAX_TYPED => {
@@ -159,7 +185,7 @@ impl Dialog {
     pub fn on_paste(&mut self) -> Answer {
         match std::mem::take(self) {
             Dialog::None => Answer::Stays,
-            Dialog::Actions | Dialog::Faults | Dialog::Asked(_) => Answer::Closed,
+            Dialog::Actions | Dialog::Faults | Dialog::Asked(_) | Dialog::Find(_) => Answer::Closed,
             Dialog::Plan(open) => Answer::Abandon(open.plan.number),
         }
     }

@@ -29,6 +29,12 @@ pub enum View {
     Help,
     /// Every member, in a group of three and more.
     Members,
+    /// How it came to two that act, or acted.
+    Story,
+    /// What each of the two did meanwhile.
+    Both,
+    /// Where the members differ.
+    Differences,
 }
 
 /// What a key does outside a dialog.
@@ -56,6 +62,10 @@ pub enum Command {
     Zoom,
     /// Back to the overview.
     Back,
+    /// Shows only the events that hold a text.
+    Find,
+    /// Holds the events still, and lets them go.
+    Freeze,
     /// Prints the view as plain text.
     Copy,
     /// Marks the alarms as seen.
@@ -83,6 +93,8 @@ pub enum Bar {
     No,
     /// Always.
     Always(&'static str),
+    /// While no alarm waits to be seen.
+    Calm(&'static str),
     /// While an alarm stands that nobody has seen.
     WithAlarm(&'static str),
 }
@@ -112,20 +124,29 @@ pub const BINDINGS: &[Binding] = &[
         "why the mode is what it is",
         Bar::Always("why"),
     ),
+    key(&[Key::Char('/')], "/", Command::Find, "find: only the events that hold a text", Bar::Always("find")),
+    key(
+        &[Key::Char('d'), Key::Char('7')],
+        "d",
+        Command::Show(View::Differences),
+        "differences between the members, and what both did when two acted",
+        Bar::WithAlarm("differences"),
+    ),
     key(&[Key::Char('1')], "1", Command::Show(View::Overview), "overview", Bar::No),
     key(&[Key::Char('2')], "2", Command::Show(View::Link), "link: every path", Bar::No),
     key(&[Key::Char('3')], "3", Command::Show(View::Replies), "what the other tells this member to be", Bar::No),
     key(&[Key::Char('4')], "4", Command::Show(View::Events), "events", Bar::No),
     key(&[Key::Char('5')], "5", Command::Show(View::Members), "members of the group", Bar::No),
-    key(&[Key::Tab, Key::Right], "Tab", Command::NextPanel, "next panel (also Right)", Bar::Always("panel")),
+    key(&[Key::Tab, Key::Right], "Tab", Command::NextPanel, "next panel (also Right)", Bar::Calm("panel")),
     key(&[Key::BackTab], "Shift-Tab", Command::PreviousPanel, "panel before", Bar::No),
     key(&[Key::Down, Key::Char('j')], "Down j", Command::Down, "down a panel, or a line", Bar::No),
     key(&[Key::Up, Key::Char('k')], "Up k", Command::Up, "up a panel, or a line", Bar::No),
-    key(&[Key::PageDown, Key::Char(' ')], "PgDn", Command::PageDown, "a page down (also Space)", Bar::No),
+    key(&[Key::PageDown], "PgDn", Command::PageDown, "a page down", Bar::No),
     key(&[Key::PageUp], "PgUp", Command::PageUp, "a page up", Bar::No),
+    key(&[Key::Char(' ')], "Space", Command::Freeze, "hold the events still, or let them go", Bar::No),
     key(&[Key::Home], "Home", Command::First, "to the first line", Bar::No),
     key(&[Key::End], "End", Command::Last, "to the last line", Bar::No),
-    key(&[Key::Enter], "Enter", Command::Zoom, "the panel in hand on the whole screen", Bar::Always("zoom")),
+    key(&[Key::Enter], "Enter", Command::Zoom, "the panel in hand on the whole screen", Bar::Calm("zoom")),
     key(&[Key::Esc, Key::Backspace, Key::Left], "Esc", Command::Back, "back (also Backspace, Left)", Bar::No),
     key(&[Key::Char('s')], "s", Command::Seen, "mark the alarms as seen, for everybody", Bar::WithAlarm("seen")),
     key(&[Key::Char('c')], "c", Command::Copy, "print this view as plain text, for a ticket", Bar::Always("copy")),

@@ -8,11 +8,14 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Modifier, Style};
 
+use crate::control::status::Status;
+
 use super::dialog::Dialog;
 use super::keys::View;
 use super::line::{Glyph, Line, Role};
 use super::panels::{self, Panel, Sight};
-use super::state::State;
+use super::state::{Sent, State};
+use super::words;
 
 /// Rows at the top that never move.
 const TOP: usize = 3;
@@ -23,12 +26,21 @@ const STRIP_FROM: usize = 12;
 /// More panel lines than any view has: the height of a plain-text copy.
 const COPY_ROWS: u16 = 2000;
 
+/// From so many columns on there are two columns of panels.
+const WIDE: usize = 110;
+/// From so many rows between the fixed ones on there are large letters.
+const TALL: usize = 30;
+
+fn sight_of<'a>(state: &'a State, now: Duration, wall: &'a Zoned, width: usize) -> Sight<'a> {
+    Sight { state, now, wall, width, wide: width >= WIDE }
+}
+
 /// Draws everything. Returns the furthest that the view can be scrolled.
 pub fn draw(state: &State, now: Duration, wall: &Zoned, buffer: &mut Buffer) -> usize {
     buffer.reset();
     let area = buffer.area;
     let (width, height) = (usize::from(area.width), usize::from(area.height));
-    let sight = Sight { state, now, wall, width };
+    let sight = sight_of(state, now, wall, width);
     let rows = panels::rows::rows(&sight);
     let reverse = Style::new().add_modifier(Modifier::REVERSED);
     for (y, (line, over)) in rows.lines.iter().zip([rows.acts, false, rows.alarm]).enumerate() {
@@ -58,7 +70,8 @@ pub fn draw(state: &State, now: Duration, wall: &Zoned, buffer: &mut Buffer) -> 
 
 /// The view as plain text, whole, for a ticket.
 pub fn plain(state: &State, now: Duration, wall: &Zoned, width: u16) -> String {
-    let sight = Sight { state, now, wall, width: usize::from(width) };
+    // Two columns side by side would be torn apart in a ticket.
+    let sight = Sight { wide: false, ..sight_of(state, now, wall, usize::from(width)) };
     let mut unscrolled = state.clone();
     unscrolled.scroll = 0;
     unscrolled.focus = None;
@@ -76,7 +89,7 @@ pub fn plain(state: &State, now: Duration, wall: &Zoned, width: u16) -> String {
 
 /// Rows 1 to 3 as plain text, to stay behind when the screen is left.
 pub fn first_rows(state: &State, now: Duration, wall: &Zoned, width: u16) -> String {
-    let sight = Sight { state, now, wall, width: usize::from(width) };
+    let sight = sight_of(state, now, wall, usize::from(width));
     let lines = panels::rows::rows(&sight).lines;
     lines.iter().map(|line| format!("{}\n", line.plain(state.look.charset).trim_end())).collect()
 }
@@ -90,21 +103,41 @@ fn put(buffer: &mut Buffer, y: usize, line: &Line, state: &State, over: Style) {
     line.draw(buffer, (0, to_cells(y)), width, state.look, over);
 }
 
+/// A remark, or a plan whose outcome is not known yet.
+fn said(sight: &Sight<'_>) -> Option<Line> {
+    let remark = sight.state.remark.as_ref().map(|remark| Line::of(" ").then(remark.line.clone()));
+    let sent = || sight.state.sent.as_ref().map(|sent| Line::of(" ").word(under_way(sight, sent), Role::Strong));
+    remark.or_else(sent)
+}
+
+/// A plan that was sent, as long as nobody knows what came of it: never a guess.
+fn under_way(sight: &Sight<'_>, sent: &Sent) -> String {
+    let waited = sight.now.saturating_sub(sent.at);
+    let ms = u64::try_from(waited.as_millis()).unwrap_or(u64::MAX);
+    let at = words::clock(&words::before(sight.wall, ms)).0;
+    let waits = sight.state.status.as_ref().and_then(|status| {
+        let change = status.transition.as_ref()?;
+        Some(format!("{} still waits for {}", status.node, change.waiting_for))
+    });
+    let what = sent.said.clone().or(waits).unwrap_or_else(|| "not known yet what comes of it".to_owned());
+    format!("plan {} sent {at}; {what}, {} s", sent.plan, waited.as_secs())
+}
+
 /// The lines above the keys, the lowest first: a remark; in the demo, where there is room, its lesson and the strip of
 /// all members below it. Somebody who reads a plan needs every row for it.
 fn above_the_keys(sight: &Sight<'_>, height: usize) -> Vec<Line> {
     let state = sight.state;
-    let remark = state.remark.as_ref().map(|remark| Line::of(" ").then(remark.line.clone()));
+    let remark = said(sight);
     let Some(faults) = &state.faults else { return remark.into_iter().collect() };
     let status = state.status.as_ref();
     let hint = || Line::of(" ").word(faults.hint(status), Role::Strong);
     let mut lines = match state.dialog {
         Dialog::None if height < STRIP_FROM => return vec![remark.unwrap_or_else(hint)],
         Dialog::None => vec![hint(), faults.strip(status, sight.width)],
-        Dialog::Actions | Dialog::Faults | Dialog::Asked(_) if height >= STRIP_FROM => {
+        Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) if height >= STRIP_FROM => {
             vec![faults.strip(status, sight.width)]
         }
-        Dialog::Actions | Dialog::Faults | Dialog::Asked(_) | Dialog::Plan(_) => Vec::new(),
+        Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) | Dialog::Plan(_) => Vec::new(),
     };
     lines.extend(remark);
     lines
@@ -142,10 +175,21 @@ fn whole(sight: &Sight<'_>, view: View, room: usize) -> (Vec<Line>, usize) {
         return (vec![Line::of("  nothing is known yet")], 0);
     };
     let body = room.saturating_sub(1);
-    let furthest = panel.lines.len().saturating_sub(body);
+    let all = panel.lines.len();
+    let furthest = all.saturating_sub(body);
+    let from = sight.state.scroll.min(furthest);
+    let mut panel = panel;
+    if furthest > 0 {
+        let place = format!("{} to {} of {all}", from + 1, (from + body).min(all));
+        let gap = if panel.right.width() > 0 { "   " } else { "" };
+        let with_place = panel.right.clone().text(gap).text(place);
+        // What the title says comes before where in it one is.
+        if panel.left.width() + with_place.width() + 8 <= sight.width {
+            panel.right = with_place;
+        }
+    }
     let mut lines = titled(sight, &panel, Glyph::Rule);
     lines.truncate(room);
-    let from = sight.state.scroll.min(furthest);
     lines.extend(panel.lines.into_iter().skip(from).take(body));
     (lines, furthest)
 }
@@ -153,8 +197,18 @@ fn whole(sight: &Sight<'_>, view: View, room: usize) -> (Vec<Line>, usize) {
 /// All panels. What must be seen gets its lines first; what is left goes to the events.
 fn overview(sight: &Sight<'_>, room: usize) -> Vec<Line> {
     let views = sight.state.panels();
-    let panels: Vec<(View, Panel)> =
-        views.iter().filter_map(|view| Some((*view, panels::panel(*view, sight)?))).collect();
+    match &sight.state.status {
+        Some(status) if sight.wide => two_columns(sight, status, &views, room),
+        Some(_) | None => stacked(sight, made(sight, &views), room),
+    }
+}
+
+fn made(sight: &Sight<'_>, views: &[View]) -> Vec<(View, Panel)> {
+    views.iter().filter_map(|view| Some((*view, panels::panel(*view, sight)?))).collect()
+}
+
+/// Panels under each other.
+fn stacked(sight: &Sight<'_>, panels: Vec<(View, Panel)>, room: usize) -> Vec<Line> {
     let granted = share(&panels, room);
     let mut lines = Vec::new();
     for ((view, panel), granted) in panels.into_iter().zip(granted) {
@@ -165,6 +219,50 @@ fn overview(sight: &Sight<'_>, room: usize) -> Vec<Line> {
         }
     }
     lines
+}
+
+/// Two columns: at the left what this member would do and its links, at the right what is said and why, below both the
+/// events, which need the width. What to do goes over everything.
+fn two_columns(sight: &Sight<'_>, status: &Status, views: &[View], room: usize) -> Vec<Line> {
+    let over = |view: &View| matches!(view, View::ToDo | View::Plan);
+    let right = |view: &View| matches!(view, View::Both | View::Replies | View::Members);
+    let events = |view: &View| *view == View::Events;
+    let chosen = |of: &dyn Fn(&View) -> bool| views.iter().copied().filter(|view| of(view)).collect::<Vec<View>>();
+    let mut lines = stacked(sight, made(sight, &chosen(&over)), room);
+    let half = Sight { width: (sight.width - GAP) / 2, ..sight.clone() };
+    let other = Sight { width: sight.width - GAP - half.width, ..sight.clone() };
+    if room >= TALL + lines.len() {
+        let left = vec![(View::Overview, panels::big::own(&half, status))];
+        let right = panels::big::other(&other, status).map(|panel| (View::Overview, panel)).into_iter().collect();
+        lines.extend(beside(&half, stacked(&half, left, room), stacked(&other, right, room)));
+    }
+    let mut left = made(&half, &chosen(&|view| !over(view) && !right(view) && !events(view)));
+    left.extend(made(&half, &[View::Differences]));
+    let mut at_right = made(&other, &chosen(&right));
+    at_right.extend(made(&other, &[View::Why]));
+    // The events keep a third, and get what the columns leave.
+    let left_over = room.saturating_sub(lines.len());
+    let columns = left_over - left_over / 3;
+    lines.extend(beside(&half, stacked(&half, left, columns), stacked(&other, at_right, columns)));
+    let left_over = room.saturating_sub(lines.len());
+    lines.extend(stacked(sight, made(sight, &chosen(&events)), left_over));
+    lines
+}
+
+/// Blanks between two columns.
+const GAP: usize = 2;
+
+/// Two stacks of lines side by side.
+fn beside(left_sight: &Sight<'_>, left: Vec<Line>, right: Vec<Line>) -> Vec<Line> {
+    let rows = left.len().max(right.len());
+    let mut left = left.into_iter();
+    let mut right = right.into_iter();
+    (0..rows)
+        .map(|_| {
+            let line = left.next().unwrap_or_default().cut(left_sight.width).to_column(left_sight.width + GAP);
+            line.then(right.next().unwrap_or_default())
+        })
+        .collect()
 }
 
 /// How many lines each panel gets below its rule; none: it is not shown.
@@ -199,11 +297,11 @@ const LEAST_URGENT: u8 = 4;
 /// Events shrink first, then the replies, then the members, then the rest.
 fn urgency_of(view: View) -> u8 {
     match view {
-        View::ToDo | View::Plan => 0,
+        View::ToDo | View::Plan | View::Story | View::Both => 0,
         View::Forecast => 1,
         View::Link => 2,
         View::Members | View::Replies => 3,
-        View::Events | View::Why | View::Help | View::Overview => LEAST_URGENT,
+        View::Events | View::Why | View::Differences | View::Help | View::Overview => LEAST_URGENT,
     }
 }
 

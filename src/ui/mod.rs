@@ -12,6 +12,7 @@ pub mod dialog;
 pub mod driver;
 pub mod faults;
 mod frame;
+pub mod history;
 pub mod input;
 pub mod keys;
 pub mod layout;

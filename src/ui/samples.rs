@@ -182,11 +182,69 @@ pub fn two_primaries() -> Status {
         since_ms: lasted,
         seen: None,
     }];
+    status.two_acted = Some(TwoActed {
+        other: "beta".to_owned(),
+        stops: Acted { name: "alpha".to_owned(), term: 7, since: Some("2026-11-17T22:00:01Z".to_owned()) },
+        goes_on: Acted { name: "beta".to_owned(), term: 8, since: None },
+        since: "2026-11-21T01:41:04Z".to_owned(),
+        at_most_ms: lasted,
+        over_for_ms: None,
+        steps: vec![
+            step("2026-11-21T01:41:04Z", "the last path between alpha and beta broke"),
+            step("2026-11-21T01:41:07Z", "to alpha, beta counts as gone: beta silent for 3.0 s"),
+            step("2026-11-21T02:12:40Z", "a path between alpha and beta came back"),
+            step("2026-11-21T02:12:40Z", "both are Primary: alpha in term 7, beta in term 8"),
+        ],
+    });
     status.events = vec![
         event("2026-11-21T02:12:40Z", "alarm", "alpha and beta are both Primary: terms 7 and 8"),
         event("2026-11-21T02:12:40Z", "note", "both paths to beta are up, after 31 min 36 s"),
     ];
     status
+}
+
+/// The same a moment later, at the one that gave way: it is over, and nobody has looked at it.
+pub fn two_acted() -> Status {
+    let mut status = two_primaries();
+    status.mode = Mode::Secondary;
+    status.term = 8;
+    status.transition = None;
+    status.judgement = Judgement::OneActs;
+    status.reason = Reason {
+        rule: "yielded_to".to_owned(),
+        clause: "N12".to_owned(),
+        text: "beta is Primary in term 8, which goes before this member's 7".to_owned(),
+        evidence: vec!["beta: link up, last heard 0 ms before, as Primary, term 8".to_owned()],
+        otherwise: vec!["a protection in takeover.protection: only one would have become Primary".to_owned()],
+    };
+    status.alarms[0].id = "two_acted".to_owned();
+    status.alarms[0].class = AlarmClass::Warning;
+    status.alarms[0].text = "alpha and beta both acted, for at most 31 min 36 s".to_owned();
+    status.takeover = Takeover {
+        ready: true,
+        expected_ms: Some(3050),
+        if_fails: Some("beta".to_owned()),
+        acts: Some("alpha".to_owned()),
+        lines: vec![line("beta answers, 0.3 s ago"), line("alpha is fit")],
+    };
+    if let Some(two) = &mut status.two_acted {
+        two.over_for_ms = Some(3000);
+        two.steps.push(step("2026-11-21T02:12:40Z", "alpha gave way, rule N12: the lower term yields"));
+    }
+    status
+}
+
+/// One path is connected and silent, another member holds a plan.
+pub fn silent_path() -> Status {
+    let mut status = healthy();
+    status.links[1].last_heard_ms = Some(9000);
+    status.plan_elsewhere =
+        Some(PlanElsewhere { node: "alpha".to_owned(), number: 12, title: "alpha hands over to beta".to_owned() });
+    status
+}
+
+fn step(time: &str, text: &str) -> Step {
+    Step { time: time.to_owned(), text: text.to_owned() }
 }
 
 /// The other is silent, and nothing protects the group.

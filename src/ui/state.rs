@@ -3,15 +3,17 @@
 
 use std::time::Duration;
 
-use crate::control::plan::Plan;
-use crate::control::request::{Hello, Outcome, Reply, Request, Screen};
-use crate::control::status::{AlarmClass, Status};
+use crate::control::request::{Hello, Request, Screen};
+use crate::control::status::{Event, Status};
 
-use super::dialog::{Answer, Dialog, HAND, OpenPlan};
-use super::faults::{FaultState, News};
+use super::dialog::{Answer, Dialog, HAND};
+use super::faults::FaultState;
+use super::history::History;
 use super::input::{Input, Key};
 use super::keys::{Command, Fault, View, command_for};
 use super::line::{Line, Look};
+
+mod news;
 
 /// Without news for so long, nothing on the screen is true any more.
 pub const NO_NEWS: Duration = Duration::from_secs(3);
@@ -57,6 +59,17 @@ pub struct Remark {
     stands: Duration,
 }
 
+/// A plan that was confirmed and whose outcome has not come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    /// Its number.
+    pub plan: u32,
+    /// When it was sent.
+    pub at: Duration,
+    /// What the engine said of it while it did not know yet.
+    pub said: Option<String>,
+}
+
 /// Whether this screen may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MayAct {
@@ -91,6 +104,14 @@ pub struct State {
     pub faults: Option<FaultState>,
     /// The line above the key bar.
     pub remark: Option<Remark>,
+    /// Only events that hold this are shown.
+    pub find: Option<String>,
+    /// The events as they were when they were held still.
+    pub frozen: Option<Vec<Event>>,
+    /// A plan that was confirmed and whose outcome has not come.
+    pub sent: Option<Sent>,
+    /// Round trips as this screen saw them.
+    pub history: History,
     /// Counts the dialogs, so that a frame can tell which it showed.
     serial: u64,
     /// The dialog that a frame has shown.
@@ -118,6 +139,10 @@ impl State {
             dialog: Dialog::None,
             faults,
             remark: None,
+            find: None,
+            frozen: None,
+            sent: None,
+            history: History::default(),
             serial: 0,
             shown: 0,
             heard_at: Duration::ZERO,
@@ -222,11 +247,7 @@ impl State {
             Answer::Confirm { plan, force } => {
                 effects.requests.push(Request::Confirm { plan, force });
                 self.changed_dialog();
-                self.remark(
-                    Line::of(format!("plan {plan} is sent; waiting for what comes of it")),
-                    now,
-                    OUTCOME_STANDS,
-                );
+                self.sent = Some(Sent { plan, at: now, said: None });
             }
             Answer::Abandon(plan) => {
                 effects.requests.push(Request::Abandon { plan });
@@ -239,6 +260,11 @@ impl State {
                     faults.inflict(fault);
                     effects.fault = Some((fault, faults.target));
                 }
+            }
+            Answer::Found(text) => {
+                self.changed_dialog();
+                self.find = Some(text).filter(|text| !text.is_empty());
+                self.scroll = 0;
             }
             Answer::Target(target) => {
                 if let Some(faults) = &mut self.faults
@@ -264,12 +290,17 @@ impl State {
             Command::Show(view) => self.show(view),
             Command::NextPanel => self.step(1),
             Command::PreviousPanel => self.step(-1),
+            Command::Find => {
+                self.show(View::Events);
+                self.open(Dialog::Find(String::new()));
+            }
+            Command::Freeze => self.freeze_or_thaw(now),
             Command::Down => self.step_or_scroll(1),
             Command::Up => self.step_or_scroll(-1),
             Command::PageDown => self.scroll_by(10),
             Command::PageUp => self.scroll_by(-10),
-            Command::First => self.scroll = 0,
-            Command::Last => self.scroll = usize::MAX,
+            Command::First => self.scroll_by(isize::MIN),
+            Command::Last => self.scroll_by(isize::MAX),
             Command::Zoom => {
                 if let (View::Overview, Some(view)) = (self.view, self.focus) {
                     self.show(view);
@@ -334,7 +365,10 @@ impl State {
         if !status.alarms.is_empty() {
             panels.push(View::ToDo);
         }
-        if status.plan.is_some() && !matches!(self.dialog, Dialog::Plan(_)) {
+        if self.two_acted_matters() {
+            panels.extend([View::Story, View::Both]);
+        }
+        if (status.plan.is_some() || status.plan_elsewhere.is_some()) && !matches!(self.dialog, Dialog::Plan(_)) {
             panels.push(View::Plan);
         }
         panels.push(View::Forecast);
@@ -346,11 +380,31 @@ impl State {
         panels
     }
 
+    /// Whether two act, or acted and nobody has seen it yet: then it takes the room of what is calm.
+    fn two_acted_matters(&self) -> bool {
+        let Some(status) = &self.status else { return false };
+        let about = |id: &str| id.starts_with("two_acted") || id.starts_with("two_primaries");
+        let unseen = status.alarms.iter().any(|alarm| alarm.seen.is_none() && about(&alarm.id));
+        status.two_acted.as_ref().is_some_and(|two| two.over_for_ms.is_none() || unseen)
+    }
+
     fn show(&mut self, view: View) {
         self.view = view;
         self.scroll = 0;
+        self.frozen = None;
         if view == View::Overview {
             self.focus = None;
+            self.find = None;
+        }
+    }
+
+    fn freeze_or_thaw(&mut self, now: Duration) {
+        if self.view != View::Events {
+            self.remark(Line::of("Space holds the events still: 4 shows them"), now, REMARK_STANDS);
+        } else if self.frozen.take().is_some() {
+            self.scroll = 0;
+        } else {
+            self.frozen = self.status.as_ref().map(|status| status.events.clone());
         }
     }
 
@@ -378,6 +432,10 @@ impl State {
 
     fn scroll_by(&mut self, by: isize) {
         self.scroll = self.scroll.saturating_add_signed(by);
+        if self.view == View::Events && self.scroll > 0 && self.frozen.is_none() {
+            // Who reads further down must not lose the line to a new event.
+            self.frozen = self.status.as_ref().map(|status| status.events.clone());
+        }
     }
 
     /// The view says how far it can be scrolled.
@@ -397,119 +455,5 @@ impl State {
 
     fn remark(&mut self, line: Line, now: Duration, stands: Duration) {
         self.remark = Some(Remark { line, at: now, stands });
-    }
-
-    /// A reply of the engine.
-    pub fn on_reply(&mut self, reply: Reply, now: Duration) -> Effects {
-        self.heard_at = now;
-        let mut effects = Effects::default();
-        match reply {
-            Reply::Hello(hello) => {
-                self.hello = Some(hello);
-                // Also after a connection that came back.
-                effects.requests.push(Request::Watch { screen: Some(self.kind()) });
-            }
-            Reply::Status(status) => {
-                effects.bell = self.ring(&status);
-                self.plan_in_status(status.plan.as_ref(), now);
-                self.status = Some(*status);
-                self.status_at = now;
-            }
-            Reply::Plan(plan) => match &self.dialog {
-                Dialog::Asked(_) => self.open(Dialog::Plan(Box::new(OpenPlan::new(*plan, now)))),
-                // Whoever asked has left the question: the plan must not stay open behind the screen.
-                Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Plan(_) => {
-                    effects.requests.push(Request::Abandon { plan: plan.number });
-                }
-            },
-            Reply::Refused { why } => {
-                if matches!(self.dialog, Dialog::Asked(_) | Dialog::Plan(_)) {
-                    self.open(Dialog::None);
-                }
-                self.remark(Line::new().text("refused: ").text(why), now, OUTCOME_STANDS);
-            }
-            Reply::Outcome(outcome) => {
-                let text = match outcome {
-                    Outcome::Done { text } => format!("done: {text}"),
-                    Outcome::NotDone { text } => format!("not done: {text}"),
-                    Outcome::NotKnownYet { text } => format!("not known yet: {text}"),
-                };
-                self.remark(Line::of(text), now, OUTCOME_STANDS);
-            }
-            Reply::Pong(_) | Reply::PingDone | Reply::Done => {}
-        }
-        effects
-    }
-
-    /// The demo says what came of a fault, or what a member says of itself.
-    pub fn on_fault_news(&mut self, news: News) {
-        if let Some(faults) = &mut self.faults {
-            if !matches!(news, News::Says { .. }) {
-                self.remark = None;
-            }
-            faults.hear(news);
-        }
-    }
-
-    fn ring(&mut self, status: &Status) -> bool {
-        let standing: Vec<String> = status
-            .alarms
-            .iter()
-            .filter(|alarm| alarm.class == AlarmClass::Alarm)
-            .map(|alarm| alarm.id.clone())
-            .collect();
-        let new = standing.iter().any(|id| !self.rung.contains(id));
-        self.rung = standing;
-        new
-    }
-
-    fn plan_in_status(&mut self, plan: Option<&Plan>, now: Duration) {
-        let Dialog::Plan(open) = &mut self.dialog else { return };
-        match plan {
-            Some(plan) if plan.number == open.plan.number => {
-                open.seen_in_status = true;
-                if plan.force_by_typing != open.plan.force_by_typing {
-                    // It worsened, or got better: what was typed was typed for the other.
-                    open.typed.clear();
-                    self.serial += 1;
-                }
-                open.plan = plan.clone();
-                open.at = now;
-            }
-            Some(_) | None if open.seen_in_status => {
-                let number = open.plan.number;
-                self.plan_is_over(format!("plan {number} is over: a line of it worsened, or its time ran out"), now);
-            }
-            Some(_) | None => {}
-        }
-    }
-
-    fn plan_is_over(&mut self, why: String, now: Duration) {
-        self.open(Dialog::None);
-        self.remark(Line::of(why), now, OUTCOME_STANDS);
-    }
-
-    /// What time alone brings about. Called at least once a second.
-    pub fn on_time(&mut self, now: Duration) -> Effects {
-        let mut effects = Effects::default();
-        if self.remark.as_ref().is_some_and(|remark| now.saturating_sub(remark.at) >= remark.stands) {
-            self.remark = None;
-        }
-        let ended = match &self.dialog {
-            Dialog::Plan(open) if open.left_ms(now) == 0 => Some((open.plan.number, "its time ran out")),
-            Dialog::Plan(open) if self.no_news(now).is_some() => {
-                Some((open.plan.number, "no news from the controller"))
-            }
-            Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Asked(_) | Dialog::Plan(_) => None,
-        };
-        if let Some((number, why)) = ended {
-            effects.requests.push(Request::Abandon { plan: number });
-            self.plan_is_over(format!("plan {number} is over: {why}; nothing was done"), now);
-        }
-        if now.saturating_sub(self.heard_at) >= ASK_AFTER && now.saturating_sub(self.asked_at) >= ASK_AFTER {
-            self.asked_at = now;
-            effects.requests.push(Request::Status);
-        }
-        effects
     }
 }

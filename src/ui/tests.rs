@@ -1,7 +1,6 @@
 //! The screen's claims: views at their sizes in both themes and charsets, the table of keys, and that nothing typed or
 //! pasted by accident confirms a plan.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -9,8 +8,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
 
-use crate::control::request::{Reply, Request};
+use crate::control::request::{Outcome, Reply, Request};
 use crate::control::status::Status;
+use crate::control::words as said;
 
 use super::dialog::Dialog;
 use super::faults::FaultState;
@@ -21,7 +21,7 @@ use super::line::{Charset, Look, Theme};
 use super::samples::{self, NOW};
 use super::state::{DriverWish, Effects, MayAct, State};
 
-const SIZES: [(u16, u16); 3] = [(80, 24), (120, 40), (40, 10)];
+const SIZES: [(u16, u16); 4] = [(80, 24), (120, 40), (40, 10), (200, 60)];
 const SECOND: Duration = Duration::from_secs(1);
 
 fn drawn(state: &State, now: Duration, (columns, rows): (u16, u16)) -> Buffer {
@@ -34,12 +34,15 @@ fn row(buffer: &Buffer, y: u16) -> String {
     (0..buffer.area.width).map(|x| buffer[(x, y)].symbol()).collect()
 }
 
-/// The text, then where it is not plain.
-fn shown(buffer: &Buffer) -> String {
-    let mut text = String::new();
+/// Its rows, without the blanks at their ends.
+fn text(buffer: &Buffer) -> String {
+    (0..buffer.area.height).map(|y| format!("|{}\n", row(buffer, y).trim_end())).collect()
+}
+
+/// Where it is not plain: row, columns, colour and weight.
+fn styles(buffer: &Buffer) -> String {
     let mut styles = String::new();
     for y in 0..buffer.area.height {
-        text.push_str(&format!("|{}|\n", row(buffer, y)));
         let mut x = 0;
         while x < buffer.area.width {
             let look = |x: u16| (buffer[(x, y)].fg, buffer[(x, y)].modifier);
@@ -53,7 +56,12 @@ fn shown(buffer: &Buffer) -> String {
             }
         }
     }
-    text + &styles
+    styles
+}
+
+/// The text, then where it is not plain.
+fn shown(buffer: &Buffer) -> String {
+    text(buffer) + &styles(buffer)
 }
 
 fn press(state: &mut State, key: Key, now: Duration) -> Effects {
@@ -79,35 +87,186 @@ type Sample = (&'static str, fn() -> Status, View);
 const VIEWS: &[Sample] = &[
     ("healthy", samples::healthy, View::Overview),
     ("two_primaries", samples::two_primaries, View::Overview),
+    ("two_acted", samples::two_acted, View::Overview),
     ("silent", samples::silent, View::Overview),
+    ("silent_path", samples::silent_path, View::Overview),
     ("three", samples::three, View::Overview),
-    ("link", samples::healthy, View::Link),
+    ("to_do", samples::silent, View::ToDo),
+    ("forecast", samples::healthy, View::Forecast),
+    ("plan_elsewhere", samples::silent_path, View::Plan),
+    ("story", samples::two_acted, View::Story),
+    ("both", samples::two_acted, View::Both),
+    ("link", samples::silent_path, View::Link),
     ("replies", samples::healthy, View::Replies),
-    ("events", samples::healthy, View::Events),
-    ("why", samples::healthy, View::Why),
+    ("events", samples::two_acted, View::Events),
+    ("why", samples::two_acted, View::Why),
+    ("differences", samples::two_acted, View::Differences),
     ("members", samples::three, View::Members),
     ("help", samples::healthy, View::Help),
 ];
 
+/// What ASCII shows in the place of a glyph.
+fn in_ascii(text: &str) -> String {
+    let stand_in = |glyph: char| match glyph {
+        '─' => '-',
+        '■' => '#',
+        '○' => 'o',
+        '►' => '>',
+        '┌' | '┐' | '└' | '┘' => '+',
+        '│' => '|',
+        plain => plain,
+    };
+    text.chars().map(stand_in).collect()
+}
+
+/// One file a view: at each size the text once, and what each theme makes of it. ASCII differs by its glyphs only, so
+/// it is compared and not kept.
 #[test]
 fn u8_every_view_at_every_size_in_both_themes_and_charsets() {
     for (name, status, view) in VIEWS {
+        let mut kept = String::new();
         for size in SIZES {
-            for (theme, theme_name) in [(Theme::Default, "default"), (Theme::Mono, "mono")] {
-                for (charset, charset_name) in [(Charset::Utf8, "utf8"), (Charset::Ascii, "ascii")] {
-                    let mut state = samples::state(status(), theme, charset);
-                    state.view = *view;
-                    let text = shown(&drawn(&state, NOW, size));
-                    // One picture a view and size; the others differ as their rule says, and are kept for the
-                    // drawn screens.
-                    let kept = matches!((theme, charset), (Theme::Default, Charset::Utf8)) || *view == View::Overview;
-                    if kept {
-                        let (columns, rows) = size;
-                        insta::assert_snapshot!(format!("{name}_{columns}x{rows}_{theme_name}_{charset_name}"), text);
-                    }
-                }
+            let drawn_in = |theme, charset| {
+                let mut state = samples::state(status(), theme, charset);
+                state.view = *view;
+                drawn(&state, NOW, size)
+            };
+            let default = drawn_in(Theme::Default, Charset::Utf8);
+            let mono = drawn_in(Theme::Mono, Charset::Utf8);
+            assert_eq!(text(&default), text(&mono), "a theme is no other text");
+            for (utf8, theme) in [(&default, Theme::Default), (&mono, Theme::Mono)] {
+                let ascii = drawn_in(theme, Charset::Ascii);
+                assert_eq!((in_ascii(&text(utf8)), styles(utf8)), (text(&ascii), styles(&ascii)), "{name} {size:?}");
+            }
+            let (columns, rows) = size;
+            kept += &format!("{columns} x {rows}\n{}default\n{}", text(&default), styles(&default));
+            kept += &format!("mono\n{}\n", styles(&mono));
+        }
+        insta::assert_snapshot!(*name, kept);
+    }
+}
+
+#[test]
+fn u8_only_red_and_yellow_are_used_and_no_background_so_that_a_light_terminal_reads_as_well() {
+    for (name, status, view) in VIEWS {
+        for size in SIZES {
+            let mut state = samples::state(status(), Theme::Default, Charset::Utf8);
+            state.view = *view;
+            for cell in drawn(&state, NOW, size).content() {
+                assert!(matches!(cell.fg, Color::Reset | Color::Red | Color::Yellow), "{name}: {:?}", cell.fg);
+                assert_eq!(cell.bg, Color::Reset, "{name}");
+                assert!(!cell.modifier.contains(Modifier::DIM | Modifier::SLOW_BLINK), "{name}");
+                // Yellow on white cannot be read without its weight.
+                assert!(cell.fg == Color::Reset || cell.modifier.contains(Modifier::BOLD), "{name}");
             }
         }
+    }
+}
+
+#[test]
+fn u8_find_shows_only_the_events_that_hold_the_text() {
+    let mut state = samples::state(samples::two_acted(), Theme::Default, Charset::Utf8);
+    press(&mut state, Key::Char('/'), NOW);
+    for (at, letter) in (1..).zip("PATHS".chars()) {
+        press(&mut state, Key::Char(letter), NOW + SECOND / 10 * at);
+    }
+    let find = shown(&drawn(&state, NOW + SECOND, (80, 24)));
+    assert!(find.contains("find: PATHS_") && find.contains("both paths to beta"), "{find}");
+    assert!(!find.contains("are both Primary: terms"), "{find}");
+    press(&mut state, Key::Enter, NOW + SECOND);
+    assert_eq!((state.view, state.find.as_deref()), (View::Events, Some("PATHS")));
+    assert!(text(&drawn(&state, NOW + SECOND, (80, 24))).contains("1 of 2, Esc shows all"));
+    press(&mut state, Key::Esc, NOW + SECOND * 2);
+    assert_eq!((state.view, state.find.as_deref()), (View::Overview, None));
+}
+
+#[test]
+fn u8_events_are_held_still_while_somebody_reads_further_down() {
+    for hold in [Key::Char(' '), Key::Down] {
+        let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
+        press(&mut state, Key::Char('4'), NOW);
+        press(&mut state, hold, NOW + SECOND);
+        let mut status = samples::healthy();
+        let newer =
+            crate::control::status::Event { seq: 9, text: "something new".to_owned(), ..status.events[0].clone() };
+        status.events.insert(0, newer);
+        state.on_reply(Reply::Status(Box::new(status)), NOW + SECOND);
+        let held = text(&drawn(&state, NOW + SECOND, (80, 24)));
+        assert!(held.contains("held still, 1 newer: Space goes on") && !held.contains("something new"), "{held}");
+        press(&mut state, Key::Char(' '), NOW + SECOND * 2);
+        assert!(text(&drawn(&state, NOW + SECOND, (80, 24))).contains("something new"));
+    }
+}
+
+#[test]
+fn u2_a_sent_plan_is_spoken_of_until_its_outcome_is_known_and_never_guessed() {
+    let mut state = with_plan(samples::plan());
+    for (tenth, key) in (20..).zip([Key::Char('4'), Key::Char('7'), Key::Enter]) {
+        press(&mut state, key, NOW + SECOND / 10 * tenth);
+    }
+    let later = NOW + SECOND * 6;
+    let said = |state: &State| row(&drawn(state, later, (80, 24)), 21).trim_end().to_owned();
+    state.on_reply(Reply::Status(Box::new(samples::healthy())), later);
+    assert_eq!(said(&state), " plan 47 sent 03:12:40; not known yet what comes of it, 3 s");
+    let mut taking = samples::healthy();
+    taking.transition = Some(crate::control::status::Transition {
+        to: crate::control::status::Mode::Primary,
+        waiting_for: "alpha to stop".to_owned(),
+        since_ms: 3000,
+    });
+    state.on_reply(Reply::Status(Box::new(taking)), later);
+    assert_eq!(said(&state), " plan 47 sent 03:12:40; beta still waits for alpha to stop, 3 s");
+    let outcome = |outcome| Reply::Outcome(outcome);
+    state.on_reply(outcome(Outcome::NotKnownYet { text: "alpha has not answered".to_owned() }), later);
+    assert_eq!(said(&state), " plan 47 sent 03:12:40; alpha has not answered, 3 s");
+    state.on_reply(outcome(Outcome::Done { text: "beta is Primary, term 8".to_owned() }), later);
+    assert_eq!(said(&state), " done: beta is Primary, term 8");
+}
+
+#[test]
+fn u1_the_history_of_round_trips_is_shown_where_there_is_room() {
+    let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
+    for (second, rtt) in (1..).zip([100, 210, 105, 210]) {
+        let mut status = samples::healthy();
+        status.links[0].rtt_us = Some(rtt);
+        state.on_reply(Reply::Status(Box::new(status)), NOW + SECOND * 10 * second);
+    }
+    let row = "each 10 s, 9 is 0.21 ms: 94949";
+    assert!(text(&drawn(&state, NOW + SECOND * 40, (120, 40))).contains(row));
+    assert!(!text(&drawn(&state, NOW + SECOND * 40, (80, 24))).contains(row));
+    press(&mut state, Key::Char('2'), NOW + SECOND * 40);
+    assert!(text(&drawn(&state, NOW + SECOND * 40, (80, 24))).contains(row));
+}
+
+#[test]
+fn u8_a_copy_for_a_ticket_is_one_column_on_any_terminal() {
+    let state = samples::state(samples::two_acted(), Theme::Default, Charset::Utf8);
+    let plain = layout::plain(&state, NOW, &samples::wall(), 200);
+    let titles: Vec<&str> = plain.lines().filter(|line| line.starts_with("\u{2500} ")).collect();
+    assert!(titles.iter().all(|line| line.matches("\u{2500} ").count() <= 2), "{plain}");
+    assert!(plain.contains("gave way") && plain.contains("Events, newest first"), "{plain}");
+}
+
+#[test]
+fn u8_a_view_that_goes_on_below_says_so() {
+    let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
+    press(&mut state, Key::Char('?'), NOW);
+    let title = |state: &State| row(&drawn(state, NOW, (80, 24)), 3);
+    assert!(title(&state).contains("1 to 18 of"), "{}", title(&state));
+    press(&mut state, Key::PageDown, NOW);
+    assert!(title(&state).contains("11 to 28 of"), "{}", title(&state));
+}
+
+#[test]
+fn u8_every_view_is_copied_whole_as_plain_text() {
+    for (name, status, view) in VIEWS {
+        let mut state = samples::state(status(), Theme::Default, Charset::Utf8);
+        state.view = *view;
+        let plain = layout::plain(&state, NOW, &samples::wall(), 80);
+        let screen = drawn(&state, NOW, (80, 200));
+        let title = row(&screen, 3).trim_end().to_owned();
+        assert!(plain.lines().any(|line| line == title), "{name}: {title:?} in\n{plain}");
+        assert!(!plain.contains('\x1b'), "{name}");
     }
 }
 
@@ -137,7 +296,8 @@ fn u3_without_news_nothing_is_claimed() {
 #[test]
 fn u8_rows_one_to_three_never_move_and_nothing_panics_at_any_size() {
     for (_, status, view) in VIEWS {
-        let node = status().node;
+        let Status { node, mode, .. } = status();
+        let mode = said::mode(mode);
         for columns in [1, 2, 5, 10, 20, 33, 40, 59, 79, 80, 81, 120, 300] {
             for rows in [1, 2, 3, 4, 5, 6, 7, 10, 24, 100] {
                 let mut state = samples::state(status(), Theme::Default, Charset::Utf8);
@@ -145,7 +305,6 @@ fn u8_rows_one_to_three_never_move_and_nothing_panics_at_any_size() {
                 let buffer = drawn(&state, NOW, (columns, rows));
                 if columns >= 20 {
                     assert!(row(&buffer, 0).contains(&node), "{columns}x{rows}: {}", row(&buffer, 0));
-                    let mode = if node == "alpha" { "PRIMARY" } else { "SECONDARY" };
                     assert!(row(&buffer, 0).contains(mode), "{columns}x{rows}: {}", row(&buffer, 0));
                 }
                 if columns >= 20 && rows >= 5 {
@@ -158,26 +317,6 @@ fn u8_rows_one_to_three_never_move_and_nothing_panics_at_any_size() {
                 }
             }
         }
-    }
-}
-
-#[test]
-fn u8_no_view_prints_a_glyph_outside_the_allowed_ones() {
-    let mut allowed: BTreeSet<char> = (' '..='~').collect();
-    for (charset, glyphs) in [(Charset::Utf8, "─■○►┌┐└┘│"), (Charset::Ascii, "")] {
-        allowed.extend(glyphs.chars());
-        for (name, status, view) in VIEWS {
-            let mut status = status();
-            status.events[0].text = "заголовок \x1b[2J ☃ ✓".to_owned();
-            let mut state = samples::state(status, Theme::Default, charset);
-            state.view = *view;
-            state.focus = Some(View::Link);
-            let buffer = drawn(&state, NOW, (120, 40));
-            for cell in buffer.content() {
-                assert!(cell.symbol().chars().all(|c| allowed.contains(&c)), "{name}: {:?}", cell.symbol());
-            }
-        }
-        allowed = (' '..='~').collect();
     }
 }
 
@@ -347,6 +486,67 @@ fn u3_leaving_and_suspending_are_the_screens_own_affair() {
     let effects = press(&mut state, Key::Ctrl('z'), NOW);
     assert_eq!((effects.driver, effects.requests.len()), (Some(DriverWish::Suspend), 0));
     assert_eq!(press(&mut state, Key::Ctrl('c'), NOW + SECOND).driver, None, "Ctrl-C only says how to leave");
+}
+
+/// Every text of a status that comes from elsewhere is replaced.
+fn foreign(status: Status, text: &str) -> Status {
+    fn replace(value: &mut serde_json::Value, text: &str, key: &str) {
+        // Words that the contract fixes, and times, are not foreign text.
+        const FIXED: &[&str] =
+            &["mode", "to", "state", "role", "reply", "class", "judgement", "action", "time", "since"];
+        match value {
+            serde_json::Value::String(string) if !FIXED.contains(&key) => *string = text.to_owned(),
+            serde_json::Value::Array(items) => items.iter_mut().for_each(|item| replace(item, text, key)),
+            serde_json::Value::Object(fields) => fields.iter_mut().for_each(|(key, field)| replace(field, text, key)),
+            serde_json::Value::String(_)
+            | serde_json::Value::Null
+            | serde_json::Value::Bool(_)
+            | serde_json::Value::Number(_) => {}
+        }
+    }
+    let mut value = serde_json::to_value(status).expect("a status is JSON");
+    replace(&mut value, text, "");
+    serde_json::from_value(value).expect("still a status")
+}
+
+fn assert_only_allowed_glyphs(name: &str, state: &State, size: (u16, u16)) {
+    let allowed = match state.look.charset {
+        Charset::Utf8 => "─■○►┌┐└┘│",
+        Charset::Ascii => "",
+    };
+    let harmless = |letter: char| (' '..='~').contains(&letter) || allowed.contains(letter);
+    for cell in drawn(state, NOW, size).content() {
+        assert!(cell.symbol().chars().all(harmless), "{name}: {:?}", cell.symbol());
+    }
+    let plain = layout::plain(state, NOW, &samples::wall(), size.0);
+    assert!(plain.chars().all(|letter| letter == '\n' || harmless(letter)), "{name}: {plain:?}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Names, sentences and outputs of others, whatever they hold: control characters, colours, letters that turn the
+    /// line around, wide ones. None of them reaches a terminal, in no view and no charset.
+    #[test]
+    fn u8_no_view_prints_a_glyph_outside_the_allowed_ones(
+        text in prop_oneof![
+            "[\\x00-\\x1f\\x7f-\\x9f]{1,6}".prop_map(|text| format!("a{text}b")),
+            Just("\u{202e}заголовок\u{200b} \x1b[2J漢字 ☃ ✓\u{301}".to_owned()),
+            "\\PC{0,40}",
+            ".{0,200}",
+        ]
+    ) {
+        for (name, status, view) in VIEWS {
+            for charset in [Charset::Utf8, Charset::Ascii] {
+                for size in [(80, 24), (120, 40), (20, 5)] {
+                    let mut state = samples::state(foreign(status(), &text), Theme::Default, charset);
+                    state.view = *view;
+                    state.focus = Some(View::Link);
+                    assert_only_allowed_glyphs(name, &state, size);
+                }
+            }
+        }
+    }
 }
 
 proptest! {

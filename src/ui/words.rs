@@ -1,78 +1,16 @@
-//! The words of the screen: times, ages and modes as a person says them. Ages are coarse, so that a value that means
+//! The words of the screen that need its clock or its width: times, ages and counts as a person says them. What a state
+//! is called is in [`crate::control::words`], which `status` prints too. Ages are coarse, so that a value that means
 //! the same is not drawn again.
+
+use std::time::Duration;
 
 use jiff::{Timestamp, Zoned};
 
-use crate::control::status::{AlarmClass, Judgement, Mode, Protection, ProtectionState, ReplyKind};
-
-/// A mode as it is shouted.
-pub fn mode(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Primary => "PRIMARY",
-        Mode::Secondary => "SECONDARY",
-    }
-}
-
-/// What a member in that mode does.
-pub fn does(mode: Mode) -> &'static str {
-    match mode {
-        Mode::Primary => "acts",
-        Mode::Secondary => "stands by",
-    }
-}
-
-/// The judgement of row 3.
-pub fn judgement(judgement: Judgement) -> &'static str {
-    match judgement {
-        Judgement::OneActs => "ONE ACTS",
-        Judgement::NobodyActs => "NOBODY ACTS",
-        Judgement::TwoAct => "TWO ACT",
-        Judgement::OneActsOtherUnknown => "ONE ACTS, the other is unknown",
-    }
-}
-
-/// What protects the group.
-pub fn protection(protection: &Protection) -> String {
-    let policy = protection.policy.join(" + ");
-    match protection.state {
-        ProtectionState::Unprotected => "UNPROTECTED".to_owned(),
-        ProtectionState::Ok => format!("PROTECTED by {policy}"),
-        ProtectionState::Missing => format!("PROTECTION MISSING: {policy}"),
-    }
-}
-
-/// An alarm's class.
-pub fn class(class: AlarmClass) -> &'static str {
-    match class {
-        AlarmClass::Alarm => "ALARM",
-        AlarmClass::Warning => "WARNING",
-        AlarmClass::Note => "note",
-    }
-}
-
-/// An answer, as the order that it is.
-pub fn reply(reply: ReplyKind) -> &'static str {
-    match reply {
-        ReplyKind::StaySecondary => "stay Secondary",
-        ReplyKind::BecomePrimary => "become Primary",
-        ReplyKind::NoAnswer => "no answer",
-        ReplyKind::Query => "asks what to be",
-    }
-}
+use crate::control::words;
 
 /// How long something has lasted or will last: "7 s", "2 min 14 s", "4 h 12 min", "3d 04:12".
 pub fn lasting(ms: u64) -> String {
-    let seconds = ms / 1000;
-    let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86_400);
-    if minutes == 0 {
-        format!("{seconds} s")
-    } else if hours == 0 {
-        format!("{minutes} min {} s", seconds % 60)
-    } else if days == 0 {
-        format!("{hours} h {} min", minutes % 60)
-    } else {
-        format!("{days}d {:02}:{:02}", hours % 24, minutes % 60)
-    }
+    words::lasting(Duration::from_millis(ms))
 }
 
 /// The same, so coarse that it is seldom drawn again: "7 s", "31 min", "4 h 12 min", "3d 04:12".
@@ -85,14 +23,7 @@ pub fn coarse(ms: u64) -> String {
 
 /// How long ago: "just now", "6 s ago", "1:46 ago", "4 h ago", "3d ago".
 pub fn ago(ms: u64) -> String {
-    let seconds = ms / 1000;
-    match seconds {
-        0..=1 => "just now".to_owned(),
-        2..60 => format!("{seconds} s ago"),
-        60..3600 => format!("{}:{:02} ago", seconds / 60, seconds % 60),
-        3600..86_400 => format!("{} h ago", seconds / 3600),
-        _ => format!("{}d ago", seconds / 86_400),
-    }
+    words::ago(Duration::from_millis(ms))
 }
 
 /// A short time with one decimal: "9.7 s".
@@ -176,11 +107,5 @@ mod tests {
         assert_eq!(round_trip(210), "0.21 ms");
         assert_eq!(count(274_361), "274 361");
         assert_eq!(coarse(754_000), "12 min");
-    }
-
-    #[test]
-    fn an_answer_is_worded_as_an_order() {
-        assert_eq!(reply(ReplyKind::StaySecondary), "stay Secondary");
-        assert_eq!(reply(ReplyKind::BecomePrimary), "become Primary");
     }
 }

@@ -160,22 +160,23 @@ fn write_term(term: Term, roster: &Roster, writer: &mut Writer) {
 
 /// A number and its owner's name; nobody owns number 0 and only number 0.
 fn read_term(reader: &mut Reader<'_>, roster: &Roster) -> Result<Term, DecodeError> {
-    match read_seen(reader, roster)? {
-        Term { number, owner } if owner == Term::NONE.owner && number > 0 => {
-            Err(DecodeError::Value { field: "a term without an owner", value: number })
+    let number = reader.u64("a term")?;
+    match (number, reader.text("a term's owner", MAX_TEXT)?) {
+        (0, "") => Ok(Term::NONE),
+        (_, "") => Err(DecodeError::Value { field: "a term without an owner", value: number }),
+        (_, name) => {
+            let owner = roster.id(name).ok_or_else(|| DecodeError::UnknownName(name.to_owned()))?;
+            Ok(Term { number, owner })
         }
-        term => Ok(term),
     }
 }
 
-/// The highest term heard of. One that is only known as somebody's floor, which is a mere number, has no owner.
+/// The highest term heard of. One that is only known as somebody's floor, which is a mere number, has no owner. Of one whose
+/// owner is no member here (any more, or yet: lists change one member at a time) the number is what matters.
 fn read_seen(reader: &mut Reader<'_>, roster: &Roster) -> Result<Term, DecodeError> {
     let number = reader.u64("a term")?;
-    let owner = match reader.text("a term's owner", MAX_TEXT)? {
-        "" => Term::NONE.owner,
-        name => roster.id(name).ok_or_else(|| DecodeError::UnknownName(name.to_owned()))?,
-    };
-    Ok(Term { number, owner })
+    let name = reader.text("a term's owner", MAX_TEXT)?;
+    Ok(Term { number, owner: roster.id(name).unwrap_or(Term::NONE.owner) })
 }
 
 /// An absent score is the best: it came from somebody who has nothing to measure (H1).

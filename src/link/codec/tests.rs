@@ -185,6 +185,20 @@ fn n17_reasons_of_a_newer_version_are_told_as_other() {
     }
 }
 
+/// Else two members would be silent to each other while a list is changed one member at a time.
+#[test]
+fn n19_a_former_primary_that_is_no_member_here_leaves_its_number() {
+    let mut query = messages().remove(0);
+    let Message::Query(said) = &mut query else { panic!("the first is a query") };
+    said.seen = term(7, 2);
+    let bytes = encode_message(1, &query, &roster());
+    let without = Roster::new(vec!["alpha".into(), "beta".into()]);
+    match decode(&bytes, &without).map(|envelope| envelope.body) {
+        Ok(Body::Message(Message::Query(heard))) => assert_eq!(heard.seen, term(7, Term::NONE.owner.0)),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn n19_owners_travel_by_name_and_one_that_is_no_member_is_refused() {
     let beacon = Message::Beacon(Beacon { term: term(7, 2), sent_at: Instant(1) });

@@ -10,7 +10,7 @@ use super::Panel;
 pub fn panel(dialog: &Dialog, faults: Option<&FaultState>) -> Option<Panel> {
     let row = |letter: char, text: &str| Line::of("  ").word(letter.to_string(), Role::Strong).to_column(6).text(text);
     match dialog {
-        Dialog::None | Dialog::Plan(_) => None,
+        Dialog::None | Dialog::Find(_) | Dialog::Plan(_) => None,
         Dialog::Actions => {
             let mut lines = vec![Line::of("  One letter opens a plan; nothing happens before its number is typed.")];
             lines.extend(ACTIONS.iter().map(|action| row(action.letter, action.help)));

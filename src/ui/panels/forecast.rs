@@ -39,7 +39,7 @@ fn in_columns(sight: &Sight<'_>, conditions: &[Condition], ready: bool) -> Vec<L
         return conditions
             .chunks(2)
             .map(|pair| match pair {
-                [left, right] => one(left).to_column(half - 2).then(one(right)),
+                [left, right] => one(left).to_column(half).then(one(right)),
                 _ => pair.iter().map(one).next().unwrap_or_default(),
             })
             .collect();

@@ -21,6 +21,10 @@ pub fn rows(sight: &Sight<'_>) -> [Line; 2] {
             let second = if full.len() <= sight.width { full } else { " any other key closes it" };
             [Line::of(first), Line::of(second)]
         }
+        Dialog::Find(typed) => [
+            Line::of(format!(" find: {typed}_")),
+            Line::of(" Enter keeps it; Esc, or any other key, shows all events again"),
+        ],
         Dialog::Actions | Dialog::Faults | Dialog::Asked(_) => {
             [Line::of(" one letter, or Esc"), Line::of(" any other key, or pasted text, closes this and does nothing")]
         }
@@ -35,7 +39,8 @@ fn keys(sight: &Sight<'_>) -> Line {
         .filter_map(|binding| match binding.bar {
             Bar::Always(word) => Some(format!("{} {word}", binding.shown)),
             Bar::WithAlarm(word) if seen => Some(format!("{} {word}", binding.shown)),
-            Bar::WithAlarm(_) | Bar::No => None,
+            Bar::Calm(word) if !seen => Some(format!("{} {word}", binding.shown)),
+            Bar::Calm(_) | Bar::WithAlarm(_) | Bar::No => None,
         })
         .collect();
     let leave = shown(Command::Leave);

@@ -1,11 +1,15 @@
 //! The link: every path to every other member, whether it is up, its round trip and how often it came back.
 
-use crate::control::status::{Link, LinkRole, LinkState, Status};
+use crate::control::status::{Link, LinkRole, Status};
+use crate::control::words::{self as said, PathStands};
 
 use super::super::keys::View;
-use super::super::line::Line;
+use super::super::line::{Line, Role};
 use super::super::words;
-use super::{Panel, Sight, verdict};
+use super::{Panel, Sight};
+
+/// Below so many columns a path says less: that it is encrypted is only said where it is not.
+const NARROW: usize = 72;
 
 /// The panel.
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
@@ -13,51 +17,67 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
         [only] => format!("Link to {}", only.name),
         _ => "Links".to_owned(),
     };
-    let up = status.links.iter().filter(|link| link.state == LinkState::Up).count();
+    let up = said::paths_up(status.links.iter(), status.reply_timeout_ms);
     let right = format!("{} of {} paths up", sight.value(up.to_string()), status.links.len());
     let whole = sight.state.view == View::Link;
     let widest = |text: fn(&Link) -> &str| status.links.iter().map(|link| text(link).len()).max().unwrap_or(0);
     let (names, addresses) = (widest(|link| &link.peer), widest(|link| &link.address));
     let mut lines = Vec::new();
     for link in &status.links {
-        let mut line = verdict(sight, link.state == LinkState::Up);
+        let stands = said::path(link, status.reply_timeout_ms);
+        let mut line = mark(sight, stands);
         if status.peers.len() > 1 {
             let column = line.width() + names + 3;
             line = line.text(&link.peer).to_column(column);
         }
         let column = line.width() + addresses + 3;
         line = line.text(&link.address).to_column(column);
-        lines.push(line.text(sight.value(said(sight, link))));
+        lines.push(line.text(sight.value(tells(sight, link, stands))));
         if whole {
             lines.extend(more(sight, link));
+        }
+        if whole || sight.wide {
+            lines.extend(history(sight, link));
         }
     }
     Panel::new(left, right, lines)
 }
 
-fn said(sight: &Sight<'_>, link: &Link) -> String {
+fn mark(sight: &Sight<'_>, stands: PathStands) -> Line {
+    let (word, role) = match (sight.state.no_news(sight.now), stands) {
+        (Some(_), _) => ("??", Role::Doubtful),
+        (None, PathStands::Up) => (said::path_mark(stands), Role::Plain),
+        (None, PathStands::Tried) => (said::path_mark(stands), Role::Doubtful),
+        (None, PathStands::Silent | PathStands::Down) => (said::path_mark(stands), Role::Wrong),
+    };
+    Line::of("  ").word(word, role).text("  ")
+}
+
+fn tells(sight: &Sight<'_>, link: &Link, stands: PathStands) -> String {
     let lasts = words::coarse(sight.aged(link.since_ms));
-    match link.state {
-        LinkState::Up => {
-            let sealed = if link.encrypted { "encrypted" } else { "NOT ENCRYPTED" };
+    let heard = || match link.last_heard_ms {
+        Some(age) => {
+            let at = words::before(sight.wall, sight.aged(age));
+            format!("last heard {}", words::moment(&at, sight.wall))
+        }
+        None => "never heard".to_owned(),
+    };
+    match stands {
+        PathStands::Up => {
+            let sealed = match (link.encrypted, sight.width < NARROW) {
+                (true, true) => "",
+                (true, false) => "   encrypted",
+                (false, _) => "   NOT ENCRYPTED",
+            };
             let rtt = link.rtt_us.map_or_else(|| "-".to_owned(), words::round_trip);
-            format!("up {lasts}   {sealed}   {rtt}   reconnects {}", link.reconnects)
+            format!("up {lasts}{sealed}   {rtt}   reconnects {}", link.reconnects)
         }
-        LinkState::Connecting | LinkState::Down => {
-            let heard = match link.last_heard_ms {
-                Some(age) => {
-                    let at = words::before(sight.wall, sight.aged(age));
-                    format!("last heard {}", words::moment(&at, sight.wall))
-                }
-                None => "never heard".to_owned(),
-            };
-            let why = match (&link.why, link.state) {
-                (Some(why), _) => why.clone(),
-                (None, LinkState::Connecting) => "connecting".to_owned(),
-                (None, LinkState::Down | LinkState::Up) => format!("down for {lasts}"),
-            };
-            format!("{heard}   {why}")
-        }
+        PathStands::Silent => format!("{}   connected, but nothing comes", heard()),
+        PathStands::Tried => format!("{}   {}", heard(), link.why.as_deref().unwrap_or("connecting")),
+        PathStands::Down => match &link.why {
+            Some(why) => format!("{}   {why}", heard()),
+            None => format!("{}   down for {lasts}", heard()),
+        },
     }
 }
 
@@ -72,4 +92,13 @@ fn more(sight: &Sight<'_>, link: &Link) -> Vec<Line> {
         .map_or("never heard".to_owned(), |age| format!("last heard {}", words::ago(sight.aged(age))));
     let why = link.why.as_deref().map_or(String::new(), |why| format!("; {why}"));
     vec![Line::of(format!("      {side}")), Line::of(format!("      {}{why}", sight.value(heard)))]
+}
+
+/// The round trips of late, in digits: they read alike in every charset.
+fn history(sight: &Sight<'_>, link: &Link) -> Option<Line> {
+    let history = &sight.state.history;
+    let worst = words::round_trip(history.worst(&link.address)?);
+    let text = format!("      each 10 s, 9 is {worst}: ");
+    let row = history.row(&link.address, sight.width.saturating_sub(text.len() + 2))?;
+    Some(Line::of(text + &row))
 }

@@ -2,6 +2,8 @@
 //! layout's business ([`super::layout`]).
 
 pub mod actions;
+pub mod big;
+pub mod differences;
 pub mod events;
 pub mod forecast;
 pub mod help;
@@ -11,6 +13,7 @@ pub mod members;
 pub mod plan;
 pub mod replies;
 pub mod rows;
+pub mod story;
 pub mod to_do;
 pub mod why;
 
@@ -18,10 +21,10 @@ use std::time::Duration;
 
 use jiff::Zoned;
 
-use crate::control::status::Status;
+use crate::control::words::Mark;
 
 use super::keys::View;
-use super::line::{Line, Role};
+use super::line::{Glyph, Line, Role};
 use super::state::State;
 
 /// What a panel looks at: the state, at one moment, for one width.
@@ -35,6 +38,8 @@ pub struct Sight<'a> {
     pub wall: &'a Zoned,
     /// How many cells a line has.
     pub width: usize,
+    /// Whether the terminal is wide enough for two columns: then panels tell more.
+    pub wide: bool,
 }
 
 impl Sight<'_> {
@@ -88,12 +93,15 @@ pub fn panel(view: View, sight: &Sight<'_>) -> Option<Panel> {
         View::Overview => None,
         View::ToDo => Some(to_do::panel(sight, status)),
         View::Forecast => Some(forecast::panel(sight, status)),
-        View::Plan => Some(plan::shared(status)),
+        View::Plan => Some(plan::shared(sight, status)),
         View::Link => Some(link::panel(sight, status)),
         View::Replies => Some(replies::panel(sight, status)),
         View::Events => Some(events::panel(sight, status)),
         View::Why => Some(why::panel(sight, status)),
         View::Members => Some(members::panel(sight, status)),
+        View::Story => story::steps(sight, status),
+        View::Both => story::both(sight, status),
+        View::Differences => Some(differences::panel(sight, status)),
         View::Help => Some(help::panel()),
     }
 }
@@ -135,12 +143,13 @@ fn verdict(sight: &Sight<'_>, ok: bool) -> Line {
     Line::of("  ").word(word, role).text("  ")
 }
 
-/// The peer that row 2 is about: one that acts, else one that is gone or never heard, else the first.
-pub fn other(status: &Status) -> Option<&crate::control::status::Peer> {
-    use crate::control::status::Mode;
-    let acts = status.peers.iter().find(|peer| peer.gone.is_none() && peer.mode == Some(Mode::Primary));
-    let worrying = || status.peers.iter().find(|peer| peer.gone.is_some() || peer.mode.is_none());
-    acts.or_else(worrying).or_else(|| status.peers.first())
+/// The shape of a state, as a glyph.
+fn mark(mark: Mark) -> Line {
+    match mark {
+        Mark::Acts => Line::new().glyph(Glyph::Acts),
+        Mark::StandsBy => Line::new().glyph(Glyph::StandsBy),
+        Mark::Unknown => Line::of("?"),
+    }
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use crate::control::status::Status;
 
 use super::super::dialog::OpenPlan;
 use super::super::line::{Glyph, Line, Role};
+use super::super::words;
 use super::{Panel, Sight, wrap};
 
 /// How much a line of the box matters when there is not room for all.
@@ -48,12 +49,12 @@ pub fn boxed(sight: &Sight<'_>, open: &OpenPlan, rows: usize) -> Vec<Line> {
 }
 
 fn edge(width: usize, title: &str, checked: &str) -> Line {
-    let fill = width.saturating_sub(title.len() + checked.len() + 3);
+    let fill = width.saturating_sub(title.len() + checked.len() + 2);
     let line = Line::new().glyph(Glyph::TopLeft).word(title, Role::Strong);
     if fill == 0 {
         return line;
     }
-    line.glyphs(Glyph::Rule, fill).text(checked).glyph(Glyph::Rule).glyph(Glyph::TopRight)
+    line.glyphs(Glyph::Rule, fill).text(checked).glyph(Glyph::TopRight)
 }
 
 fn content(sight: &Sight<'_>, open: &OpenPlan, width: usize) -> Vec<(Weight, Line)> {
@@ -158,12 +159,25 @@ fn prompt(open: &OpenPlan, width: usize) -> Line {
 }
 
 /// A plan that another screen holds, for everybody attached to see.
-pub fn shared(status: &Status) -> Panel {
-    let Some(plan) = &status.plan else { return Panel::new("No plan is open", "", Vec::new()) };
-    let mut lines: Vec<Line> =
-        plan.steps.iter().enumerate().map(|(at, step)| Line::of(format!("  {}  {step}", at + 1))).collect();
-    lines.extend(failing(plan));
-    Panel::new(format!("Plan {}: {}", plan.number, plan.title), format!("opened by {}", plan.by), lines)
+pub fn shared(sight: &Sight<'_>, status: &Status) -> Panel {
+    match (&status.plan, &status.plan_elsewhere) {
+        (Some(plan), _) => {
+            let mut lines: Vec<Line> =
+                plan.steps.iter().enumerate().map(|(at, step)| Line::of(format!("  {}  {step}", at + 1))).collect();
+            let acting = format!("{}     {}", plan.nobody_acts, plan.two_acting);
+            lines.extend(wrap(&acting, sight.width.saturating_sub(4)).iter().map(|text| Line::of(format!("  {text}"))));
+            lines.extend(failing(plan));
+            let ends = words::coarse(sight.remaining(plan.expires_ms));
+            let right = format!("opened by {}, ends in {ends}", plan.by);
+            Panel::new(format!("Plan {}: {}", plan.number, plan.title), right, lines)
+        }
+        (None, Some(plan)) => {
+            let line = format!("  Nothing has happened yet. Its steps are on the screens of {}.", plan.node);
+            let right = format!("open on {}", plan.node);
+            Panel::new(format!("Plan {}: {}", plan.number, plan.title), right, vec![Line::of(line)])
+        }
+        (None, None) => Panel::new("No plan is open", "", Vec::new()),
+    }
 }
 
 fn failing(plan: &Plan) -> impl Iterator<Item = Line> {

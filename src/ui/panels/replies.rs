@@ -2,16 +2,20 @@
 //! Primary: the queries that the others sent.
 
 use crate::control::status::{Mode, Peer, Reply, ReplyKind, Status};
+use crate::control::words as said;
 
 use super::super::keys::View;
 use super::super::line::{Line, Role};
 use super::super::words;
-use super::{Panel, Sight, other};
+use super::{Panel, Sight};
+
+/// Below so many columns a reply says less.
+const NARROW: usize = 72;
 
 /// The panel.
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let asked = format!("asked every {}", words::tenths(status.query_interval_ms));
-    let Some(peer) = other(status) else { return Panel::new("Replies", asked, Vec::new()) };
+    let Some(peer) = said::peer_that_matters(status) else { return Panel::new("Replies", asked, Vec::new()) };
     let left = match status.mode {
         Mode::Primary => format!("What {} asks of {}", peer.name, status.node),
         Mode::Secondary => format!("What {} tells {} to be", peer.name, status.node),
@@ -26,19 +30,36 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     };
     let mut lines = vec![entry(sight, peer, newest)];
     if newest.count > 1 {
-        let alike = if newest.reply == ReplyKind::Query { "queries" } else { "answers alike" };
+        let alike = match (newest.reply, sight.width < NARROW) {
+            (ReplyKind::Query, _) => "queries",
+            (ReplyKind::StaySecondary | ReplyKind::BecomePrimary | ReplyKind::NoAnswer, true) => "alike",
+            (ReplyKind::StaySecondary | ReplyKind::BecomePrimary | ReplyKind::NoAnswer, false) => "answers alike",
+        };
         let over = words::coarse(newest.first_age_ms.saturating_sub(newest.age_ms));
         let earlier = words::count(newest.count - 1);
-        lines.push(Line::of(format!("  before it  {}", sight.value(format!("{earlier} {alike}, in {over}")))));
+        let missed = missed(newest, peer.replies.get(1));
+        lines.push(Line::of(format!("  before it  {}", sight.value(format!("{earlier} {alike}, in {over}{missed}")))));
     }
     if let Some(different) = replies.find(|reply| reply.reply != newest.reply) {
         let at = words::moment(&words::before(sight.wall, sight.aged(different.age_ms)), sight.wall);
-        let text = format!("  different  {at}, {}", words::reply(different.reply));
+        let text = format!("  different  {at}, {}", said::order(different.reply));
         let times =
             if different.count > 1 { format!(", {} times", words::count(different.count)) } else { String::new() };
         lines.push(Line::of(text + &times));
     }
     Panel::new(left, asked, lines)
+}
+
+/// How many questions of a run had no answer, in words. The numbers tell: every question has the next.
+fn missed(run: &Reply, before: Option<&Reply>) -> String {
+    if run.reply == ReplyKind::Query {
+        return String::new();
+    }
+    let asked = run.query.saturating_sub(before.map_or(0, |before| before.query));
+    match asked.saturating_sub(run.count) {
+        0 => "; none missed".to_owned(),
+        missed => format!("; {} missed", words::count(missed)),
+    }
 }
 
 fn entry(sight: &Sight<'_>, peer: &Peer, reply: &Reply) -> Line {
@@ -47,10 +68,15 @@ fn entry(sight: &Sight<'_>, peer: &Peer, reply: &Reply) -> Line {
         ReplyKind::NoAnswer => Role::Wrong,
         ReplyKind::StaySecondary | ReplyKind::BecomePrimary | ReplyKind::Query => Role::Plain,
     };
-    let mut line = Line::of(format!("  {}   #{}   ", sight.value(at), sight.value(reply.query.to_string())));
-    line = line.word(sight.value(words::reply(reply.reply)), role);
+    let narrow = sight.width < NARROW;
+    let mut line = Line::of(format!("  {}   ", sight.value(at)));
+    if !narrow {
+        line = line.text(format!("#{}   ", sight.value(reply.query.to_string())));
+    }
+    line = line.word(sight.value(said::order(reply.reply)), role);
     if let Some(score) = reply.score {
-        line = line.text(format!("   {}'s health {}", peer.name, sight.value(format!("{score:.2}"))));
+        let whose = if narrow { String::new() } else { format!("{}'s ", peer.name) };
+        line = line.text(format!("   {whose}health {}", sight.value(format!("{score:.2}"))));
     }
     match reply.rtt_us {
         Some(rtt) => line.text(format!("   {}", sight.value(words::round_trip(rtt)))),

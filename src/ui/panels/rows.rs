@@ -1,11 +1,12 @@
 //! Rows 1 to 3: which controller this is, whether it acts, what the other does, and the one judgement. They never move
 //! and are never left out; on a narrow terminal they say less, the most important last to go.
 
-use crate::control::status::{AlarmClass, Judgement, Mode, Peer, Status};
+use crate::control::status::{AlarmClass, Judgement, Mode, Status};
+use crate::control::words as said;
 
-use super::super::line::{Glyph, Line, Role};
+use super::super::line::{Line, Role};
 use super::super::words;
-use super::{Sight, other};
+use super::{Sight, mark};
 
 /// The rows, and which of them stand out.
 #[derive(Debug, Clone)]
@@ -60,28 +61,9 @@ fn pick(width: usize, variants: Vec<(Line, Line)>) -> Line {
     chosen
 }
 
-fn mark(mode: Mode) -> Line {
-    Line::new().glyph(match mode {
-        Mode::Primary => Glyph::Acts,
-        Mode::Secondary => Glyph::StandsBy,
-    })
-}
-
 fn name_width(status: &Status) -> usize {
     let names = status.peers.iter().map(|peer| peer.name.len()).chain([status.node.len()]);
     names.max().unwrap_or(0).clamp(6, 16) + 2
-}
-
-fn does(status: &Status) -> &'static str {
-    match (&status.transition, status.mode) {
-        (Some(change), _) if change.to == Mode::Primary => "taking over",
-        (Some(_), Mode::Primary) => "stopping",
-        (_, Mode::Primary) if !status.serving => "not serving",
-        (_, Mode::Primary) => "acts",
-        (_, Mode::Secondary) if status.observe_only => "observes only",
-        (_, Mode::Secondary) if status.able.level == 0 => "held back",
-        (_, Mode::Secondary) => "stands by",
-    }
 }
 
 fn first(sight: &Sight<'_>, status: &Status) -> Line {
@@ -94,8 +76,8 @@ fn first(sight: &Sight<'_>, status: &Status) -> Line {
             (Line::new().word(text, Role::Doubtful), String::new())
         }
         None => (
-            mark(status.mode).text(" ").word(words::mode(status.mode), Role::Strong),
-            format!("{}, term {}", does(status), status.term),
+            mark(said::mark(status.mode)).text(" ").word(said::mode(status.mode), Role::Strong),
+            said::row_one(status).does,
         ),
     };
     let does = does.as_str();
@@ -122,41 +104,18 @@ fn first(sight: &Sight<'_>, status: &Status) -> Line {
     )
 }
 
-fn standing(peer: &Peer) -> (Line, &'static str, String) {
-    let unknown = || Line::of("?");
-    match (peer.gone.as_deref(), peer.mode) {
-        (Some("silent"), _) => (unknown(), "SILENT", "may still act".to_owned()),
-        (Some("never_heard"), _) => (unknown(), "NEVER HEARD", "may act".to_owned()),
-        (Some("crashed"), _) => (mark(Mode::Secondary), "CRASHED", "its process is gone".to_owned()),
-        (Some("stopped"), _) => (mark(Mode::Secondary), "STOPPED", "said that it stops".to_owned()),
-        (Some(_), _) => (unknown(), "GONE", "may act".to_owned()),
-        (None, None) => (unknown(), "NOT HEARD", "not heard since this start".to_owned()),
-        (None, Some(mode)) => {
-            let does = match mode {
-                Mode::Primary => "acts",
-                Mode::Secondary => "stands by",
-            };
-            (mark(mode), words::mode(mode), format!("{does}, term {}", peer.term))
-        }
-    }
-}
-
 fn second(sight: &Sight<'_>, status: &Status) -> Line {
-    let Some(peer) = other(status) else { return Line::of(" the other   none is configured") };
+    let Some(peer) = said::peer_that_matters(status) else { return Line::of(" the other   none is configured") };
     let lead = Line::of(" the other   ").word(&peer.name, Role::Strong).to_column(13 + name_width(status));
     let short = Line::of(" ").word(&peer.name, Role::Strong).text(" ");
     if sight.state.no_news(sight.now).is_some() {
         let unknown = Line::new().word("?", Role::Doubtful);
         return pick(sight.width, vec![(lead.then(unknown.clone()), Line::new()), (short.then(unknown), Line::new())]);
     }
-    let (mark, word, does) = standing(peer);
-    let role = if mark.plain(sight.state.look.charset) == "?" { Role::Doubtful } else { Role::Strong };
-    let mode = mark.text(" ").word(word, role);
-    let heard = match (peer.gone.as_deref(), peer.last_heard_ms) {
-        (Some("silent"), Some(age)) => format!("silent for {}", words::lasting(sight.aged(age))),
-        (_, Some(age)) => format!("heard {}", words::ago(sight.aged(age))),
-        (_, None) => "never heard".to_owned(),
-    };
+    let (shape, word, does) = said::standing(peer);
+    let role = if shape == said::Mark::Unknown { Role::Doubtful } else { Role::Strong };
+    let mode = mark(shape).text(" ").word(word, role);
+    let heard = said::heard(peer, peer.last_heard_ms.map(|age| sight.aged(age)));
     let full = lead.then(mode.clone());
     let column = (13 + name_width(status) + 13).max(full.width() + 1);
     let full = full.to_column(column).text(&does);
@@ -189,19 +148,24 @@ fn third(sight: &Sight<'_>, status: &Status) -> Line {
         );
     }
     let alarm = status.alarms.iter().find(|alarm| alarm.class == AlarmClass::Alarm);
-    let judged = words::judgement(status.judgement);
+    let judged = said::judgement(status.judgement);
     let judgement = match (alarm, status.judgement) {
         (None, Judgement::OneActs | Judgement::OneActsOtherUnknown) => Line::of(" ").word(judged, Role::Strong),
         (None, Judgement::NobodyActs | Judgement::TwoAct) => Line::of(" ").word(judged, Role::Wrong),
         (Some(alarm), Judgement::TwoAct | Judgement::NobodyActs) => {
-            let lasts = words::lasting(sight.aged(alarm.since_ms));
-            Line::of(" ").word(format!("!! {judged}, for {lasts}"), Role::Wrong)
+            let lasts = match &status.two_acted {
+                Some(two) if two.over_for_ms.is_none() => {
+                    format!("at most {}", words::lasting(sight.aged(two.at_most_ms)))
+                }
+                Some(_) | None => format!("for {}", words::lasting(sight.aged(alarm.since_ms))),
+            };
+            Line::of(" ").word(format!("!! {judged}, {lasts}"), Role::Wrong)
         }
         (Some(alarm), Judgement::OneActs | Judgement::OneActsOtherUnknown) => {
             Line::of(" ").word(format!("!! {}", alarm.text), Role::Wrong)
         }
     };
-    let protection = words::protection(&status.protection);
+    let protection = said::protection(status);
     let hold = match &status.hold {
         None => "no hold".to_owned(),
         Some(hold) => format!("HELD by {}, {} left", hold.by, words::coarse(sight.remaining(hold.expires_ms))),

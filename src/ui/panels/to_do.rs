@@ -1,6 +1,7 @@
 //! What to do: the first cause's sentence with *first*, *then* and *do not* (U13), and what else is wrong.
 
 use crate::control::status::{Alarm, AlarmClass, Judgement, Status};
+use crate::control::words as said;
 
 use super::super::line::{Line, Role};
 use super::super::words;
@@ -17,7 +18,7 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
         }
     };
     let role = class_role(alarm.class);
-    let right = Line::new().word(words::class(alarm.class), role).text(seen);
+    let right = Line::new().word(said::class(alarm.class), role).text(seen);
     let mut lines = Vec::new();
     if !told_in_row_three(status, alarm) {
         paragraph(sight, &mut lines, "what", Role::Plain, &alarm.text);
@@ -28,7 +29,7 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     }
     paragraph(sight, &mut lines, "do not", Role::Wrong, &alarm.do_not);
     for other in status.alarms.iter().filter(|other| other.id != alarm.id) {
-        paragraph(sight, &mut lines, "also", Role::Plain, &format!("{}: {}", words::class(other.class), other.text));
+        paragraph(sight, &mut lines, "also", Role::Plain, &format!("{}: {}", said::class(other.class), other.text));
     }
     Panel { right, ..Panel::new("What to do", "", lines) }
 }

@@ -1,6 +1,7 @@
 //! Why the mode is what it is: the rule that fired, its sentence and what else bears on it (U4).
 
 use crate::control::status::Status;
+use crate::control::words as said;
 
 use super::super::line::{Line, Role};
 use super::super::words;
@@ -17,13 +18,19 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     };
     let since = words::moment(&words::before(sight.wall, sight.aged(status.since_ms)), sight.wall);
     let lasts = words::coarse(sight.aged(status.since_ms));
-    let (mode, term) = (words::mode(status.mode), status.term);
+    let (mode, term) = (said::mode(status.mode), status.term);
     say("what", sight.value(format!("{mode} since {since}, for {lasts}, term {term}")));
     say("because", status.reason.text.clone());
     say("rule", format!("{}, clause {}", status.reason.rule.replace('_', " "), status.reason.clause));
+    for (at, fact) in status.reason.evidence.iter().enumerate() {
+        say(if at == 0 { "known then" } else { "" }, fact.clone());
+    }
+    for (at, line) in status.reason.otherwise.iter().enumerate() {
+        say(if at == 0 { "otherwise" } else { "" }, line.clone());
+    }
     if let Some(change) = &status.transition {
         let waited = words::lasting(sight.aged(change.since_ms));
-        say("under way", format!("to {}: waits {waited} for {}", words::mode(change.to), change.waiting_for));
+        say("under way", format!("to {}: waits {waited} for {}", said::mode(change.to), change.waiting_for));
     }
     say(
         "able",
@@ -53,7 +60,6 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     for rejected in &status.rejected {
         say("refused", format!("{} {} since start", rejected.count, rejected.kind.replace('_', " ")));
     }
-    say("more", "tandem explain: the evidence, and what would have changed it".to_owned());
     if !status.takeover.lines.is_empty() {
         lines.push(Line::new());
         lines.push(Line::of("  What a takeover by itself rests on:"));

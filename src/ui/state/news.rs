@@ -1,0 +1,145 @@
+//! What the engine says to a screen, and what time alone brings about.
+
+use std::time::Duration;
+
+use crate::control::plan::Plan;
+use crate::control::request::{Outcome, Reply, Request};
+use crate::control::status::{AlarmClass, Status};
+
+use super::super::dialog::{Dialog, OpenPlan};
+use super::super::faults::News;
+use super::super::line::Line;
+use super::{ASK_AFTER, Effects, OUTCOME_STANDS, State};
+
+/// How long a plan without an outcome is spoken of: later, the rows and the events tell more than it does.
+const SENT_STANDS: Duration = Duration::from_secs(120);
+
+impl State {
+    /// A reply of the engine.
+    pub fn on_reply(&mut self, reply: Reply, now: Duration) -> Effects {
+        self.heard_at = now;
+        let mut effects = Effects::default();
+        match reply {
+            Reply::Hello(hello) => {
+                self.hello = Some(hello);
+                // Also after a connection that came back.
+                effects.requests.push(Request::Watch { screen: Some(self.kind()) });
+            }
+            Reply::Status(status) => {
+                effects.bell = self.ring(&status);
+                self.plan_in_status(status.plan.as_ref(), now);
+                self.history.note(&status, now);
+                self.status = Some(*status);
+                self.status_at = now;
+            }
+            Reply::Plan(plan) => match &self.dialog {
+                Dialog::Asked(_) => self.open(Dialog::Plan(Box::new(OpenPlan::new(*plan, now)))),
+                // Whoever asked has left the question: the plan must not stay open behind the screen.
+                Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Plan(_) => {
+                    effects.requests.push(Request::Abandon { plan: plan.number });
+                }
+            },
+            Reply::Refused { why } => {
+                if matches!(self.dialog, Dialog::Asked(_) | Dialog::Plan(_)) {
+                    self.open(Dialog::None);
+                }
+                self.sent = None;
+                self.remark(Line::new().text("refused: ").text(why), now, OUTCOME_STANDS);
+            }
+            Reply::Outcome(outcome) => {
+                let text = match outcome {
+                    Outcome::Done { text } => format!("done: {text}"),
+                    Outcome::NotDone { text } => format!("not done: {text}"),
+                    Outcome::NotKnownYet { text } => {
+                        if let Some(sent) = &mut self.sent {
+                            sent.said = Some(text);
+                            return effects;
+                        }
+                        format!("not known yet: {text}")
+                    }
+                };
+                self.sent = None;
+                self.remark(Line::of(text), now, OUTCOME_STANDS);
+            }
+            Reply::Pong(_) | Reply::PingDone | Reply::Done => {}
+        }
+        effects
+    }
+
+    /// The demo says what came of a fault, or what a member says of itself.
+    pub fn on_fault_news(&mut self, news: News) {
+        if let Some(faults) = &mut self.faults {
+            if !matches!(news, News::Says { .. }) {
+                self.remark = None;
+            }
+            faults.hear(news);
+        }
+    }
+
+    fn ring(&mut self, status: &Status) -> bool {
+        let standing: Vec<String> = status
+            .alarms
+            .iter()
+            .filter(|alarm| alarm.class == AlarmClass::Alarm)
+            .map(|alarm| alarm.id.clone())
+            .collect();
+        let new = standing.iter().any(|id| !self.rung.contains(id));
+        self.rung = standing;
+        new
+    }
+
+    fn plan_in_status(&mut self, plan: Option<&Plan>, now: Duration) {
+        let Dialog::Plan(open) = &mut self.dialog else { return };
+        match plan {
+            Some(plan) if plan.number == open.plan.number => {
+                open.seen_in_status = true;
+                if plan.force_by_typing != open.plan.force_by_typing {
+                    // It worsened, or got better: what was typed was typed for the other.
+                    open.typed.clear();
+                    self.serial += 1;
+                }
+                open.plan = plan.clone();
+                open.at = now;
+            }
+            Some(_) | None if open.seen_in_status => {
+                let number = open.plan.number;
+                self.plan_is_over(format!("plan {number} is over: a line of it worsened, or its time ran out"), now);
+            }
+            Some(_) | None => {}
+        }
+    }
+
+    fn plan_is_over(&mut self, why: String, now: Duration) {
+        self.open(Dialog::None);
+        self.remark(Line::of(why), now, OUTCOME_STANDS);
+    }
+
+    /// What time alone brings about. Called at least once a second.
+    pub fn on_time(&mut self, now: Duration) -> Effects {
+        let mut effects = Effects::default();
+        if self.remark.as_ref().is_some_and(|remark| now.saturating_sub(remark.at) >= remark.stands) {
+            self.remark = None;
+        }
+        if self.sent.as_ref().is_some_and(|sent| now.saturating_sub(sent.at) >= SENT_STANDS) {
+            self.sent = None;
+        }
+        let ended = match &self.dialog {
+            Dialog::Plan(open) if open.left_ms(now) == 0 => Some((open.plan.number, "its time ran out")),
+            Dialog::Plan(open) if self.no_news(now).is_some() => {
+                Some((open.plan.number, "no news from the controller"))
+            }
+            Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) | Dialog::Plan(_) => {
+                None
+            }
+        };
+        if let Some((number, why)) = ended {
+            effects.requests.push(Request::Abandon { plan: number });
+            self.plan_is_over(format!("plan {number} is over: {why}; nothing was done"), now);
+        }
+        if now.saturating_sub(self.heard_at) >= ASK_AFTER && now.saturating_sub(self.asked_at) >= ASK_AFTER {
+            self.asked_at = now;
+            effects.requests.push(Request::Status);
+        }
+        effects
+    }
+}

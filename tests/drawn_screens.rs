@@ -1,0 +1,239 @@
+//! The drawn screens, rebuilt from a real pair: two controllers are brought into the state, the status that one of them
+//! really serves is drawn by the program's own view code at 80×24, and the picture is compared.
+//!
+//! Only what differs from run to run is set alike first: times, ages, round trips, ports and counts. Every word, every
+//! order of rows and every mark is what the engine said.
+
+#[path = "support/group.rs"]
+mod group;
+#[path = "support/namespaces.rs"]
+mod namespaces;
+#[path = "support/mod.rs"]
+mod support;
+
+use std::time::Duration;
+
+use group::{Group, PATIENCE};
+use jiff::tz::{Offset, TimeZone};
+use jiff::{Timestamp, Zoned};
+use namespaces::Network;
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+use support::{Part, require};
+use tandem::control::plan::Action;
+use tandem::control::request::{Hello, Reply, Request};
+use tandem::control::status::{AlarmClass, LinkState, Mode, ReplyKind, Status};
+use tandem::ui::input::Key;
+use tandem::ui::layout;
+use tandem::ui::line::{Charset, Look, Theme};
+use tandem::ui::state::{MayAct, State};
+
+/// Short enough for a test, long enough for a busy machine.
+const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"1s\"\nboot_timeout = \"2s\"\n\
+                     connect_grace = \"1s\"\n";
+
+/// The screen's own clock when it looks.
+const NOW: Duration = Duration::from_secs(1000);
+
+/// 03:12:44 +01, as drawn.
+fn wall() -> Zoned {
+    let at: Timestamp = "2026-11-21T02:12:44Z".parse().expect("a moment");
+    at.to_zoned(TimeZone::fixed(Offset::constant(1)))
+}
+
+/// A screen of a user "ops" on `node` that has just got this status.
+fn screen(node: &str, status: Status) -> State {
+    let look = Look { theme: Theme::Default, charset: Charset::Utf8 };
+    let mut state = State::new(look, MayAct::AsAllowed, None);
+    let hello = Hello {
+        schema: status.schema,
+        node: node.to_owned(),
+        group: status.group.clone(),
+        version: status.version.clone(),
+        may_operate: true,
+        you_are: "ops".to_owned(),
+        state_directory: "state".to_owned(),
+    };
+    state.on_reply(Reply::Hello(hello), NOW);
+    state.on_reply(Reply::Status(Box::new(status)), NOW);
+    state
+}
+
+fn picture(state: &State) -> String {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, 80, 24));
+    layout::draw(state, NOW, &wall(), &mut buffer);
+    let row = |y: u16| (0..80).map(|x| buffer[(x, y)].symbol()).collect::<String>();
+    (0..24).map(|y| format!("{}\n", row(y).trim_end())).collect()
+}
+
+/// Sets alike what differs from run to run, and nothing else. A time becomes 03:12:40, or with its place in a row of
+/// times, so that the order stays to be seen.
+fn set_alike(mut status: Status) -> Status {
+    let time = |place: usize| format!("2026-11-21T02:12:{:02}Z", 40_usize.saturating_sub(place));
+    (status.since_ms, status.incarnation, status.group) = (3_000, String::new(), "substation-7".to_owned());
+    status.attached = vec!["ops".to_owned()];
+    for (place, link) in status.links.iter_mut().enumerate() {
+        link.address = format!("10.{place}.0.1:7400");
+        (link.rtt_us, link.since_ms) = (link.rtt_us.map(|_| 210), 3_000);
+        link.last_heard_ms = link.last_heard_ms.map(|_| 100);
+    }
+    for peer in &mut status.peers {
+        peer.last_heard_ms = peer.last_heard_ms.map(|_| 100);
+        let last = peer.replies.len();
+        for (place, reply) in peer.replies.iter_mut().enumerate() {
+            (reply.age_ms, reply.first_age_ms) = (100 + 9_000 * place as u64, 3_100 + 9_000 * place as u64);
+            (reply.rtt_us, reply.query) = (reply.rtt_us.map(|_| 200), 10 * (last - place) as u64);
+            reply.count = if reply.reply == ReplyKind::NoAnswer { 1 } else { 10 };
+        }
+    }
+    for alarm in &mut status.alarms {
+        alarm.since_ms = 4_000;
+        alarm.text = settle(&alarm.text);
+    }
+    // A busy machine may stall a controller; that is not what is drawn here.
+    status.events.retain(|event| !event.text.contains("stalled"));
+    for (place, event) in status.events.iter_mut().enumerate() {
+        event.time = time(place);
+        event.text = settle(&event.text);
+    }
+    if let Some(two) = &mut status.two_acted {
+        two.since = "2026-11-21T01:41:04Z".to_owned();
+        two.at_most_ms = 1_896_000;
+        two.over_for_ms = two.over_for_ms.map(|_| 4_000);
+        for one in [&mut two.stops, &mut two.goes_on] {
+            one.since = one.since.as_ref().map(|_| "2026-11-21T01:41:04Z".to_owned());
+        }
+        let last = two.steps.len();
+        for (place, step) in two.steps.iter_mut().enumerate() {
+            (step.time, step.text) = (time(last - place), settle(&step.text));
+        }
+    }
+    for line in &mut status.takeover.lines {
+        line.text = settle(&line.text);
+    }
+    status.takeover.expected_ms = status.takeover.expected_ms.map(|_| 3_050);
+    status
+}
+
+/// Lengths of time and addresses in a sentence: "silent for 1.1 s" becomes "silent for 3.0 s".
+fn settle(text: &str) -> String {
+    let text = text.replace(env!("CARGO_PKG_VERSION"), "1.0.0");
+    let words: Vec<&str> = text.split(' ').collect();
+    let settled = words.iter().enumerate().map(|(at, word)| {
+        let next = words.get(at + 1).map(|next| next.trim_end_matches([',', ':', ';']));
+        let number = word.starts_with(|first: char| first.is_ascii_digit());
+        match (number, next) {
+            (true, _) if at > 0 && words[at - 1] == "plan" => "47:".to_owned(),
+            (true, Some("s" | "ms")) => "3.0".to_owned(),
+            (true, _) if word.contains('.') && word.contains(':') => "10.0.0.1:7400".to_owned(),
+            (true | false, _) if *word == "ms" || *word == "ms," => word.replace("ms", "s"),
+            (true | false, _) => (*word).to_owned(),
+        }
+    });
+    settled.collect::<Vec<_>>().join(" ")
+}
+
+/// Two controllers on this machine, alpha first, so that beta finds it.
+fn pair() -> Group {
+    let mut pair = Group::new(2, QUICK);
+    pair.start(0);
+    pair.client(0);
+    pair.start(1);
+    pair
+}
+
+/// Alpha acts, beta stands by and has been told so.
+fn healthy(pair: &Group) -> Status {
+    assert_eq!(pair.settle(), 0);
+    let (status, _) = pair.wait(1, "beta was told to stay Secondary and is ready", |status| {
+        let told = status.peers[0].replies.first();
+        told.is_some_and(|reply| reply.reply == ReplyKind::StaySecondary && reply.count > 3)
+            && status.takeover.ready
+            && status.alarms.is_empty()
+    });
+    status
+}
+
+#[test]
+fn u1_drawn_screen_1_a_healthy_secondary() {
+    let pair = pair();
+    let status = set_alike(healthy(&pair));
+    insta::assert_snapshot!(picture(&screen("beta", status)));
+}
+
+#[test]
+fn u2_drawn_screen_4_a_plan_waits_for_its_number() {
+    let pair = pair();
+    healthy(&pair);
+    let mut client = pair.client(1);
+    let plan = match client.ask(&Request::Open { action: Action::TakeOver }, PATIENCE).expect("a plan") {
+        Reply::Plan(plan) => plan,
+        other => panic!("no plan: {other:?}"),
+    };
+    let mut status = pair.status(1);
+    let by = format!("{}:", plan.by);
+    for event in &mut status.events {
+        event.text = event.text.replace(&by, "ops:");
+    }
+    let mut state = screen("beta", set_alike(status));
+    let press = |state: &mut State, letter, second| {
+        state.frame_left(state.serial());
+        state.on_key(Key::Char(letter), NOW + Duration::from_secs(second))
+    };
+    press(&mut state, 'a', 0);
+    let asked = press(&mut state, 't', 1);
+    assert_eq!(asked.requests, [Request::Open { action: Action::TakeOver }]);
+    let mut plan = *plan;
+    (plan.number, plan.checked_ms, plan.expires_ms) = (47, 1_000, 118_000);
+    for line in &mut plan.rests_on {
+        line.text = settle(&line.text);
+    }
+    state.on_reply(Reply::Plan(Box::new(plan)), NOW);
+    insta::assert_snapshot!(picture(&state));
+}
+
+/// Both act, and then the paths come back: who gave way, and who goes on.
+fn two_that_acted() -> Option<(Status, Status)> {
+    if !require(Part::NetworkNamespaces) {
+        return None;
+    }
+    let network = Network::direct(1);
+    let mut pair = network.group(QUICK);
+    pair.start_all();
+    assert_eq!(pair.settle(), 0);
+    network.pull(0);
+    let down = |status: &Status| status.links.iter().all(|link| link.state != LinkState::Up);
+    pair.wait(1, "beta is Primary too", |status| status.mode == Mode::Primary && down(status));
+    pair.wait(0, "alpha hears nothing", |status| status.peers[0].gone.is_some() && down(status));
+    network.plug(0);
+    let over = |status: &Status| {
+        status.two_acted.as_ref().is_some_and(|two| two.over_for_ms.is_some())
+            && status.links.iter().all(|link| link.state == LinkState::Up)
+            && status.peers[0].gone.is_none()
+            && status.takeover.ready
+            && status.alarms.len() == 1
+    };
+    let (alpha, _) = pair.wait(0, "alpha gave way", over);
+    let (beta, _) = pair.wait(1, "beta goes on", over);
+    Some((alpha, beta))
+}
+
+#[test]
+fn n12_drawn_screen_2_two_primaries_seen_when_the_link_heals() {
+    let Some((alpha, beta)) = two_that_acted() else { return };
+    for status in [&alpha, &beta] {
+        let two = status.two_acted.as_ref().expect("it is told");
+        assert_eq!((two.stops.name.as_str(), two.goes_on.name.as_str()), ("alpha", "beta"));
+        assert!(two.at_most_ms < 20_000, "no longer than the cable was out: {two:?}");
+        let warned = status.alarms.iter().find(|alarm| alarm.id == "two_acted").expect("a warning stands");
+        assert_eq!((warned.class, warned.seen.is_some()), (AlarmClass::Warning, false));
+    }
+    // Each knows its own beginning only.
+    let since = |status: &Status| {
+        let two = status.two_acted.clone().expect("it is told");
+        (two.stops.since.is_some(), two.goes_on.since.is_some())
+    };
+    assert_eq!((since(&alpha), since(&beta)), ((true, false), (false, true)));
+    insta::assert_snapshot!("two_primaries_on_the_one_that_gave_way", picture(&screen("alpha", set_alike(alpha))));
+    insta::assert_snapshot!("two_primaries_on_the_one_that_goes_on", picture(&screen("beta", set_alike(beta))));
+}
