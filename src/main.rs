@@ -9,13 +9,24 @@ use tandem::cli::exit::Exit;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return tandem::cli::wrong_words(&error).into(),
+        Err(error) => return tandem::cli::usage::say(&error).into(),
     };
     match tandem::cli::dispatch(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("tandem: {error:#}");
+            eprintln!("tandem: {}", whole(&error));
             Exit::Failed.into()
         }
     }
+}
+
+/// An error with its causes. Many of them tell their cause in their own words already; nobody needs it twice.
+fn whole(error: &anyhow::Error) -> String {
+    let mut text = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !text.contains(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }

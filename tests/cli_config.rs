@@ -151,6 +151,10 @@ fn s8_keygen_makes_a_private_key_and_never_overwrites() {
     assert_eq!(again.status.code(), Some(1));
     assert!(stderr(&again).contains("left as it is"), "{}", stderr(&again));
     assert_eq!(std::fs::read_to_string(&key).expect("a key"), content);
+
+    let nowhere = output(&["keygen", text(&folder.path().join("no-such-folder/group.key"))]);
+    assert_eq!(nowhere.status.code(), Some(1));
+    assert_eq!(stderr(&nowhere).matches("os error 2").count(), 1, "each cause is told once: {}", stderr(&nowhere));
 }
 
 #[test]

@@ -99,6 +99,20 @@ fn n4_s9_a_frozen_primary_is_replaced_at_the_timeout_and_wakes_up_as_secondary()
     assert_eq!(pair.status(1).mode, Mode::Primary);
 }
 
+/// It was shown as "no answer", to questions that a Primary never asks.
+#[test]
+fn n5_a_primary_does_not_take_silence_for_a_missing_answer() {
+    let mut pair = Group::new(2, QUICK);
+    pair.start_all();
+    assert_eq!(pair.settle(), 0);
+    pair.signal(1, Signal::SIGSTOP);
+    let silent = |status: &tandem::control::status::Status| status.peers[0].gone.as_deref() == Some("silent");
+    let (alpha, _) = pair.wait(0, "beta is silent", silent);
+    assert_eq!(alpha.mode, Mode::Primary);
+    let replies: Vec<ReplyKind> = alpha.peers[0].replies.iter().map(|reply| reply.reply).collect();
+    assert!(!replies.is_empty() && !replies.contains(&ReplyKind::NoAnswer), "{replies:?}");
+}
+
 #[test]
 fn u2_an_operator_moves_the_role_there_and_back() {
     let mut pair = Group::new(2, "");

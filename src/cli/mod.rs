@@ -11,6 +11,7 @@ pub mod connect;
 mod demo;
 mod events;
 mod explain;
+mod interrupt;
 mod keygen;
 mod moment;
 mod packaging;
@@ -18,26 +19,12 @@ mod ping;
 mod plain;
 mod run;
 mod status;
+pub mod usage;
 mod whereabouts;
 mod with_screen;
 
-use clap::CommandFactory;
-
 use args::{Cli, Command};
 use exit::Exit;
-
-/// What clap made of words that are no command: a help text or a version that was asked for, or a mistake. Prints it, and
-/// returns the exit status. A monitor that calls `status` wrongly must not read 2, its word for "critical".
-pub fn wrong_words(error: &clap::Error) -> Exit {
-    // Nobody reads it any more: the exit status is all that is left to say.
-    let _ = error.print();
-    let first = std::env::args_os().skip(1).find(|word| Cli::command().find_subcommand(word).is_some());
-    match (error.use_stderr(), first.is_some_and(|word| word == "status")) {
-        (false, _) => Exit::Done,
-        (true, true) => Exit::NoController,
-        (true, false) => Exit::Usage,
-    }
-}
 
 /// Carries out a parsed command line. An error's whole chain is for standard error; its exit status is 1.
 pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {

@@ -12,6 +12,7 @@ use crate::control::words::milliseconds;
 use super::args::{Global, PingArgs};
 use super::connect::connect_or_say;
 use super::exit::Exit;
+use super::interrupt::Interrupt;
 
 /// Beyond the interval: the engine waits for an answer at most its reply timeout, which is seldom more than this.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -22,7 +23,8 @@ pub fn run(global: &Global, args: &PingArgs) -> anyhow::Result<Exit> {
         Ok(client) => client,
         Err(exit) => return Ok(exit),
     };
-    match ping(&mut client, args, &mut std::io::stdout().lock()) {
+    let interrupt = Interrupt::catch()?;
+    match ping(&mut client, args, &interrupt, &mut std::io::stdout().lock()) {
         Ok(exit) => Ok(exit),
         Err(error) if super::status::is_broken_pipe(&error) => Ok(Exit::Done),
         Err(error) => match error.downcast_ref::<ClientError>() {
@@ -35,13 +37,14 @@ pub fn run(global: &Global, args: &PingArgs) -> anyhow::Result<Exit> {
     }
 }
 
-fn ping(client: &mut Client, args: &PingArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
+fn ping(client: &mut Client, args: &PingArgs, interrupt: &Interrupt, out: &mut dyn Write) -> anyhow::Result<Exit> {
     let interval_ms = u64::try_from(args.interval.as_millis()).unwrap_or(u64::MAX);
     client.send(&Request::Ping { peer: args.peer.clone(), count: args.count, interval_ms })?;
     let mut pongs: Vec<Pong> = Vec::new();
     let mut patience = ANSWER;
-    loop {
-        match client.next(patience + args.interval)? {
+    // Ctrl-C ends it as `ping` does: with the sum of what was sent until then.
+    while let Some(reply) = interrupt.next(client, patience + args.interval)? {
+        match reply {
             Reply::Pong(pong) => {
                 if !args.json {
                     writeln!(out, "{}", line(&pong))?;
@@ -187,12 +190,13 @@ mod tests {
         let served = crate::control::fake_node::serve(crate::control::examples::secondary());
         let mut client = Client::open(&served.path).expect("it is served");
         let args = PingArgs { peer: None, count: 3, interval: Duration::from_millis(1), json: true };
+        let interrupt = Interrupt::catch().expect("caught");
         let mut out = Vec::new();
-        assert_eq!(ping(&mut client, &args, &mut out).expect("it answers"), Exit::Done);
+        assert_eq!(ping(&mut client, &args, &interrupt, &mut out).expect("it answers"), Exit::Done);
         let document: serde_json::Value = serde_json::from_slice(&out).expect("one document");
         assert_eq!(document["peers"][0]["answered"], 3);
         let nobody = PingArgs { peer: Some("nobody".to_owned()), ..args };
-        assert_eq!(ping(&mut client, &nobody, &mut Vec::new()).expect("it answers"), Exit::Failed);
+        assert_eq!(ping(&mut client, &nobody, &interrupt, &mut Vec::new()).expect("it answers"), Exit::Failed);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 //!
 //! The truths and the words are the screen's ([`crate::control::words`]); here they are only put under each other.
 
+mod watch;
+
 use std::io::Write;
 use std::time::Duration;
 
@@ -15,9 +17,6 @@ use super::args::{Global, StatusArgs};
 use super::connect::connect;
 use super::exit::Exit;
 use super::plain::plain;
-
-/// Without news for so long, a watched controller is taken for frozen: it sends a status every second.
-const NEWS: Duration = Duration::from_secs(10);
 
 /// How many events a person is shown.
 const EVENTS: usize = 5;
@@ -33,7 +32,7 @@ pub fn run(global: &Global, args: &StatusArgs) -> anyhow::Result<Exit> {
         }
     };
     let mut out = std::io::stdout().lock();
-    let result = if args.watch { watch(&mut client, args, &mut out) } else { once(&mut client, args, &mut out) };
+    let result = if args.watch { watch::watch(client, args, &mut out) } else { once(&mut client, args, &mut out) };
     match result {
         Ok(exit) => Ok(exit),
         Err(error) if is_broken_pipe(&error) => Ok(Exit::Done),
@@ -67,27 +66,6 @@ fn once(client: &mut Client, args: &StatusArgs, out: &mut dyn Write) -> anyhow::
     })
 }
 
-/// Ends only with the controller, its silence, or the reader.
-fn watch(client: &mut Client, args: &StatusArgs, out: &mut dyn Write) -> anyhow::Result<Exit> {
-    client.send(&Request::Watch { screen: None })?;
-    let mut last = String::new();
-    loop {
-        let status = expect_status(client.next(NEWS)?)?;
-        if args.json {
-            serde_json::to_writer(&mut *out, &status)?;
-            writeln!(out)?;
-        } else {
-            let line = one_line(&status);
-            if line == last {
-                continue;
-            }
-            writeln!(out, "{}  {}", clock(&status), for_this_terminal(&line))?;
-            last = line;
-        }
-        out.flush()?;
-    }
-}
-
 fn expect_status(reply: Reply) -> anyhow::Result<Status> {
     match reply {
         Reply::Status(status) => Ok(*status),
@@ -99,25 +77,6 @@ fn expect_status(reply: Reply) -> anyhow::Result<Status> {
 /// "03:12:44" of an RFC 3339 time; the whole text when it is not one.
 fn clock(status: &Status) -> &str {
     status.time.get(11..19).unwrap_or(&status.time)
-}
-
-/// One line that only changes when something a person cares about does.
-fn one_line(status: &Status) -> String {
-    let one = words::row_one(status);
-    let two = words::row_two(status);
-    let other = two.map_or_else(String::new, |two| format!("  {} {} {}", two.name, two.word, two.does));
-    let alarm = status
-        .alarms
-        .first()
-        .map_or_else(String::new, |alarm| format!("  {}: {}", class_word(alarm.class), alarm.text));
-    format!(
-        "{} {} {}{other}  {}  {}{alarm}",
-        one.name,
-        one.word,
-        one.does,
-        words::row_three(status).judgement,
-        words::protection(status)
-    )
 }
 
 fn class_word(class: AlarmClass) -> &'static str {
@@ -285,7 +244,7 @@ mod tests {
     use crate::control::fake_node;
     use crate::negotiation::view::{Gone, View};
 
-    fn status(view: &View) -> Status {
+    pub(super) fn status(view: &View) -> Status {
         let alarms = Desk::new(view.name.as_str(), 0).alarms(view, Around::default());
         compose(view, &Surroundings { alarms, ..around() })
     }
@@ -321,16 +280,6 @@ mod tests {
         Link to beta: 0 of 0 paths up
         Health: alpha 0.98   beta 0.97   limit 0.75
         "#);
-    }
-
-    #[test]
-    fn a_watched_line_changes_only_with_what_matters() {
-        let mut view = secondary();
-        let before = one_line(&status(&view));
-        view.now = view.now + Duration::from_secs(5);
-        assert_eq!(one_line(&status(&view)), before);
-        let gone = one_line(&status(&with_gone(secondary(), Gone::Silent)));
-        assert!(gone.contains("WARNING: alpha is silent"), "{gone}");
     }
 
     #[test]

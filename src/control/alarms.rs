@@ -47,8 +47,8 @@ pub struct Around {
     pub recent_changes: u32,
     /// Records that the journal could not keep since start.
     pub journal_lost: u64,
-    /// The journal cannot be written now: its records wait in memory.
-    pub journal_failing: bool,
+    /// Whether the journal can be written now.
+    pub journal: JournalState,
     /// Two that acted, once that is over and while it is told.
     pub two_acted: Option<TwoThatActed>,
     /// What the link refused in the last minutes, with the address it came from where known.
@@ -64,6 +64,16 @@ pub struct TwoThatActed {
     pub goes_on: String,
     /// For how long both acted at most.
     pub at_most: Duration,
+}
+
+/// Whether the journal can be written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum JournalState {
+    /// It can.
+    #[default]
+    Written,
+    /// Not now: the disk is full, read-only, broken or gone. What happens meanwhile waits in memory.
+    Failing,
 }
 
 /// Who gives way when two are Primary (N12).
@@ -113,7 +123,7 @@ pub enum Alarm {
         /// The configured words.
         policy: String,
     },
-    /// A peer counts as gone: there is no second member to take over.
+    /// A peer counts as gone.
     PeerGone {
         /// The peer.
         peer: String,
@@ -121,6 +131,8 @@ pub enum Alarm {
         gone: Gone,
         /// Whether it may act all the same.
         may_act: MayAct,
+        /// Who is left beside this member.
+        left: Left,
     },
     /// No path to a peer is up, and it does not count as gone yet.
     LinkDown {
@@ -219,6 +231,15 @@ pub enum MayAct {
     Yes,
     /// Its process ended, or protection keeps it from acting.
     No,
+}
+
+/// Whether another member is heard while one is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Left {
+    /// One of three or more.
+    Others,
+    /// This member is alone.
+    Nobody,
 }
 
 impl Alarm {

@@ -3,11 +3,13 @@
 //! Every wait has a deadline, so that a frozen controller makes a command say "no controller answers" instead of hanging.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -120,6 +122,11 @@ impl Client {
         }
     }
 
+    /// The socket that it is connected to.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// Sends a request and waits for one reply.
     pub fn ask(&mut self, request: &Request, within: Duration) -> Result<Reply, ClientError> {
         self.send(request)?;
@@ -165,6 +172,27 @@ impl Client {
                 },
             }
         }
+    }
+
+    /// As [`Client::next`]; none when `other` can be read first: a signal, or whatever else ends the wait.
+    pub fn next_unless(&mut self, within: Duration, other: BorrowedFd<'_>) -> Result<Option<Reply>, ClientError> {
+        let deadline = Instant::now() + within;
+        // A line that came together with the one before needs no waiting.
+        while !self.stream.buffer().contains(&b'\n') {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            let mut waits =
+                [PollFd::new(other, PollFlags::POLLIN), PollFd::new(self.stream.get_ref().as_fd(), PollFlags::POLLIN)];
+            match poll(&mut waits, timeout) {
+                Ok(0) if left.is_zero() => return Err(self.silent(within)),
+                Ok(_) if waits[0].any() == Some(true) => return Ok(None),
+                // The server writes whole lines: the rest of one that has begun follows at once.
+                Ok(_) if waits[1].any() == Some(true) => break,
+                Ok(_) | Err(nix::errno::Errno::EINTR) => {}
+                Err(error) => return Err(self.foreign(&error.to_string())),
+            }
+        }
+        self.next(within).map(Some)
     }
 
     fn silent(&self, within: Duration) -> ClientError {

@@ -112,6 +112,14 @@ fn unheard(view: &View) -> Vec<&str> {
     view.peers.iter().filter(silent).map(|peer| peer.name.as_str()).collect()
 }
 
+/// Members that might act when protection is forced past: a refusal is no proof there, because a firewall refuses too
+/// (rule 2). Unprotected it is what the group goes by.
+fn not_proved_off(view: &View) -> Vec<&str> {
+    let refuses = |peer: &&PeerView| !view.protection.is_empty() && peer.gone == Some(Gone::Crashed);
+    let refusing = view.peers.iter().filter(refuses).map(|peer| peer.name.as_str());
+    unheard(view).into_iter().chain(refusing).collect()
+}
+
 fn take_over(view: &View) -> Result<Draft, String> {
     let me = view.name.as_str();
     if view.mode == Mode::Primary {
@@ -131,7 +139,7 @@ fn take_over(view: &View) -> Result<Draft, String> {
     let failing: Vec<&str> = view.take_over.iter().filter(|one| !one.ok).map(|one| one.text.as_str()).collect();
     let term = next_term(view);
     let other = acting(view).map(|peer| peer.name.as_str());
-    let unheard = unheard(view);
+    let unheard = if failing.is_empty() { unheard(view) } else { not_proved_off(view) };
     let protected = view.protection.contains(&Protection::Majority) && failing.is_empty();
     let two_acting = match (other, unheard.as_slice()) {
         _ if protected => NEVER_TWO.to_owned(),

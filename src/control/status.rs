@@ -378,7 +378,7 @@ pub struct Takeover {
     pub expected_ms: Option<u64>,
     /// The member whose failure is assumed.
     pub if_fails: Option<String>,
-    /// Who would act then.
+    /// Who would act then; none: nobody.
     pub acts: Option<String>,
     /// What it rests on.
     pub lines: Vec<Line>,

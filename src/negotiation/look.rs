@@ -224,7 +224,7 @@ impl Negotiator {
             let have = 1 + self.settings.others().filter(|peer| *peer != primary && self.reachable(*peer)).count();
             let lines = vec![
                 ForecastLine { ok: true, text: format!("{name} comes before this member and is heard") },
-                ForecastLine { ok: have >= need, text: format!("{have} members would be left, {need} needed") },
+                ForecastLine { ok: have >= need, text: would_be_left(have, need) },
                 self.hold_line(),
             ];
             let ready = lines.iter().all(|line| line.ok);
@@ -274,7 +274,7 @@ impl Negotiator {
         if self.settings.protected_by(Protection::Majority) {
             let have = self.settings.others().filter(|peer| self.reachable(*peer)).count();
             let need = self.majority();
-            lines.push(ForecastLine { ok: have >= need, text: format!("{have} members would be left, {need} needed") });
+            lines.push(ForecastLine { ok: have >= need, text: would_be_left(have, need) });
         }
         lines.push(self.hold_line());
         let ready = successor.is_some_and(|(_, able, _)| able.level() > 0) && lines.iter().all(|line| line.ok);
@@ -294,11 +294,18 @@ impl Negotiator {
     fn told(&self, fails: Option<MemberId>, acts: Option<MemberId>, ready: bool, lines: Vec<ForecastLine>) -> Forecast {
         Forecast {
             if_fails: fails.map(|peer| self.settings.name(peer)),
-            acts: acts.map(|peer| self.settings.name(peer)),
+            // Who would come first, but would not take over, does not act.
+            acts: acts.filter(|_| ready).map(|peer| self.settings.name(peer)),
             ready,
             // A silence is known after the timeout; a lease or a promise is no longer than that.
             expected: ready.then(|| self.timeout.max(Duration::from_millis(1))),
             lines,
         }
     }
+}
+
+/// How many members would be left to agree.
+fn would_be_left(have: usize, need: usize) -> String {
+    let members = if have == 1 { "member" } else { "members" };
+    format!("{have} {members} would be left, {need} needed")
 }

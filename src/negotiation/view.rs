@@ -69,9 +69,9 @@ pub struct ForecastLine {
 /// would decide.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Forecast {
-    /// The member whose failure is assumed; none on a Primary, where the forecast is about the successor.
+    /// The member whose failure is assumed: the Primary, be it this member or another; none where none is known.
     pub if_fails: Option<Name>,
-    /// Who would act then.
+    /// Who would act then; none: nobody.
     pub acts: Option<Name>,
     /// Whether it would be done at all.
     pub ready: bool,

@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::control::alarms::{Around, FLAPPING_WITHIN, RefusedKind, TwoThatActed};
+use crate::control::alarms::{Around, FLAPPING_WITHIN, JournalState, RefusedKind, TwoThatActed};
 use crate::control::compose::{AroundPeer, Surroundings, compose, judge};
 use crate::control::plans::{Others, PlanElsewhere};
 use crate::control::status::{self, AlarmClass, Judgement, LinkRole, LinkState, Status};
@@ -143,7 +143,7 @@ impl Engine {
             boot_timeout: self.facts.boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
             journal_lost: journal.lost,
-            journal_failing: journal.failing.is_some(),
+            journal: if journal.failing.is_some() { JournalState::Failing } else { JournalState::Written },
             two_acted: self.two_acted.found().filter(|found| found.over.is_some()).map(|found| TwoThatActed {
                 stopped: found.stops.name.clone(),
                 goes_on: found.goes_on.name.clone(),

@@ -285,6 +285,10 @@ impl Engine {
     /// A silence is an entry in the history of replies too.
     fn remember_silence(&mut self, now: Instant, event: &Event) {
         let Event::PeerGone { peer, rule: Rule::PeerSilent { .. } } = event else { return };
+        if self.negotiator.mode_and_term().0 == Mode::Primary {
+            // It asks nobody, so nobody owes it an answer (N5).
+            return;
+        }
         if let Some(peer) = self.facts.member(peer.as_str()) {
             self.peers[peer.index()].replies.heard(now, ReplyKind::NoAnswer, None, None);
         }

@@ -55,13 +55,11 @@ pub fn draw(state: &State, now: Duration, wall: &Zoned, buffer: &mut Buffer) -> 
         put(buffer, height - bottom + at, line, state, Style::new());
     }
     let mut end = height.saturating_sub(bottom);
-    if let Some(line) = said(&sight).filter(|_| end > TOP) {
-        end -= 1;
-        put(buffer, end, &line, state, Style::new());
-    }
-    if let Some(line) = strip(&sight).filter(|_| height >= STRIP_FROM) {
-        end -= 1;
-        put(buffer, end, &line, state, Style::new());
+    for line in above_the_keys(&sight, height) {
+        if end > TOP {
+            end -= 1;
+            put(buffer, end, &line, state, Style::new());
+        }
     }
     let (lines, furthest) = middle(&sight, end.saturating_sub(TOP));
     for (at, line) in lines.iter().take(end.saturating_sub(TOP)).enumerate() {
@@ -105,19 +103,11 @@ fn put(buffer: &mut Buffer, y: usize, line: &Line, state: &State, over: Style) {
     line.draw(buffer, (0, to_cells(y)), width, state.look, over);
 }
 
-/// The line above the keys: a remark, else the demo's hint.
+/// A remark, or a plan whose outcome is not known yet.
 fn said(sight: &Sight<'_>) -> Option<Line> {
-    if let Some(remark) = &sight.state.remark {
-        return Some(Line::of(" ").then(remark.line.clone()));
-    }
-    if let Some(sent) = &sight.state.sent {
-        return Some(Line::of(" ").word(under_way(sight, sent), Role::Strong));
-    }
-    let faults = sight.state.faults.as_ref()?;
-    match sight.state.dialog {
-        Dialog::None => Some(Line::of(" ").word(faults.hint(sight.state.status.as_ref()), Role::Strong)),
-        Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) | Dialog::Plan(_) => None,
-    }
+    let remark = sight.state.remark.as_ref().map(|remark| Line::of(" ").then(remark.line.clone()));
+    let sent = || sight.state.sent.as_ref().map(|sent| Line::of(" ").word(under_way(sight, sent), Role::Strong));
+    remark.or_else(sent)
 }
 
 /// A plan that was sent, as long as nobody knows what came of it: never a guess.
@@ -133,15 +123,24 @@ fn under_way(sight: &Sight<'_>, sent: &Sent) -> String {
     format!("plan {} sent {at}; {what}, {} s", sent.plan, waited.as_secs())
 }
 
-/// In the demo: what each member says of itself. Somebody who reads a plan needs every row for it.
-fn strip(sight: &Sight<'_>) -> Option<Line> {
-    let faults = sight.state.faults.as_ref()?;
-    match sight.state.dialog {
-        Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) => {
-            Some(faults.strip(sight.state.status.as_ref(), sight.width))
+/// The lines above the keys, the lowest first: a remark; in the demo, where there is room, its lesson and the strip of
+/// all members below it. Somebody who reads a plan needs every row for it.
+fn above_the_keys(sight: &Sight<'_>, height: usize) -> Vec<Line> {
+    let state = sight.state;
+    let remark = said(sight);
+    let Some(faults) = &state.faults else { return remark.into_iter().collect() };
+    let status = state.status.as_ref();
+    let hint = || Line::of(" ").word(faults.hint(status), Role::Strong);
+    let mut lines = match state.dialog {
+        Dialog::None if height < STRIP_FROM => return vec![remark.unwrap_or_else(hint)],
+        Dialog::None => vec![hint(), faults.strip(status, sight.width)],
+        Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) if height >= STRIP_FROM => {
+            vec![faults.strip(status, sight.width)]
         }
-        Dialog::Plan(_) => None,
-    }
+        Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) | Dialog::Plan(_) => Vec::new(),
+    };
+    lines.extend(remark);
+    lines
 }
 
 /// The lines between the fixed rows, and the furthest scroll.

@@ -6,7 +6,7 @@ use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::message::Mode;
 use crate::negotiation::view::{Gone, View};
 
-use super::{Alarm, Around, FLAPPING_CHANGES, MayAct, RefusedKind, Yields};
+use super::{Alarm, Around, FLAPPING_CHANGES, JournalState, Left, MayAct, RefusedKind, Yields};
 
 /// Every cause that stands now, worst class first; within a class the one that tends to be the cause of the others
 /// comes first. The desk keeps that order among those that began together.
@@ -41,7 +41,9 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
                 (Gone::Silent | Gone::NeverHeard, Judgement::OneActs | Judgement::TwoAct) => MayAct::No,
                 (Gone::Crashed | Gone::Stopped, _) => MayAct::No,
             };
-            found.push(Alarm::PeerGone { peer: peer.name.to_string(), gone, may_act });
+            let others = view.peers.iter().any(|other| other.gone.is_none() && other.mode.is_some());
+            let left = if others { Left::Others } else { Left::Nobody };
+            found.push(Alarm::PeerGone { peer: peer.name.to_string(), gone, may_act, left });
         } else if !peer.link_up && peer.heard.is_some() {
             found.push(Alarm::LinkDown { peer: peer.name.to_string() });
         } else if peer.link_up {
@@ -128,7 +130,7 @@ fn surroundings(around: &Around, found: &mut Vec<Alarm>) {
     if around.recent_changes >= FLAPPING_CHANGES {
         found.push(Alarm::Flapping { changes: around.recent_changes });
     }
-    if around.journal_failing {
+    if around.journal == JournalState::Failing {
         found.push(Alarm::JournalFailing);
     }
     if around.journal_lost > 0 {

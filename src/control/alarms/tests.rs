@@ -24,7 +24,8 @@ fn bent(bend: impl FnOnce(&mut View)) -> View {
 /// One of each kind. The match makes the compiler ask for a new one here.
 fn one_of_each() -> Vec<Alarm> {
     let name = || "alpha".to_owned();
-    let gone = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::Yes };
+    let gone = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::Yes, left: Left::Nobody };
+    let one_of_three = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::No, left: Left::Others };
     let all = vec![
         Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::This },
         Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::Other },
@@ -43,6 +44,8 @@ fn one_of_each() -> Vec<Alarm> {
         gone(Gone::NeverHeard),
         gone(Gone::Crashed),
         gone(Gone::Stopped),
+        one_of_three(Gone::Silent),
+        one_of_three(Gone::Crashed),
         Alarm::LinkDown { peer: name() },
         Alarm::PathDown { peer: name(), address: "10.0.0.1:7400".to_owned(), why: None },
         Alarm::HistoryUnknown,
@@ -188,7 +191,7 @@ fn what_happens_around_the_negotiation_has_its_alarm_too() {
     let refused = |kind| Around { refused_lately: vec![(kind, Some("10.0.0.9:99".to_owned()))], ..around() };
     for (around, expected) in [
         (Around { recent_changes: FLAPPING_CHANGES, ..around() }, "flapping"),
-        (Around { journal_failing: true, ..around() }, "journal_failing"),
+        (Around { journal: JournalState::Failing, ..around() }, "journal_failing"),
         (Around { journal_lost: 1, ..around() }, "journal_losing"),
         (refused(RefusedKind::WrongKey), "wrong_key"),
         (refused(RefusedKind::SecondInstance), "second_instance"),
@@ -218,4 +221,16 @@ fn n15_a_lost_path_of_several_is_told_while_the_link_is_up() {
     assert_eq!(alarms.len(), 1);
     assert_eq!(alarms[0].id(), "path_down:alpha:10.1.0.1:7400");
     assert_eq!(alarms[0].words().text, "the path to alpha by 10.1.0.1:7400 is down: timed out");
+}
+
+/// It once said of three that there was no second member, and not to stop the one that acts, "there is no other".
+#[test]
+fn u13_of_three_the_loss_of_one_leaves_a_second_member() {
+    let mut view = with_gone(primary(), Gone::Crashed);
+    let mut third = primary().peers[0].clone();
+    third.name = "gamma".into();
+    view.peers.push(third);
+    let words = alarms_from(&view, &around())[0].words();
+    assert_eq!(words.text, "beta's process is gone: one member less");
+    assert!(!format!("{words:?}").contains("no other"), "{words:?}");
 }

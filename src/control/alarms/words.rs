@@ -5,7 +5,7 @@ use crate::negotiation::view::Gone;
 
 use crate::control::words::lasting;
 
-use super::{Alarm, FLAPPING_WITHIN, MayAct, Yields};
+use super::{Alarm, FLAPPING_WITHIN, Left, MayAct, Yields};
 
 /// The words of an alarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,7 @@ impl Alarm {
                 &["No takeover is done until enough of them agree.".to_owned()],
                 "take protection out of the configuration to get past this.",
             ),
-            Alarm::PeerGone { peer, gone, may_act } => peer_gone(peer, *gone, *may_act),
+            Alarm::PeerGone { peer, gone, may_act, left } => peer_gone(peer, *gone, *may_act, *left),
             Alarm::LinkDown { peer } => words(
                 format!("no path to {peer} is up"),
                 "Wait a moment: it connects again by itself within about 1 s.".to_owned(),
@@ -203,9 +203,19 @@ impl Alarm {
     }
 }
 
-fn peer_gone(peer: &str, gone: Gone, may_act: MayAct) -> Words {
-    let back = format!("Until {peer} is back there is no second member; it joins by itself.");
-    let alone = "stop or restart the member that acts: there is no other.";
+fn peer_gone(peer: &str, gone: Gone, may_act: MayAct, left: Left) -> Words {
+    let (short, back, alone) = match left {
+        Left::Nobody => (
+            "not redundant",
+            format!("Until {peer} is back there is no second member; it joins by itself."),
+            "stop or restart the member that acts: there is no other.",
+        ),
+        Left::Others => (
+            "one member less",
+            format!("Until {peer} is back one more fault weighs more; it joins by itself."),
+            "take another member down before this one is back.",
+        ),
+    };
     match gone {
         Gone::Silent | Gone::NeverHeard => {
             let what = if gone == Gone::Silent { "is silent" } else { "was never heard since this start" };
@@ -214,20 +224,20 @@ fn peer_gone(peer: &str, gone: Gone, may_act: MayAct) -> Words {
                 MayAct::No => alone.to_owned(),
             };
             words(
-                format!("{peer} {what}: not redundant"),
+                format!("{peer} {what}: {short}"),
                 format!("Find out whether {peer} is on: lamps, its console, call the site."),
                 &["It is on: look at the network between the two. Off: start it.".to_owned(), back],
                 &do_not,
             )
         }
         Gone::Crashed => words(
-            format!("{peer}'s process is gone: not redundant"),
+            format!("{peer}'s process is gone: {short}"),
             format!("Look why it ended, on {peer}: journalctl -u tandem"),
             &[back],
             alone,
         ),
         Gone::Stopped => words(
-            format!("{peer} was stopped: not redundant"),
+            format!("{peer} was stopped: {short}"),
             format!("If the work on {peer} is over, start it: systemctl start tandem"),
             &[back],
             alone,

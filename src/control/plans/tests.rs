@@ -147,4 +147,6 @@ fn two_acting_cannot_happen_is_only_said_when_it_is_true() {
     assert_eq!(two(&majority), NEVER_TWO);
     majority.take_over[0].ok = false;
     assert_ne!(two(&majority), NEVER_TWO, "forced past the majority, two can act");
+    majority.peers[0].gone = Some(Gone::Crashed);
+    assert_ne!(two(&majority), NEVER_TWO, "a firewall refuses too");
 }

@@ -1,7 +1,7 @@
 //! The bodies of the negotiation's messages.
 
 use crate::negotiation::ability::{Ability, Score, Sick, Unable};
-use crate::negotiation::member::{MemberId, Name};
+use crate::negotiation::member::Name;
 use crate::negotiation::message::{
     Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, MAX_OPERATOR, Message,
     Mode, Order, Query, QueryId, Refusal, Relay, Released,
@@ -94,7 +94,7 @@ pub(super) fn read(kind: u8, reader: &mut Reader<'_>, roster: &Roster) -> Result
     let message = match kind {
         kind::QUERY => Message::Query(Query {
             id: QueryId(reader.u64("the query's id")?),
-            seen: read_term(reader, roster)?,
+            seen: read_seen(reader, roster)?,
             proposed: reader.u64("the proposed term")?,
             able: read_ability(reader)?,
             candidate: reader.flag("whether it is a candidate")?,
@@ -104,7 +104,7 @@ pub(super) fn read(kind: u8, reader: &mut Reader<'_>, roster: &Roster) -> Result
         kind::ANSWER => Message::Answer(Answer {
             id: QueryId(reader.u64("the query's id")?),
             order: read_order(reader)?,
-            seen: read_term(reader, roster)?,
+            seen: read_seen(reader, roster)?,
             mode: match reader.u8("the mode")? {
                 0 => Mode::Secondary,
                 1 => Mode::Primary,
@@ -161,15 +161,22 @@ fn write_term(term: Term, roster: &Roster, writer: &mut Writer) {
 /// A number and its owner's name; nobody owns number 0 and only number 0.
 fn read_term(reader: &mut Reader<'_>, roster: &Roster) -> Result<Term, DecodeError> {
     let number = reader.u64("a term")?;
-    let name = reader.text("a term's owner", MAX_TEXT)?;
-    match (number, name) {
+    match (number, reader.text("a term's owner", MAX_TEXT)?) {
         (0, "") => Ok(Term::NONE),
         (_, "") => Err(DecodeError::Value { field: "a term without an owner", value: number }),
         (_, name) => {
-            let owner: MemberId = roster.id(name).ok_or_else(|| DecodeError::UnknownName(name.to_owned()))?;
+            let owner = roster.id(name).ok_or_else(|| DecodeError::UnknownName(name.to_owned()))?;
             Ok(Term { number, owner })
         }
     }
+}
+
+/// The highest term heard of. One that is only known as somebody's floor, which is a mere number, has no owner. Of one whose
+/// owner is no member here (any more, or yet: lists change one member at a time) the number is what matters.
+fn read_seen(reader: &mut Reader<'_>, roster: &Roster) -> Result<Term, DecodeError> {
+    let number = reader.u64("a term")?;
+    let name = reader.text("a term's owner", MAX_TEXT)?;
+    Ok(Term { number, owner: roster.id(name).unwrap_or(Term::NONE.owner) })
 }
 
 /// An absent score is the best: it came from somebody who has nothing to measure (H1).

@@ -3,11 +3,14 @@
 use std::time::Duration;
 
 use super::*;
+use crate::negotiation::Negotiator;
 use crate::negotiation::ability::{Ability, Score, Sick, Unable};
+use crate::negotiation::exchange::{Input, Output};
 use crate::negotiation::message::{
-    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, Mode, Order, Query,
-    QueryId, Refusal, Relay, Released,
+    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, Incarnation, Mode, Order,
+    PeerHello, Query, QueryId, Refusal, Relay, Released,
 };
+use crate::negotiation::settings::Settings;
 use crate::negotiation::term::Term;
 use crate::negotiation::time::Instant;
 
@@ -102,6 +105,39 @@ fn every_message_comes_back_as_it_was_and_appended_fields_are_ignored() {
     }
 }
 
+/// What was learnt from a floor was once sent on as a term without an owner, and refused as malformed by everybody: of
+/// three, two healthy members then never again understood each other.
+#[test]
+fn n11_who_knows_a_number_only_as_a_floor_is_understood() {
+    let names = vec!["alpha".into(), "beta".into(), "gamma".into()];
+    let settings = Settings::new(MemberId(2), names);
+    let hello = PeerHello { incarnation: Incarnation(1), agreement: settings.agreement() };
+    let mut gamma = Negotiator::new(settings, Instant(0), None).unwrap();
+    let mut out = Vec::new();
+    gamma.handle(Instant(1), Input::LinkUp { peer: MemberId(0), hello }, &mut out);
+    let floor = Message::Answer(Answer {
+        id: QueryId(1),
+        order: Order::StaySecondary { floor: Some(9) },
+        seen: term(8, 0),
+        mode: Mode::Secondary,
+        term: Term::NONE,
+        able: Ability::Fit,
+        claim: false,
+        score: Score::FULL,
+    });
+    gamma.handle(Instant(2), Input::Received { peer: MemberId(0), message: floor }, &mut out);
+    out.clear();
+    gamma.handle(Instant(2_000_000_000), Input::Tick, &mut out);
+    let sent = out.into_iter().find_map(|output| match output {
+        Output::Send { message: Message::Query(query), .. } => Some(query),
+        _ => None,
+    });
+    let query = sent.expect("a Secondary asks every interval");
+    assert_eq!((query.seen.number, query.proposed), (9, 10));
+    let bytes = encode_message(1, &Message::Query(query), &roster());
+    assert_eq!(decode(&bytes, &roster()).map(|envelope| envelope.body), Ok(Body::Message(Message::Query(query))));
+}
+
 #[test]
 fn what_belongs_to_one_connection_comes_back_as_it_was() {
     let bodies = [
@@ -145,6 +181,20 @@ fn n17_reasons_of_a_newer_version_are_told_as_other() {
     bytes[verdict] = 99;
     match decode(&bytes, &roster()).map(|envelope| envelope.body) {
         Ok(Body::Message(Message::HandOverAnswer(answer))) => assert_eq!(answer.verdict, Err(Refusal::Other)),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Else two members would be silent to each other while a list is changed one member at a time.
+#[test]
+fn n19_a_former_primary_that_is_no_member_here_leaves_its_number() {
+    let mut query = messages().remove(0);
+    let Message::Query(said) = &mut query else { panic!("the first is a query") };
+    said.seen = term(7, 2);
+    let bytes = encode_message(1, &query, &roster());
+    let without = Roster::new(vec!["alpha".into(), "beta".into()]);
+    match decode(&bytes, &without).map(|envelope| envelope.body) {
+        Ok(Body::Message(Message::Query(heard))) => assert_eq!(heard.seen, term(7, Term::NONE.owner.0)),
         other => panic!("{other:?}"),
     }
 }

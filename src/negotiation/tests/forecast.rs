@@ -142,6 +142,7 @@ fn u12_a_hold_is_named_as_what_stands_in_the_way() {
     for who in [0, 1] {
         let told = forecast(&group, who);
         assert!(!told.ready);
+        assert_eq!(told.acts, None, "who would not take over does not act");
         assert!(told.lines.iter().any(|line| !line.ok && line.text.contains("held")), "{told:?}");
     }
 }

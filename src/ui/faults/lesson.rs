@@ -15,7 +15,7 @@ impl FaultState {
         let next = self.next(status);
         match &self.happened {
             Some(happened) => format!("{happened}. {next}"),
-            None => format!("Try: {next}"),
+            None => next,
         }
     }
 

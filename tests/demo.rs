@@ -1,0 +1,285 @@
+//! The demo as a newcomer plays with it: each fault and what the screen then says, the lesson's line, and that nothing
+//! is left behind however it ends (U9).
+
+mod support {
+    #[path = "pty.rs"]
+    pub mod pty;
+}
+
+use std::path::Path;
+use std::time::Instant;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use support::pty::{PATIENCE, Terminal};
+
+const TANDEM: &str = env!("CARGO_BIN_EXE_tandem");
+
+/// A demo in a terminal; its folder is in one of its own, which must be empty at the end.
+struct Demo {
+    terminal: Terminal,
+    temp: tempfile::TempDir,
+}
+
+impl Demo {
+    fn start(args: &[&str]) -> Demo {
+        let temp = tempfile::tempdir().expect("a folder");
+        let args = [&["demo"], args].concat();
+        let terminal = Terminal::start(TANDEM, &args, (100, 30), temp.path());
+        terminal.shows("ONE ACTS");
+        Demo { terminal, temp }
+    }
+
+    /// A pair of which beta acts, as after the lesson's first step.
+    fn with_beta_acting() -> Demo {
+        let mut demo = Demo::start(&[]);
+        demo.says("beta ○ SECONDARY");
+        demo.terminal.shows("Next: a, s");
+        demo.terminal.act("s");
+        demo.first_row("○ SECONDARY");
+        demo.says("beta ■ PRIMARY");
+        demo
+    }
+
+    fn three() -> Demo {
+        let demo = Demo::start(&["--members", "3", "--protection", "majority"]);
+        demo.says("beta ○ SECONDARY");
+        demo.says("gamma ○ SECONDARY");
+        demo
+    }
+
+    /// Waits until row 1 says so: the member that this screen is on.
+    fn first_row(&self, wanted: &str) {
+        self.terminal
+            .until(&format!("row 1: {wanted}"), |text| text.lines().next().is_some_and(|r| r.contains(wanted)));
+    }
+
+    /// Waits until row 2 says so: the other.
+    fn second_row(&self, wanted: &str) {
+        self.terminal
+            .until(&format!("row 2: {wanted}"), |text| text.lines().nth(1).is_some_and(|r| r.contains(wanted)));
+    }
+
+    /// Waits until row 3 says so: the judgement.
+    fn third_row(&self, wanted: &str) {
+        self.terminal
+            .until(&format!("row 3: {wanted}"), |text| text.lines().nth(2).is_some_and(|r| r.contains(wanted)));
+    }
+
+    /// Waits until the strip of all members says so.
+    fn says(&self, wanted: &str) {
+        let strip = |text: &str| text.lines().rev().nth(3).is_some_and(|row| row.contains(wanted));
+        self.terminal.until(&format!("the strip: {wanted}"), strip);
+    }
+
+    fn leave(mut self) {
+        self.terminal.press("q");
+        assert_eq!(self.terminal.exit(), 0);
+        nothing_left(self.temp.path());
+    }
+
+    /// The janitor, and the members' processes.
+    fn others(&self) -> (i32, Vec<i32>) {
+        let janitor = children(self.terminal.pid().as_raw());
+        assert_eq!(janitor.len(), 1, "the demo has one child");
+        (janitor[0], children(janitor[0]))
+    }
+}
+
+fn children(parent: i32) -> Vec<i32> {
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let parent_of = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+        parent_of == Some(parent)
+    })
+    .collect()
+}
+
+/// The processes whose environment names the folder: all of a demo's, since it is their TMPDIR.
+fn processes_of(folder: &Path) -> Vec<i32> {
+    let folder = folder.as_os_str().as_encoded_bytes();
+    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
+    pids.filter(|pid| {
+        let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
+        environment.windows(folder.len()).any(|window| window == folder)
+    })
+    .collect()
+}
+
+fn nothing_left(folder: &Path) {
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let files: Vec<_> =
+            std::fs::read_dir(folder).expect("the folder").flatten().map(|entry| entry.path()).collect();
+        let processes = processes_of(folder);
+        if files.is_empty() && processes.is_empty() {
+            return;
+        }
+        assert!(Instant::now() < until, "left behind: {files:?}, processes {processes:?}");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn u9_a_crash_of_who_acts_a_takeover_and_a_restart() {
+    let mut demo = Demo::with_beta_acting();
+    demo.terminal.shows("f, c: beta crashes");
+    demo.terminal.fault("c");
+    demo.terminal.shows("beta was killed. Next: f, r: beta starts anew");
+    demo.first_row("■ PRIMARY");
+    demo.second_row("CRASHED");
+    demo.says("beta ○ KILLED");
+    demo.terminal.fault("r");
+    demo.terminal.shows("beta starts anew");
+    demo.second_row("○ SECONDARY");
+    demo.says("beta ○ SECONDARY");
+    demo.leave();
+}
+
+#[test]
+fn u9_a_frozen_primary_is_taken_over_from_and_wakes_up_as_secondary() {
+    let mut demo = Demo::with_beta_acting();
+    demo.terminal.fault("z");
+    demo.terminal.shows("beta is frozen");
+    demo.says("beta ? FROZEN");
+    demo.first_row("■ PRIMARY");
+    demo.second_row("SILENT");
+    demo.terminal.shows("f, t: it wakes up");
+    demo.terminal.fault("t");
+    demo.terminal.shows("beta goes on");
+    demo.says("beta ○ SECONDARY");
+    demo.third_row("ONE ACTS");
+    demo.leave();
+}
+
+#[test]
+fn u9_a_cut_link_makes_both_of_a_pair_act_until_it_is_mended() {
+    let mut demo = Demo::start(&[]);
+    demo.says("beta ○ SECONDARY");
+    demo.terminal.fault("l");
+    demo.terminal.shows("beta's link is cut. Wait 3 s: nothing protects a pair");
+    demo.second_row("SILENT");
+    demo.says("beta ■ PRIMARY");
+    demo.first_row("■ PRIMARY");
+    demo.terminal.shows("Both act! Next: f, m: the lower term gives way");
+    demo.terminal.shows("0 of 1 paths up");
+    demo.terminal.fault("m");
+    demo.terminal.shows("beta's link is whole");
+    // Beta has the higher term.
+    demo.first_row("○ SECONDARY");
+    demo.second_row("■ PRIMARY");
+    demo.third_row("ONE ACTS");
+    demo.leave();
+}
+
+#[test]
+fn u9_a_slow_link_shows_in_the_round_trip_and_moves_nobody() {
+    let mut demo = Demo::start(&[]);
+    demo.says("beta ○ SECONDARY");
+    demo.terminal.fault("s");
+    demo.terminal.shows("beta's link is slow");
+    demo.says("its link is slow");
+    demo.terminal.until("a round trip of 300 ms and more", |text| {
+        let times = text.split(" ms").filter_map(|before| before.rsplit(' ').next()?.parse::<f64>().ok());
+        times.into_iter().any(|ms| (300.0..1500.0).contains(&ms))
+    });
+    demo.first_row("■ PRIMARY");
+    demo.third_row("ONE ACTS");
+    demo.leave();
+}
+
+#[test]
+fn u9_in_three_with_majority_the_member_that_is_cut_off_stops_and_the_others_go_on() {
+    let mut demo = Demo::three();
+    demo.terminal.act("s");
+    demo.first_row("○ SECONDARY");
+    demo.terminal.until("another acts", |text| text.lines().rev().nth(3).is_some_and(|row| row.contains("■ PRIMARY")));
+    let strip = demo.terminal.text().lines().rev().nth(3).expect("a strip").to_owned();
+    let (acts, member) = if strip.contains("beta ■") { ("beta", "1") } else { ("gamma", "2") };
+    demo.terminal.press("f");
+    demo.terminal.shows("crash: its process is killed");
+    demo.terminal.press(member);
+    demo.terminal.shows(&format!("Do to {acts}"));
+    demo.terminal.press("l");
+    demo.terminal.shows(&format!("{acts}'s link is cut"));
+    demo.says(&format!("{acts} ○ SECONDARY"));
+    demo.terminal.until("one of the other two acts", |text| {
+        let strip = text.lines().rev().nth(3).unwrap_or_default().to_owned();
+        strip.matches('■').count() == 1 && !strip.contains(&format!("{acts} ■"))
+    });
+    demo.terminal.shows("A minority never acts");
+    demo.terminal.fault("m");
+    demo.third_row("ONE ACTS");
+    demo.leave();
+}
+
+#[test]
+fn u9_in_three_each_can_be_chosen_and_a_crash_of_one_moves_nobody() {
+    let mut demo = Demo::three();
+    demo.terminal.fault("2c");
+    demo.terminal.shows("gamma was killed");
+    demo.says("gamma ○ KILLED");
+    demo.says("alpha ■ PRIMARY");
+    demo.says("beta ○ SECONDARY");
+    demo.terminal.fault("r");
+    demo.says("gamma ○ SECONDARY");
+    demo.leave();
+}
+
+#[test]
+fn u9_nothing_is_left_after_a_signal_to_the_demo() {
+    for (signal, fault) in [(Signal::SIGTERM, "c"), (Signal::SIGHUP, "z"), (Signal::SIGINT, "l")] {
+        let mut demo = Demo::start(&[]);
+        demo.terminal.fault(fault);
+        kill(demo.terminal.pid(), signal).expect("told");
+        assert_eq!(demo.terminal.exit(), 0, "{signal}");
+        assert!(!demo.terminal.screen().alternate_screen(), "{signal}: the terminal is given back");
+        nothing_left(demo.temp.path());
+    }
+}
+
+#[test]
+fn u9_nothing_is_left_after_a_kill_of_any_process_of_the_demo() {
+    // The demo itself; with a member that cannot end by itself.
+    let mut demo = Demo::three();
+    demo.terminal.fault("z");
+    demo.terminal.shows("is frozen");
+    kill(demo.terminal.pid(), Signal::SIGKILL).expect("killed");
+    nothing_left(demo.temp.path());
+
+    // The janitor: the kernel kills its members, and the demo says that it is over.
+    let mut demo = Demo::start(&[]);
+    demo.terminal.fault("z");
+    demo.terminal.shows("is frozen");
+    let (janitor, members) = demo.others();
+    assert_eq!(members.len(), 1);
+    kill(Pid::from_raw(janitor), Signal::SIGKILL).expect("killed");
+    demo.terminal.shows("the demo's janitor is gone");
+    demo.leave();
+
+    // A member: as a crash.
+    let demo = Demo::start(&[]);
+    demo.says("beta ○ SECONDARY");
+    let (_, members) = demo.others();
+    kill(Pid::from_raw(members[0]), Signal::SIGKILL).expect("killed");
+    demo.second_row("CRASHED");
+    demo.says("beta ? NO ANSWER");
+    demo.leave();
+}
+
+#[test]
+fn u9_the_strip_and_the_lesson_fit_a_small_terminal() {
+    let temp = tempfile::tempdir().expect("a folder");
+    let mut terminal =
+        Terminal::start(TANDEM, &["demo", "--members", "5", "--protection", "majority"], (60, 14), temp.path());
+    terminal.shows("epsilon");
+    terminal.until("a strip of five", |text| {
+        text.lines().rev().nth(3).is_some_and(|row| row.contains("epsilon ○") && row.len() <= 80)
+    });
+    terminal.press("q");
+    assert_eq!(terminal.exit(), 0);
+    nothing_left(temp.path());
+}

@@ -1,0 +1,82 @@
+//! Reading without a screen: `status --watch` and `ping` as people leave them (U7, N9).
+
+#[path = "support/group.rs"]
+mod group;
+mod support;
+
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use group::{Group, PATIENCE};
+use nix::sys::signal::Signal;
+use support::{Running, tandem};
+use tandem::control::status::Mode;
+
+/// A member of the group's socket as a flag's value.
+fn socket(group: &Group, member: usize) -> String {
+    group.socket(member).display().to_string()
+}
+
+/// A running command and the lines that it prints.
+struct Lines {
+    running: Running,
+    lines: std::io::Lines<BufReader<std::process::ChildStdout>>,
+}
+
+impl Lines {
+    fn of(arguments: &[&str]) -> Lines {
+        let mut command = tandem(arguments);
+        command.stdout(Stdio::piped()).env("LC_ALL", "C.UTF-8");
+        let mut running = Running::start(command);
+        let lines = BufReader::new(running.child().stdout.take().expect("a pipe")).lines();
+        Lines { running, lines }
+    }
+
+    /// Reads until a line has this in it. A command that says nothing more is a test that never ends: every wait of the
+    /// program has a deadline after which it speaks.
+    fn until(&mut self, wanted: &str) -> String {
+        let mut seen = Vec::new();
+        for line in self.lines.by_ref() {
+            let line = line.expect("a line");
+            if line.contains(wanted) {
+                return line;
+            }
+            seen.push(line);
+        }
+        panic!("never: {wanted}\n{}", seen.join("\n"));
+    }
+}
+
+#[test]
+fn u7_a_watch_tells_each_change_goes_on_without_the_controller_and_ends_quietly() {
+    let mut group = Group::new(2, "");
+    group.start(0);
+    group.start(1);
+    group.wait(0, "alpha acts", |status| status.mode == Mode::Primary);
+    let mut watch = Lines::of(&["status", "--watch", "--socket", &socket(&group, 1)]);
+    let first = watch.until("beta ○ SECONDARY");
+    assert!(first.contains("ONE ACTS") && first.contains("alpha PRIMARY"), "{first}");
+    group.kill(0);
+    let took_over = watch.until("beta ■ PRIMARY");
+    assert!(took_over.contains("because"), "{took_over}");
+    group.kill(1);
+    watch.until("?? NO NEWS");
+    group.start(1);
+    watch.until("it answers again");
+    watch.running.signal(Signal::SIGINT);
+    assert_eq!(watch.running.wait(PATIENCE).code(), Some(0));
+    assert!(watch.lines.next().is_none(), "it ends without another word");
+}
+
+#[test]
+fn n9_a_ping_that_is_interrupted_prints_its_sum() {
+    let mut group = Group::new(2, "");
+    group.start(0);
+    group.start(1);
+    group.wait(0, "alpha acts", |status| status.mode == Mode::Primary);
+    let mut ping = Lines::of(&["ping", "-c", "1000", "-i", "0.05", "--socket", &socket(&group, 0)]);
+    ping.until("seq=2 ");
+    ping.running.signal(Signal::SIGINT);
+    ping.until("% loss");
+    assert_eq!(ping.running.wait(PATIENCE).code(), Some(0));
+}
