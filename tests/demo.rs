@@ -165,6 +165,7 @@ fn u9_a_cut_link_makes_both_of_a_pair_act_until_it_is_mended() {
     demo.says("beta ■ PRIMARY");
     demo.first_row("■ PRIMARY");
     demo.terminal.shows("Both act! Next: f, m: the lower term gives way");
+    demo.terminal.shows("0 of 1 paths up");
     demo.terminal.fault("m");
     demo.terminal.shows("beta's link is whole");
     // Beta has the higher term.

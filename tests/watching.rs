@@ -1,4 +1,4 @@
-//! Reading without a screen: `status --watch` and `ping` as people leave them, and wrong usage of `status` (U7, N9).
+//! Reading without a screen: `status --watch` and `ping` as people leave them (U7, N9).
 
 #[path = "support/group.rs"]
 mod group;
@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use group::{Group, PATIENCE};
 use nix::sys::signal::Signal;
-use support::{Running, output, tandem};
+use support::{Running, tandem};
 use tandem::control::status::Mode;
 
 /// A member of the group's socket as a flag's value.
@@ -79,18 +79,4 @@ fn n9_a_ping_that_is_interrupted_prints_its_sum() {
     ping.running.signal(Signal::SIGINT);
     ping.until("% loss");
     assert_eq!(ping.running.wait(PATIENCE).code(), Some(0));
-}
-
-#[test]
-fn u7_wrong_usage_is_3_for_status_and_2_for_the_others() {
-    for (arguments, code) in [
-        (&["status", "--nonsense"][..], 3),
-        (&["status", "more"], 3),
-        (&["ping", "--nonsense"], 2),
-        (&["nonsense"], 2),
-        (&["status", "--help"], 0),
-        (&["--version"], 0),
-    ] {
-        assert_eq!(output(arguments).status.code(), Some(code), "{arguments:?}");
-    }
 }

@@ -189,9 +189,9 @@ fn addresses(members: u8) -> anyhow::Result<Vec<SocketAddr>> {
     let mut last = None;
     for _ in 0..TRIES {
         let [high, low, ..] = getrandom::u32().context("the system gives no random numbers")?.to_be_bytes();
-        // Not 127.0: others use it.
-        let network = [127, high | 1, low];
-        let own = |n| SocketAddr::from(([network[0], network[1], network[2], n], PORT));
+        // Always three digits, so that every demo looks alike; and not 127.0, which others use.
+        let network = [100 + high % 100, 100 + low % 100];
+        let own = |n| SocketAddr::from(([127, network[0], network[1], n], PORT));
         let addresses: Vec<SocketAddr> = (1..=members).map(own).collect();
         match addresses.iter().map(TcpListener::bind).collect::<Result<Vec<_>, _>>() {
             Ok(_) => return Ok(addresses),

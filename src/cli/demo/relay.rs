@@ -2,8 +2,9 @@
 //!
 //! Every member calls the others through it ([`crate::link::detour`]). A cable belongs to a member, and what goes from
 //! one member to another goes through both their cables. A cut cable is silent: what was sent waits, as in a TCP
-//! connection of which every packet is lost, and no close and no refusal gets through. It runs on a thread of its own
-//! in the janitor's process.
+//! connection of which every packet is lost, and no close and no refusal gets through; both ends lose a connection
+//! that stays silent, as a system loses one whose packets nobody acknowledges. It runs on a thread of its own in the
+//! janitor's process.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,8 +13,9 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::tcp::{ReadHalf, WriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -25,6 +27,8 @@ use crate::ui::faults::Cable;
 
 /// What a slow cable adds each way. Both ways together it stays below the time that opening a connection may take.
 pub const SLOW: Duration = Duration::from_millis(150);
+/// How long a connection outlives a cut: what members of the demo wait for an acknowledgement (`reply_timeout`).
+const OUTLIVES: Duration = Duration::from_secs(3);
 /// Pieces that may be under way in one direction; then the sender waits, as for a full pipe.
 const UNDER_WAY: usize = 64;
 /// How long the second direction of a connection may go on when the first has ended.
@@ -131,6 +135,18 @@ impl Way {
         // An error says that the relay ends, and this with it.
         let _ = self.cables.wait_for(|cables| worse(ends, cables) != Cable::Cut).await;
     }
+
+    /// Waits until a cable has been cut for so long that no connection has outlived it.
+    async fn dead(mut self) {
+        let ends = self.ends;
+        loop {
+            // An error says that the relay ends, and this with it.
+            let _ = self.cables.wait_for(|cables| worse(ends, cables) == Cable::Cut).await;
+            if timeout(OUTLIVES, self.whole()).await.is_err() {
+                return;
+            }
+        }
+    }
 }
 
 fn worse(ends: [usize; 2], cables: &[Cable]) -> Cable {
@@ -160,26 +176,44 @@ async fn serve(
         () = way.whole() => {}
         _ = caller.read_u8() => return Ok(()),
     }
-    let called = match TcpStream::connect(target).await {
+    let mut called = match TcpStream::connect(target).await {
         Ok(called) => called,
         Err(_) => return caller.write_all(&[REFUSED]).await,
     };
     called.set_nodelay(true)?;
     caller.write_all(&[REACHED]).await?;
-    let (caller_reads, caller_writes) = caller.into_split();
-    let (called_reads, called_writes) = called.into_split();
-    let mut there = std::pin::pin!(pass(caller_reads, called_writes, way.clone()));
-    let mut back = std::pin::pin!(pass(called_reads, caller_writes, way));
-    // When one direction has ended, what is under way in the other still arrives; then the connection is closed.
-    tokio::select! {
-        () = &mut there => drop(timeout(LAST_WORDS, back).await),
-        () = &mut back => drop(timeout(LAST_WORDS, there).await),
+    if let Ended::ByTheCut = converse(&mut caller, &mut called, way).await {
+        for stream in [&caller, &called] {
+            SockRef::from(stream).set_linger(Some(Duration::ZERO))?;
+        }
     }
     Ok(())
 }
 
+/// How a connection ended.
+enum Ended {
+    /// One side closed it.
+    ByItself,
+    /// Its cable was cut for too long.
+    ByTheCut,
+}
+
+async fn converse(caller: &mut TcpStream, called: &mut TcpStream, way: Way) -> Ended {
+    let (caller_reads, caller_writes) = caller.split();
+    let (called_reads, called_writes) = called.split();
+    let mut there = std::pin::pin!(pass(caller_reads, called_writes, way.clone()));
+    let mut back = std::pin::pin!(pass(called_reads, caller_writes, way.clone()));
+    // When one direction has ended, what is under way in the other still arrives; then the connection is closed.
+    tokio::select! {
+        () = &mut there => drop(timeout(LAST_WORDS, back).await),
+        () = &mut back => drop(timeout(LAST_WORDS, there).await),
+        () = way.dead() => return Ended::ByTheCut,
+    }
+    Ended::ByItself
+}
+
 /// One direction, in order, each piece as late as the way was slow when it came; the end is passed on like a piece.
-async fn pass(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, mut way: Way) {
+async fn pass(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut way: Way) {
     let (put, mut got) = mpsc::channel::<(Instant, Vec<u8>)>(UNDER_WAY);
     let seen = way.clone();
     let reads = async move {
