@@ -1,205 +1,27 @@
 //! The screen as people use it: the real program in a pseudo-terminal, read through a terminal emulator (U3, U8, U9).
 
-use std::io::{Read, Write};
-use std::num::NonZero;
-use std::path::Path;
-use std::process::{Command, Output};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+#[path = "support/mod.rs"]
+mod support;
+#[path = "support/terminal.rs"]
+mod terminal;
+
+use std::process::Command;
+use std::sync::Mutex;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 use tandem::control::carrier::Carrier;
 use tandem::control::request::{Reply, Request};
 use tandem::ui::{Left, ScreenOptions, run_on};
+use terminal::{Alpha, SIZES, Terminal, eventually, nothing_left, parent_of, processes_of, runs};
 
 const TANDEM: &str = env!("CARGO_BIN_EXE_tandem");
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// Waits for something to be so, with a deadline.
-fn eventually(what: &str, mut so: impl FnMut() -> bool) {
-    let until = Instant::now() + PATIENCE;
-    while !so() {
-        assert!(Instant::now() < until, "never: {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
-fn cells(number: u16) -> NonZero<u16> {
-    NonZero::new(number).expect("not zero")
-}
-
-/// A program in a terminal of 80×24.
-struct Terminal {
-    master: Box<dyn MasterPty + Send>,
-    writer: Box<dyn Write + Send>,
-    child: Box<dyn Child + Send + Sync>,
-    screen: Arc<Mutex<vt100::Parser>>,
-}
-
-impl Terminal {
-    fn start(program: &str, args: &[&str], temp: &Path) -> Terminal {
-        let size = PtySize { rows: 24, cols: 80, pixel_width: 0, pixel_height: 0 };
-        let pair = native_pty_system().openpty(size).expect("a pseudo-terminal");
-        let mut command = CommandBuilder::new(program);
-        command.args(args);
-        command.env("TERM", "xterm-256color");
-        command.env("LC_ALL", "C.UTF-8");
-        command.env("TMPDIR", temp);
-        command.env("PS1", "prompt> ");
-        command.env_remove("NO_COLOR");
-        let child = pair.slave.spawn_command(command).expect("started");
-        drop(pair.slave);
-        let mut reader = pair.master.try_clone_reader().expect("a reader");
-        let screen = Arc::new(Mutex::new(vt100::Parser::new(cells(24), cells(80), 200)));
-        let shown = Arc::clone(&screen);
-        std::thread::spawn(move || {
-            let mut bytes = [0; 4096];
-            while let Ok(count @ 1..) = reader.read(&mut bytes) {
-                shown.lock().expect("the emulator").process(&bytes[..count]);
-            }
-        });
-        let writer = pair.master.take_writer().expect("a writer");
-        Terminal { master: pair.master, writer, child, screen }
-    }
-
-    fn text(&self) -> String {
-        self.screen.lock().expect("the emulator").screen().contents()
-    }
-
-    fn alternate(&self) -> bool {
-        self.screen.lock().expect("the emulator").screen().alternate_screen()
-    }
-
-    fn shows(&self, wanted: &str) {
-        let until = Instant::now() + PATIENCE;
-        while !self.text().contains(wanted) {
-            assert!(Instant::now() < until, "never shown: {wanted}\n{}", self.text());
-            std::thread::sleep(Duration::from_millis(5));
-        }
-    }
-
-    /// A key, as a hand presses it.
-    fn press(&mut self, keys: &str) {
-        for key in keys.chars() {
-            std::thread::sleep(Duration::from_millis(40));
-            self.send(key.to_string().as_bytes());
-        }
-    }
-
-    fn send(&mut self, bytes: &[u8]) {
-        self.writer.write_all(bytes).expect("written");
-        self.writer.flush().expect("written");
-    }
-
-    fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.process_id().expect("a process") as i32)
-    }
-
-    fn exit(&mut self) -> u32 {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().expect("waited") {
-                return status.exit_code();
-            }
-            assert!(Instant::now() < until, "it does not end:\n{}", self.text());
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-}
-
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The processes whose command line or environment names the folder.
-fn processes_of(folder: &Path) -> Vec<i32> {
-    let folder = folder.as_os_str().as_encoded_bytes();
-    let names = |file: std::path::PathBuf| {
-        std::fs::read(file).is_ok_and(|bytes| bytes.windows(folder.len()).any(|window| window == folder))
-    };
-    let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
-    entries
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok())
-        .filter(|pid| *pid != std::process::id() as i32)
-        .filter(|pid| names(format!("/proc/{pid}/cmdline").into()) || names(format!("/proc/{pid}/environ").into()))
-        .collect()
-}
-
-fn nothing_left(folder: &Path) {
-    eventually("no file is left", || std::fs::read_dir(folder).expect("the folder").next().is_none());
-    eventually("no process is left", || processes_of(folder).is_empty());
-}
-
-/// A pair of which only alpha runs; it becomes Primary after its boot timeout.
-struct Alpha {
-    folder: tempfile::TempDir,
-}
-
-impl Alpha {
-    fn new() -> Alpha {
-        let folder = tempfile::tempdir().expect("a folder");
-        let port = || {
-            let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-            let port = listener.local_addr().expect("an address").port();
-            (listener, port)
-        };
-        let ((_one, a), (_two, b)) = (port(), port());
-        let text = format!(
-            "group = \"g\"\n\n[[member]]\nname = \"alpha\"\naddresses = [\"127.0.0.1:{}\"]\n\n[[member]]\n\
-             name = \"beta\"\naddresses = [\"127.0.0.1:{}\"]\n\n[security]\nmode = \"none\"\n\n[negotiation]\n\
-             boot_timeout = \"500ms\"\nconnect_grace = \"100ms\"\nquery_interval = \"100ms\"\nreply_timeout = \"300ms\"\n\n\
-             [state]\ndirectory = \"state\"\n\n[control]\nsocket = \"alpha.sock\"\n",
-            a.min(b),
-            a.max(b)
-        );
-        std::fs::write(folder.path().join("tandem.toml"), text).expect("written");
-        Alpha { folder }
-    }
-
-    fn config(&self) -> String {
-        self.folder.path().join("tandem.toml").display().to_string()
-    }
-
-    fn tandem(&self, args: &[&str]) -> Output {
-        let config = self.config();
-        Command::new(TANDEM).args(args).args(["--config", &config, "--as", "alpha"]).output().expect("run")
-    }
-
-    fn answers(&self) -> bool {
-        let output = self.tandem(&["status", "--json"]);
-        output.stdout.starts_with(b"{")
-    }
-
-    /// In a shell with job control, as a person starts it.
-    fn in_a_shell(&self) -> Terminal {
-        let mut terminal = Terminal::start("sh", &["-i"], self.folder.path());
-        terminal.shows("prompt>");
-        terminal.send(format!("{TANDEM} run --config {} --as alpha\r", self.config()).as_bytes());
-        terminal.shows("you are on  alpha");
-        terminal.shows("■ PRIMARY");
-        terminal
-    }
-}
-
-impl Drop for Alpha {
-    fn drop(&mut self) {
-        self.tandem(&["shutdown", "--yes", "--force"]);
-        // Whatever a failed test left behind names this folder.
-        for pid in processes_of(self.folder.path()) {
-            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-    }
-}
 
 #[test]
 fn u9_the_demo_shows_a_failover_and_leaves_nothing_behind() {
     let temp = tempfile::tempdir().expect("a folder");
-    let mut terminal = Terminal::start(TANDEM, &["demo"], temp.path());
+    let mut terminal = Terminal::start(TANDEM, &["demo"], temp.path(), &[]);
     terminal.shows("ONE ACTS");
     terminal.shows("beta    ○ SECONDARY");
     terminal.press("a");
@@ -226,7 +48,8 @@ fn u9_the_demo_shows_a_failover_and_leaves_nothing_behind() {
 #[test]
 fn u9_the_demo_leaves_nothing_behind_when_it_is_killed() {
     let temp = tempfile::tempdir().expect("a folder");
-    let mut terminal = Terminal::start(TANDEM, &["demo", "--members", "3", "--protection", "majority"], temp.path());
+    let mut terminal =
+        Terminal::start(TANDEM, &["demo", "--members", "3", "--protection", "majority"], temp.path(), &[]);
     terminal.shows("ONE ACTS");
     terminal.shows("gamma");
     terminal.press("f");
@@ -240,7 +63,7 @@ fn u9_the_demo_leaves_nothing_behind_when_it_is_killed() {
 #[test]
 fn u3_leaving_the_screen_gives_the_prompt_back_and_the_controller_goes_on() {
     let alpha = Alpha::new();
-    let mut terminal = alpha.in_a_shell();
+    let (mut terminal, _) = alpha.in_a_shell(SIZES[0]);
     terminal.press("q");
     terminal.shows("The controller runs on");
     terminal.send(b"echo status $? $((40 + 2))\r");
@@ -263,7 +86,7 @@ fn u3_leaving_the_screen_gives_the_prompt_back_and_the_controller_goes_on() {
 #[test]
 fn u8_ctrl_z_suspends_the_screen_and_never_the_controller() {
     let alpha = Alpha::new();
-    let mut terminal = alpha.in_a_shell();
+    let (mut terminal, _) = alpha.in_a_shell(SIZES[0]);
     terminal.send(b"\x1a");
     terminal.shows("Stopped");
     terminal.send(b"echo is $((40 + 2))\r");
@@ -281,13 +104,9 @@ fn u8_ctrl_z_suspends_the_screen_and_never_the_controller() {
 #[test]
 fn u8_a_job_that_is_stopped_from_outside_stops_drawing_and_comes_back() {
     let alpha = Alpha::new();
-    let mut terminal = alpha.in_a_shell();
-    let run = processes_of(alpha.folder.path());
-    // The stand-in is the parent of the engine; both name the folder.
-    let parent_of = |pid: i32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse::<i32>().ok()
-    };
+    let (mut terminal, _) = alpha.in_a_shell(SIZES[0]);
+    let run = processes_of(alpha.folder());
+    // The stand-in is the shell's child and the parent of the engine; both name the folder.
     let shell = terminal.pid().as_raw();
     let stand_in = run.into_iter().find(|pid| parent_of(*pid) == Some(shell)).expect("a stand-in");
     kill(Pid::from_raw(stand_in), Signal::SIGSTOP).expect("stopped");
@@ -305,23 +124,17 @@ fn u8_a_job_that_is_stopped_from_outside_stops_drawing_and_comes_back() {
 #[test]
 fn u3_a_closed_terminal_leaves_the_controller_running() {
     let alpha = Alpha::new();
-    let terminal = alpha.in_a_shell();
+    let (terminal, _) = alpha.in_a_shell(SIZES[0]);
     // The session's leader dies, as with its window: the kernel sends SIGHUP to the job in the foreground.
     kill(terminal.pid(), Signal::SIGKILL).expect("killed");
-    eventually("one process goes on", || {
-        processes_of(alpha.folder.path()).iter().filter(|pid| runs(**pid)).count() == 1
-    });
+    eventually("one process goes on", || processes_of(alpha.folder()).iter().filter(|pid| runs(**pid)).count() == 1);
     assert!(alpha.answers());
-}
-
-fn runs(pid: i32) -> bool {
-    std::fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.windows(4).any(|word| word == b"\0run"))
 }
 
 #[test]
 fn u8_pasted_text_moves_nothing_in_a_real_terminal() {
     let alpha = Alpha::new();
-    let mut terminal = alpha.in_a_shell();
+    let (mut terminal, _) = alpha.in_a_shell(SIZES[0]);
     terminal.send(b"\x1b[200~ax\rq\x1b[201~");
     terminal.shows("pasted text is never a command");
     terminal.send(b"axq47\r");
@@ -387,6 +200,24 @@ fn u8_the_terminal_is_as_it_was_after_the_engine_is_gone_and_after_q() {
 }
 
 #[test]
+fn u8_a_panic_on_any_thread_gives_the_terminal_back_and_nothing_is_drawn_after_it() {
+    let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let fresh = modes(&nix::pty::openpty(None, None).expect("a pseudo-terminal").slave);
+    let bare = Bare::start();
+    assert_ne!(modes(&bare.pty.slave), fresh);
+    let engine = std::thread::spawn(|| panic!("this panic is part of a test"));
+    assert!(engine.join().is_err());
+    assert_eq!(modes(&bare.pty.slave), fresh);
+    assert_eq!(bare.screen.join().expect("joined").expect("no error"), Left::TerminalLost);
+    let mut bytes = [0; 16384];
+    let count = nix::unistd::read(&bare.pty.master, &mut bytes).expect("what was written");
+    let text = String::from_utf8_lossy(&bytes[..count]).into_owned();
+    let left = text.rfind("\x1b[?1049l").expect("the ordinary screen is back");
+    assert!(text.contains("\x1b[?2004l") && text.contains("\x1b[?25h"), "{text:?}");
+    assert!(!text[left..].contains("\x1b[?2026h"), "no frame after it: {text:?}");
+}
+
+#[test]
 fn u8_a_stalled_reader_delays_nobody() {
     let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let bare = Bare::start();
@@ -410,8 +241,7 @@ fn u3_attach_says_when_there_is_no_news_and_finds_its_way_back() {
     };
     let mut engine = run();
     eventually("it answers", || alpha.answers());
-    let mut terminal =
-        Terminal::start(TANDEM, &["attach", "--read-only", "--config", &config, "--as", "alpha"], alpha.folder.path());
+    let mut terminal = alpha.attached(&["--read-only"], &[]);
     terminal.shows("■ PRIMARY");
     terminal.press("a");
     terminal.shows("this screen is read-only");
@@ -430,24 +260,4 @@ fn u3_attach_says_when_there_is_no_news_and_finds_its_way_back() {
     assert_eq!(terminal.exit(), 0);
     kill(Pid::from_raw(engine.id() as i32), Signal::SIGKILL).expect("killed");
     engine.wait().expect("reaped");
-}
-
-#[test]
-fn u8_resizes_are_followed_at_any_size() {
-    let alpha = Alpha::new();
-    let mut terminal = alpha.in_a_shell();
-    for (columns, rows) in [(20, 5), (300, 100), (40, 6), (80, 24)] {
-        terminal.screen.lock().expect("the emulator").screen_mut().set_size(cells(rows), cells(columns));
-        terminal.master.resize(PtySize { rows, cols: columns, pixel_width: 0, pixel_height: 0 }).expect("resized");
-        terminal.send(b"\x0c");
-        eventually("rows and keys stand at their places", || {
-            let text = terminal.text();
-            let lines: Vec<&str> = text.lines().collect();
-            lines.first().is_some_and(|line| line.contains("alpha") && line.contains("PRIMARY"))
-                && lines.get(usize::from(rows) - 2).is_some_and(|line| line.contains("q leave"))
-        });
-    }
-    terminal.press("q");
-    terminal.shows("alpha");
-    assert!(alpha.answers());
 }

@@ -16,9 +16,10 @@ use crate::control::client::{attach, connect};
 use crate::control::request::{Reply, Request};
 use crate::ui::{self, Left, ScreenOptions, Theme};
 
-use super::args::{AttachArgs, Global};
+use super::args::{AttachArgs, Global, StatusArgs};
 use super::connect::socket_path;
 use super::exit::Exit;
+use super::status;
 
 /// Between two tries to reach a controller that went away.
 const RETRY: Duration = Duration::from_millis(500);
@@ -28,8 +29,8 @@ const WAITING: usize = 16;
 /// Opens the screen.
 pub fn run(global: &Global, args: &AttachArgs) -> anyhow::Result<Exit> {
     if !ui::terminal::can_draw() {
-        eprintln!("tandem: there is no terminal worth drawing on; without one: tandem status --watch");
-        return Ok(Exit::Usage);
+        eprintln!("tandem: there is no terminal worth drawing on: a line for each change, as tandem status --watch");
+        return status::run(global, &StatusArgs { json: false, watch: true });
     }
     let socket = match socket_path(global).and_then(|path| Ok(connect(&path).map(|_| path)?)) {
         Ok(path) => path,
@@ -47,6 +48,7 @@ pub fn run(global: &Global, args: &AttachArgs) -> anyhow::Result<Exit> {
     match left {
         Left::Asked | Left::TerminalLost => Ok(Exit::Done),
         Left::EngineGone => Ok(Exit::NoController),
+        Left::Told => Ok(Exit::Failed),
     }
 }
 

@@ -22,10 +22,11 @@ use tokio::sync::mpsc;
 use crate::config::Config;
 use crate::ui::faults::News;
 use crate::ui::keys::Fault;
-use crate::ui::{self, FaultPanel};
+use crate::ui::{self, FaultPanel, stand_in};
 
 use super::args::{DemoArgs, Global};
 use super::exit::Exit;
+use super::run::exit_of;
 use super::with_screen::{self, WhenLeft};
 
 /// Set in the janitor and the members: which of them a process is.
@@ -41,6 +42,11 @@ pub fn run(_global: &Global, args: &DemoArgs) -> anyhow::Result<Exit> {
     if !ui::terminal::can_draw() {
         eprintln!("tandem: the demo needs a terminal to draw on");
         return Ok(Exit::Usage);
+    }
+    // Whatever ends the demo, its stand-in gives the terminal back. Before any thread and any file.
+    match stand_in::enter()? {
+        stand_in::Role::Over(code) => return Ok(exit_of(code)),
+        stand_in::Role::Engine => {}
     }
     let (group, faults) = Group::start(args)?;
     let ended = run_alpha(&group.config, faults, group.relay);

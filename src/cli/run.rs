@@ -22,14 +22,15 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     if !can_draw() {
-        eprintln!("tandem: there is no terminal for the screen; without one: tandem run --headless");
+        eprintln!(
+            "tandem: there is no terminal worth drawing on. Without the screen: tandem run --headless; \
+             to watch what it does: tandem status --watch"
+        );
         return Ok(Exit::Usage);
     }
     // Before anything else: no thread may have been started, and the two processes must not both open files.
     match stand_in::enter()? {
-        stand_in::Role::Over(0) => Ok(Exit::Done),
-        stand_in::Role::Over(2) => Ok(Exit::Usage),
-        stand_in::Role::Over(_) => Ok(Exit::Failed),
+        stand_in::Role::Over(code) => Ok(exit_of(code)),
         stand_in::Role::Engine => {
             let (config, me) = member(global)?;
             if let Some(warning) = stand_in::login_manager_warning() {
@@ -38,6 +39,15 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<Exit> {
             with_screen::run(&config, me, WhenLeft::GoesOn)?;
             Ok(Exit::Done)
         }
+    }
+}
+
+/// The stand-in ends as the process ended that did the work.
+pub(super) fn exit_of(code: u8) -> Exit {
+    match code {
+        0 => Exit::Done,
+        2 => Exit::Usage,
+        _ => Exit::Failed,
     }
 }
 

@@ -18,12 +18,13 @@ use tokio::sync::mpsc;
 use crate::control::carrier::Carrier;
 use crate::control::request::{Reply, Request};
 
-use super::faults::{FaultPanel, FaultState, News};
+use super::faults::{FaultState, News};
 use super::frame::{self, Extent};
 use super::input::{Decoder, Input};
 use super::keys::Fault;
 use super::layout;
 use super::line::{Charset, Look, Theme};
+use super::options::{Left, ScreenOptions};
 use super::pace::Pace;
 use super::stand_in::{self, StandIn};
 use super::state::{DriverWish, Effects, MayAct, State};
@@ -32,45 +33,13 @@ use super::terminal::{self, Terminal, Title};
 /// A screen that opens waits so long for its engine's first word, rather than drawing that nothing is known.
 const FIRST_WORD: Duration = Duration::from_millis(50);
 
-/// How a screen is to be.
-#[derive(Debug)]
-pub struct ScreenOptions {
-    /// The palette; NO_COLOR makes it [`Theme::Mono`].
-    pub theme: Theme,
-    /// ASCII or UTF-8; none: by the locale and TERM.
-    pub ascii: Option<bool>,
-    /// Whether a new alarm rings.
-    pub bell: bool,
-    /// At most so many frames a second; 0 counts as 1.
-    pub max_draws_per_second: u32,
-    /// Nothing can be acted on from here.
-    pub read_only: bool,
-    /// The demo's faults.
-    pub faults: Option<FaultPanel>,
-}
-
-impl Default for ScreenOptions {
-    fn default() -> ScreenOptions {
-        ScreenOptions {
-            theme: Theme::Default,
-            ascii: None,
-            bell: true,
-            max_draws_per_second: 10,
-            read_only: false,
-            faults: None,
-        }
-    }
-}
-
-/// Why the screen ended.
+/// Who hears the signals that ask this process to stop or to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Left {
-    /// The user left it; the engine goes on.
-    Asked,
-    /// The terminal is gone (hang-up, closed window, lost line); the engine goes on.
-    TerminalLost,
-    /// The engine closed its end.
-    EngineGone,
+enum Signals {
+    /// The screen: it has the process to itself, as in `attach`.
+    Mine,
+    /// The engine, or whoever else is in the process.
+    Others,
 }
 
 /// Shows the screen on the terminal of standard input until it ends. Blocks: call it on a thread of its own.
@@ -78,7 +47,8 @@ pub enum Left {
 /// # Errors
 /// When there is no usable terminal. A terminal lost later is [`Left::TerminalLost`].
 pub fn run(carrier: Carrier, options: ScreenOptions) -> anyhow::Result<Left> {
-    show(Terminal::open()?, carrier, options)
+    let signals = if StandIn::current().is_some() { Signals::Others } else { Signals::Mine };
+    show(Terminal::open()?, carrier, options, signals)
 }
 
 /// The same on a terminal that the caller opened.
@@ -86,17 +56,17 @@ pub fn run(carrier: Carrier, options: ScreenOptions) -> anyhow::Result<Left> {
 /// # Errors
 /// As [`run`].
 pub fn run_on(tty: OwnedFd, carrier: Carrier, options: ScreenOptions) -> anyhow::Result<Left> {
-    show(Terminal::on(tty)?, carrier, options)
+    show(Terminal::on(tty)?, carrier, options, Signals::Others)
 }
 
-fn show(terminal: Terminal, carrier: Carrier, options: ScreenOptions) -> anyhow::Result<Left> {
+fn show(terminal: Terminal, carrier: Carrier, options: ScreenOptions, signals: Signals) -> anyhow::Result<Left> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .context("the screen's own runtime cannot be started")?;
     runtime.block_on(async {
         let mut driver = Driver::new(terminal, carrier, options)?;
-        let left = driver.run().await?;
+        let left = driver.run(signals).await?;
         driver.end(left);
         Ok(left)
     })
@@ -199,14 +169,25 @@ impl Driver {
         self.started.elapsed()
     }
 
-    async fn run(&mut self) -> anyhow::Result<Left> {
+    async fn run(&mut self, signals: Signals) -> anyhow::Result<Left> {
         let mut resized = listen(SignalKind::window_change())?;
         let mut continued = listen(SignalKind::from_raw(nix::sys::signal::Signal::SIGCONT as i32))?;
         let mut hung_up = listen(SignalKind::hangup())?;
-        let mut told_to_stop = match self.stand_in {
-            Some(_) => Some(listen(SignalKind::from_raw(nix::sys::signal::Signal::SIGTSTP as i32))?),
-            None => None,
+        let mut told_to_stop = match (self.stand_in, signals) {
+            (Some(_), _) | (None, Signals::Mine) => {
+                Some(listen(SignalKind::from_raw(nix::sys::signal::Signal::SIGTSTP as i32))?)
+            }
+            (None, Signals::Others) => None,
         };
+        let mut told_to_end = match signals {
+            Signals::Mine => [
+                Some(listen(SignalKind::terminate())?),
+                Some(listen(SignalKind::interrupt())?),
+                Some(listen(SignalKind::quit())?),
+            ],
+            Signals::Others => [None, None, None],
+        };
+        let [terminate, interrupt, quit] = &mut told_to_end;
         loop {
             if self.wants_frame() {
                 self.frame();
@@ -253,7 +234,10 @@ impl Driver {
                 _ = resized.recv() => self.redraw(),
                 _ = continued.recv() => if self.resume().is_err() { return Ok(Left::TerminalLost) },
                 _ = hung_up.recv() => return Ok(Left::TerminalLost),
-                Some(()) = stop_told(&mut told_to_stop) => if self.suspend().is_err() { return Ok(Left::TerminalLost) },
+                Some(()) = told(terminate) => return Ok(Left::Told),
+                Some(()) = told(interrupt) => return Ok(Left::Told),
+                Some(()) = told(quit) => return Ok(Left::Told),
+                Some(()) = told(&mut told_to_stop) => if self.suspend().is_err() { return Ok(Left::TerminalLost) },
                 () = tokio::time::sleep_until(wake) => self.dirty = true,
             }
             let now = self.now();
@@ -446,8 +430,9 @@ impl Driver {
                 stand_in.suspend();
             }
             None => {
-                // `attach`: only the screen is in this process. The call returns once the job is continued.
-                let stopped = nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), nix::sys::signal::Signal::SIGTSTP);
+                // `attach`: only the screen is in this process. The call returns once the job is continued. SIGTSTP is
+                // heard by the screen; this one stops the job too, and neither stops one that no shell could continue.
+                let stopped = nix::sys::signal::kill(nix::unistd::Pid::from_raw(0), nix::sys::signal::Signal::SIGTTIN);
                 debug_assert!(stopped.is_ok());
                 self.back_on_terminal()?;
             }
@@ -486,13 +471,14 @@ impl Driver {
         match left {
             Left::Asked => {
                 self.terminal.say(&layout::first_rows(&self.state, self.now(), &Zoned::now(), columns));
-                if self.stand_in.is_some() {
+                if self.stand_in.is_some() && self.state.faults.is_none() {
                     self.terminal.say(" The controller runs on; tandem attach shows this screen again.\n");
                 }
             }
-            Left::TerminalLost | Left::EngineGone => {}
+            Left::TerminalLost | Left::EngineGone | Left::Told => {}
         }
-        if let Some(stand_in) = &self.stand_in {
+        // The demo ends with its screen: its stand-in waits until nothing is left behind.
+        if let (Some(stand_in), None) = (&self.stand_in, &self.state.faults) {
             stand_in::screen_left(stand_in, left);
         }
     }
@@ -515,7 +501,7 @@ async fn next(news: &mut Option<mpsc::Receiver<News>>) -> Option<News> {
     }
 }
 
-async fn stop_told(signal: &mut Option<Signal>) -> Option<()> {
+async fn told(signal: &mut Option<Signal>) -> Option<()> {
     match signal {
         Some(signal) => signal.recv().await,
         None => std::future::pending().await,

@@ -17,6 +17,7 @@ pub mod input;
 pub mod keys;
 pub mod layout;
 pub mod line;
+pub mod options;
 mod pace;
 pub mod panels;
 pub mod stand_in;
@@ -29,6 +30,7 @@ mod samples;
 #[cfg(test)]
 mod tests;
 
-pub use driver::{Left, ScreenOptions, run, run_on};
+pub use driver::{run, run_on};
 pub use faults::FaultPanel;
 pub use line::Theme;
+pub use options::{Left, ScreenOptions};

@@ -27,7 +27,8 @@ use nix::sys::signalfd::SignalFd;
 use nix::unistd::{Pid, getpid, getppid, setsid};
 use rustix::termios::{self, OptionalActions};
 
-use super::driver::Left;
+use super::options::Left;
+use super::terminal::{self, Title};
 
 /// Set for the child: the process id of its stand-in.
 const VARIABLE: &str = "TANDEM_STAND_IN";
@@ -100,7 +101,7 @@ impl StandIn {
 pub fn screen_left(stand_in: &StandIn, left: Left) {
     match left {
         // The engine is about to end; the stand-in waits for its status.
-        Left::EngineGone => {}
+        Left::EngineGone | Left::Told => {}
         Left::Asked | Left::TerminalLost => {
             if let Err(error) = to_null() {
                 tracing::warn!(%error, "standard streams still point to the terminal");
@@ -152,8 +153,9 @@ fn stand_in() -> anyhow::Result<Role> {
         match signal {
             Some(Signal::SIGCHLD) => {
                 if let Some(status) = ended(&mut child)? {
-                    if status.signal().is_some() {
+                    if let Some(signal) = status.signal() {
                         give_back(&modes);
+                        eprintln!("tandem: its own process {engine} was ended by {}", name(signal));
                     }
                     return Ok(Role::Over(exit_code(status)));
                 }
@@ -204,11 +206,12 @@ fn stop_the_job(signals: &SigSet) -> anyhow::Result<()> {
 
 /// The child was killed and could not give the terminal back itself.
 fn give_back(modes: &termios::Termios) {
-    use std::io::Write;
-    let mut out = std::io::stdout();
-    let _ = out.write_all(b"\x1b[?2026l\x1b[0m\x1b[?2004l\x1b[?25h\x1b[?1049l");
-    let _ = out.flush();
+    terminal::leave(&std::io::stdout(), Title::of(&std::env::var("TERM").unwrap_or_default()));
     let _ = termios::tcsetattr(std::io::stdin(), OptionalActions::Now, modes);
+}
+
+fn name(signal: i32) -> String {
+    Signal::try_from(signal).map_or_else(|_| format!("signal {signal}"), |signal| signal.as_str().to_owned())
 }
 
 fn exit_code(status: ExitStatus) -> u8 {

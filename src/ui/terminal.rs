@@ -220,15 +220,20 @@ pub fn is_held() -> bool {
 pub fn restore() {
     let kept = RESTORE.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(kept) = kept else { return };
-    write_patiently(&kept.tty, LEAVE.as_bytes());
-    if kept.title == Title::Yes {
-        write_patiently(&kept.tty, BACK_TITLE.as_bytes());
-    }
+    leave(&kept.tty, kept.title);
     // A terminal that is gone cannot be given back; there is nothing to do about these errors.
     let _ = termios::tcflush(&kept.tty, QueueSelector::IFlush);
     let _ = termios::tcsetattr(&kept.tty, OptionalActions::Now, &kept.modes);
     if let Some(flags) = kept.flags {
         let _ = fcntl(&kept.tty, FcntlArg::F_SETFL(flags));
+    }
+}
+
+/// The ordinary screen, cursor and title again. The modes are the caller's.
+pub(super) fn leave(tty: &impl AsFd, title: Title) {
+    write_patiently(tty, LEAVE.as_bytes());
+    if title == Title::Yes {
+        write_patiently(tty, BACK_TITLE.as_bytes());
     }
 }
 

@@ -26,6 +26,10 @@ pub enum Part {
     SystemdAnalyze,
     /// The address ::1.
     Ipv6,
+    /// The terminal multiplexer tmux.
+    Tmux,
+    /// The terminal multiplexer GNU screen.
+    Screen,
 }
 
 impl Part {
@@ -36,16 +40,20 @@ impl Part {
             Part::PrivateMounts => "private mounts",
             Part::SystemdAnalyze => "systemd-analyze",
             Part::Ipv6 => "IPv6",
+            Part::Tmux => "tmux",
+            Part::Screen => "GNU screen",
         }
     }
 
     /// Whether it is there; asked once a process.
     fn probe(self) -> Result<(), String> {
-        static FOUND: [OnceLock<Result<(), String>>; 5] = [const { OnceLock::new() }; 5];
+        static FOUND: [OnceLock<Result<(), String>>; 7] = [const { OnceLock::new() }; 7];
         let (slot, look): (usize, fn() -> Result<(), String>) = match self {
             Part::NetworkNamespaces => (0, namespaces),
             Part::Firewall => (1, firewall),
             Part::SystemdAnalyze => (2, || succeeds("systemd-analyze", &["--version"])),
+            Part::Tmux => (5, || succeeds("tmux", &["-V"])),
+            Part::Screen => (6, || succeeds("screen", &["--version"])),
             Part::PrivateMounts => (4, || succeeds("unshare", &["-m", "mount", "-t", "tmpfs", "none", "/mnt"])),
             Part::Ipv6 => (3, || TcpListener::bind("[::1]:0").map(drop).map_err(|error| error.to_string())),
         };

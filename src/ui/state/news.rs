@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use crate::control::plan::Plan;
-use crate::control::request::{Outcome, Reply, Request};
-use crate::control::status::{AlarmClass, Status};
+use crate::control::request::{Hello, Outcome, Reply, Request};
+use crate::control::status::{AlarmClass, SCHEMA, Status};
 
 use super::super::dialog::{Dialog, OpenPlan};
 use super::super::faults::News;
@@ -17,10 +17,16 @@ const SENT_STANDS: Duration = Duration::from_secs(120);
 impl State {
     /// A reply of the engine.
     pub fn on_reply(&mut self, reply: Reply, now: Duration) -> Effects {
-        self.heard_at = now;
+        // A greeting is no news: it says what a controller is, not how it is. One that only greets is not heard.
+        if !matches!(reply, Reply::Hello(_)) {
+            self.heard_at = now;
+        }
         let mut effects = Effects::default();
         match reply {
             Reply::Hello(hello) => {
+                if let Some(line) = differs(&hello) {
+                    self.remark(line, now, OUTCOME_STANDS);
+                }
                 self.hello = Some(hello);
                 // Also after a connection that came back.
                 effects.requests.push(Request::Watch { screen: Some(self.kind()) });
@@ -142,4 +148,24 @@ impl State {
         }
         effects
     }
+}
+
+/// What to say when the controller is of another version than this screen, as after an upgrade of one of them (U3).
+fn differs(hello: &Hello) -> Option<Line> {
+    let mine = env!("CARGO_PKG_VERSION");
+    let text = if hello.schema != SCHEMA {
+        format!(
+            "{} is tandem {} and speaks status schema {}, this screen is {mine} and reads {SCHEMA}: leave, and attach with \
+             its own program",
+            hello.node, hello.version, hello.schema
+        )
+    } else if hello.version != mine {
+        format!(
+            "{} is tandem {}, this screen is {mine}: what is new there is not shown here",
+            hello.node, hello.version
+        )
+    } else {
+        return None;
+    };
+    Some(Line::of(text))
 }
