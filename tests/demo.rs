@@ -34,7 +34,7 @@ impl Demo {
     fn with_beta_acting() -> Demo {
         let mut demo = Demo::start(&[]);
         demo.says("beta ○ SECONDARY");
-        demo.terminal.shows("Next: a, s");
+        demo.terminal.shows("Next: press a, then s");
         demo.terminal.act("s");
         demo.first_row("○ SECONDARY");
         demo.says("beta ■ PRIMARY");

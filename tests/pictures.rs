@@ -122,8 +122,7 @@ fn u9_the_pictures_and_the_cast_show_what_the_program_shows() {
     terminal.plan("s");
     to_read();
     picture("screen-plan", "The plan that alpha steps down and beta takes over, before it is confirmed", &terminal);
-    let number = terminal.plan_number();
-    terminal.press(&format!("{number}\r"));
+    terminal.confirm();
     row(&terminal, 0, "○ SECONDARY");
     row(&terminal, 1, "■ PRIMARY");
     terminal.shows("done: ");

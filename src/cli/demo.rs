@@ -116,8 +116,9 @@ impl Group {
                     }
                 }
                 // The screen may be gone too: this is the usual end.
-                let _ =
-                    tell.blocking_send(News::Over("the demo's janitor is gone, and the others with it: q".to_owned()));
+                let _ = tell.blocking_send(News::Over(
+                    "the demo's janitor is gone, and the others with it: q ends the demo".to_owned(),
+                ));
             })?,
         };
         Ok((group, FaultPanel { members: others, orders, news }))

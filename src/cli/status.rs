@@ -79,14 +79,6 @@ fn clock(status: &Status) -> &str {
     status.time.get(11..19).unwrap_or(&status.time)
 }
 
-fn class_word(class: AlarmClass) -> &'static str {
-    match class {
-        AlarmClass::Alarm => "ALARM",
-        AlarmClass::Warning => "WARNING",
-        AlarmClass::Note => "note",
-    }
-}
-
 fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
@@ -141,7 +133,7 @@ fn human(status: &Status) -> String {
 fn alarms(status: &Status, text: &mut String) {
     for alarm in &status.alarms {
         let since = words::lasting(ms(alarm.since_ms));
-        *text += &format!("{}: {}   for {since}\n", class_word(alarm.class), alarm.text);
+        *text += &format!("{}: {}   for {since}\n", words::class(alarm.class), alarm.text);
         if alarm.class == AlarmClass::Note {
             continue;
         }
@@ -242,7 +234,12 @@ mod tests {
     use crate::control::desk::Desk;
     use crate::control::examples::{around, primary, secondary, with_gone};
     use crate::control::fake_node;
+    use crate::control::status::Hold;
     use crate::negotiation::view::{Gone, View};
+    use crate::ui::Theme;
+    use crate::ui::layout::first_rows;
+    use crate::ui::line::Look;
+    use crate::ui::state::{MayAct, State};
 
     pub(super) fn status(view: &View) -> Status {
         let alarms = Desk::new(view.name.as_str(), 0).alarms(view, Around::default());
@@ -261,6 +258,44 @@ mod tests {
         Link to alpha: 0 of 0 paths up
         Health: beta 0.98   alpha 0.97   limit 0.75
         "#);
+    }
+
+    #[test]
+    fn u7_rows_one_to_three_are_the_screens_in_its_words() {
+        let mut two_act = primary();
+        two_act.peers[0].mode = Some(crate::negotiation::message::Mode::Primary);
+        let gone = |gone| with_gone(secondary(), gone);
+        let views = [
+            primary(),
+            secondary(),
+            two_act,
+            gone(Gone::Silent),
+            gone(Gone::Crashed),
+            gone(Gone::Stopped),
+            gone(Gone::NeverHeard),
+        ];
+        for view in views {
+            let mut status = status(&view);
+            for held in [false, true] {
+                status.hold = held.then(|| Hold {
+                    since_ms: 1000,
+                    expires_ms: 29 * 60_000,
+                    by: "ops".to_owned(),
+                    not_told: Vec::new(),
+                });
+                let look = Look { theme: Theme::Mono, charset: crate::ui::line::Charset::Utf8 };
+                let mut state = State::new(look, MayAct::AsAllowed, None);
+                state.on_reply(Reply::Status(Box::new(status.clone())), Duration::ZERO);
+                let screen = first_rows(&state, Duration::ZERO, &jiff::Zoned::now(), 120);
+                for (screens, ours) in screen.lines().zip(human(&status).lines()) {
+                    // Names and clocks stand at their own columns; and who is attached differs: the screen's user is.
+                    let words = ours.split("  ").map(str::trim).filter(|word| !word.is_empty());
+                    for word in words.filter(|word| !word.contains("attached:") && !word.contains(clock(&status))) {
+                        assert!(screens.contains(word), "status says {word:?}, the screen {screens:?}");
+                    }
+                }
+            }
+        }
     }
 
     #[test]

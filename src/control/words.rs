@@ -54,7 +54,7 @@ pub struct JudgementRow {
     pub judgement: String,
     /// "UNPROTECTED", "PROTECTED by majority".
     pub protection: String,
-    /// "no hold", "HELD, 29 min left, by ops".
+    /// "no hold", "HELD by ops, 29 min left".
     pub hold: String,
     /// "attached: ops, ops-2".
     pub attached: String,
@@ -177,27 +177,39 @@ pub fn protection(status: &Status) -> String {
 
 /// Row 3.
 pub fn row_three(status: &Status) -> JudgementRow {
-    let urgent = status.alarms.iter().any(|alarm| alarm.class == AlarmClass::Alarm);
-    let words = judgement(status.judgement);
     JudgementRow {
-        judgement: if urgent || status.judgement == Judgement::TwoAct {
-            format!("!! {words}")
-        } else {
-            words.to_owned()
-        },
+        judgement: judged(status, |age| age),
         protection: protection(status),
-        hold: match &status.hold {
-            None => "no hold".to_owned(),
-            Some(hold) => {
-                let left = Duration::from_millis(hold.expires_ms).as_secs().div_ceil(60);
-                format!("HELD by {}, {left} min left", hold.by)
-            }
-        },
+        hold: hold(status, |left| left),
         attached: match status.attached.as_slice() {
             [] => "attached: nobody".to_owned(),
             names => format!("attached: {}", names.join(", ")),
         },
     }
+}
+
+/// What row 3 says first: the judgement, or with an alarm the alarm. `aged` makes an age of the status one of now.
+pub fn judged(status: &Status, aged: impl Fn(u64) -> u64) -> String {
+    let words = judgement(status.judgement);
+    let lasts = |age: u64| lasting(Duration::from_millis(aged(age)));
+    let alarm = status.alarms.iter().find(|alarm| alarm.class == AlarmClass::Alarm);
+    match (alarm, status.judgement) {
+        (None, Judgement::TwoAct) => format!("!! {words}"),
+        (None, Judgement::OneActs | Judgement::OneActsOtherUnknown | Judgement::NobodyActs) => words.to_owned(),
+        (Some(alarm), Judgement::TwoAct | Judgement::NobodyActs) => match &status.two_acted {
+            Some(two) if two.over_for_ms.is_none() => format!("!! {words}, at most {}", lasts(two.at_most_ms)),
+            Some(_) | None => format!("!! {words}, for {}", lasts(alarm.since_ms)),
+        },
+        (Some(alarm), Judgement::OneActs | Judgement::OneActsOtherUnknown) => format!("!! {}", alarm.text),
+    }
+}
+
+/// What row 3 says of a hold. `remaining` makes what was left at the status what is left now.
+pub fn hold(status: &Status, remaining: impl Fn(u64) -> u64) -> String {
+    status.hold.as_ref().map_or_else(
+        || "no hold".to_owned(),
+        |hold| format!("HELD by {}, {} left", hold.by, coarse(Duration::from_millis(remaining(hold.expires_ms)))),
+    )
 }
 
 /// An age, coarse, so that a line that says the same is not redrawn: "just now", "41 s ago", "1:46 ago", "3d ago".
@@ -221,6 +233,14 @@ pub fn lasting(time: Duration) -> String {
         60..3_600 => format!("{minutes} min {} s", seconds % 60),
         3_600..86_400 => format!("{hours} h {minutes} min"),
         86_400.. => format!("{}d {:02}:{minutes:02}", hours / 24, hours % 24),
+    }
+}
+
+/// The same, so coarse that it is seldom drawn again: "7 s", "31 min", "4 h 12 min", "3d 04:12".
+pub fn coarse(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ 60..3_600 => format!("{} min", seconds / 60),
+        _ => lasting(time),
     }
 }
 

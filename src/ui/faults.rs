@@ -106,6 +106,8 @@ pub struct FaultState {
     stands: Vec<Standing>,
     /// The faults that were seen already.
     seen: Vec<Fault>,
+    /// Nothing can be done to anybody any more.
+    over: bool,
 }
 
 impl FaultState {
@@ -136,7 +138,10 @@ impl FaultState {
                 *entry(&mut self.stands, member) = stands;
             }
             News::Says { member, says } => *entry(&mut self.says, member) = says,
-            News::Over(why) => self.happened = Some(why),
+            News::Over(why) => {
+                self.happened = Some(why);
+                self.over = true;
+            }
         }
     }
 

@@ -15,10 +15,7 @@ pub fn lasting(ms: u64) -> String {
 
 /// The same, so coarse that it is seldom drawn again: "7 s", "31 min", "4 h 12 min", "3d 04:12".
 pub fn coarse(ms: u64) -> String {
-    match ms / 1000 {
-        seconds @ 60..3600 => format!("{} min", seconds / 60),
-        _ => lasting(ms),
-    }
+    words::coarse(Duration::from_millis(ms))
 }
 
 /// How long ago: "just now", "6 s ago", "1:46 ago", "4 h ago", "3d ago".

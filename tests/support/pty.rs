@@ -121,15 +121,30 @@ impl Terminal {
     pub fn fault(&mut self, keys: &str) {
         self.press("f");
         self.shows("crash: its process is killed");
-        self.press(keys);
+        if let Some(chosen) = keys.strip_suffix(|letter: char| letter.is_ascii_alphabetic()).filter(|c| !c.is_empty()) {
+            let before = self.text();
+            self.press(chosen);
+            self.until("another member is chosen", |text| text != before);
+        }
+        self.press(&keys[keys.len() - 1..]);
         self.until("the faults are closed", |text| !text.contains("crash: its process is killed"));
     }
 
     /// Opens an action's plan and confirms it by its number.
     pub fn act(&mut self, letter: &str) {
         self.plan(letter);
+        self.confirm();
+    }
+
+    /// Types the number of the plan that is shown, and Enter. Each digit is waited for: on a busy machine two could
+    /// arrive together, which is taken for pasted text.
+    pub fn confirm(&mut self) {
         let number = self.plan_number();
-        self.press(&format!("{number}\r"));
+        for typed in 1..=number.len() {
+            self.press(&number[typed - 1..typed]);
+            self.shows(&format!("Enter:  {}", &number[..typed]));
+        }
+        self.press("\r");
     }
 
     /// Opens an action's plan.

@@ -10,13 +10,13 @@ use std::time::{Duration, Instant};
 
 use jiff::Zoned;
 
-use super::{class_word, clock, expect_status, for_this_terminal};
+use super::{clock, expect_status, for_this_terminal};
 use crate::cli::args::StatusArgs;
 use crate::cli::exit::Exit;
 use crate::cli::interrupt::Interrupt;
 use crate::control::client::{Client, ClientError};
 use crate::control::request::Request;
-use crate::control::status::{LinkState, Status};
+use crate::control::status::{Link, Status};
 use crate::control::words;
 
 /// Without news for so long, a watched controller is taken for frozen: it sends a status every second.
@@ -160,7 +160,7 @@ fn now(status: &Status) -> String {
     parts.extend(words::row_two(status).map(|two| format!("{} {} {}", two.name, two.word, two.does)));
     parts.push(words::protection(status));
     parts.push(hold(status));
-    parts.extend(status.alarms.iter().map(|alarm| format!("{}: {}", class_word(alarm.class), alarm.text)));
+    parts.extend(status.alarms.iter().map(|alarm| format!("{}: {}", words::class(alarm.class), alarm.text)));
     parts.join("; ")
 }
 
@@ -180,7 +180,7 @@ fn changes(before: &Status, after: &Status) -> Vec<String> {
     }
     for alarm in &after.alarms {
         if !before.alarms.iter().any(|old| old.id == alarm.id) {
-            changes.push(format!("{}: {}", class_word(alarm.class), alarm.text));
+            changes.push(format!("{}: {}", words::class(alarm.class), alarm.text));
         }
     }
     for alarm in &before.alarms {
@@ -192,14 +192,15 @@ fn changes(before: &Status, after: &Status) -> Vec<String> {
     if other(before) != other(after) {
         changes.extend(other(after));
     }
-    let judged = |status: &Status| words::row_three(status).judgement;
+    // Without how long an alarm has stood, which changes all the time.
+    let judged = |status: &Status| words::judgement(status.judgement);
     if changes.is_empty() && judged(before) != judged(after) {
         changes.push(format!("was {}", judged(before)));
     }
     for peer in &after.peers {
         let up = |status: &Status| {
-            let own = status.links.iter().filter(|link| link.peer == peer.name);
-            (own.clone().filter(|link| link.state == LinkState::Up).count(), own.count())
+            let own: Vec<&Link> = status.links.iter().filter(|link| link.peer == peer.name).collect();
+            (words::paths_up(own.iter().copied(), status.reply_timeout_ms), own.len())
         };
         let (up_now, all) = up(after);
         if up(before) != (up_now, all) {

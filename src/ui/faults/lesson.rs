@@ -1,7 +1,7 @@
 //! The line that teaches: what just happened, and what to try next. It looks at how things are, not only at which key
 //! was pressed last, so that it is right also for somebody who goes another way.
 
-use crate::control::status::{Mode, ProtectionState, Status};
+use crate::control::status::{Judgement, Mode, ProtectionState, Status};
 
 use super::super::keys::Fault;
 use super::{Cable, FaultState, Process, Says};
@@ -12,10 +12,10 @@ const LESSON: [Fault; 4] = [Fault::Crash, Fault::Freeze, Fault::Cut, Fault::Slow
 impl FaultState {
     /// What happened and what to try next, from what this member knows and from what the others say.
     pub fn hint(&self, status: Option<&Status>) -> String {
-        let next = self.next(status);
         match &self.happened {
-            Some(happened) => format!("{happened}. {next}"),
-            None => next,
+            Some(over) if self.over => over.clone(),
+            Some(happened) => format!("{happened}. {}", self.next(status)),
+            None => self.next(status),
         }
     }
 
@@ -36,6 +36,9 @@ impl FaultState {
             (Process::Frozen, _) => "Wait: its silence counts after 3 s".to_owned(),
             (Process::Runs, Cable::Cut) => self.cut(status, member, &choose),
             (Process::Runs, Cable::Slow) => format!("2 shows the round trip. Next: f, {choose}m mends it"),
+            (Process::Runs, Cable::Whole) if status.is_none_or(|status| status.judgement == Judgement::NobodyActs) => {
+                "Wait: they ask each other who is to act".to_owned()
+            }
             (Process::Runs, Cable::Whole) => self.whole(mode, name, &choose),
         }
     }
@@ -60,15 +63,18 @@ impl FaultState {
         let left = LESSON.iter().find(|fault| !self.seen.contains(fault));
         match (left, mode) {
             // Who acts is the better one to kill.
+            (Some(Fault::Crash | Fault::Freeze), Some(Mode::Primary)) if self.happened.is_none() => {
+                "Next: press a, then s, then the plan's number and Enter: the other takes over".to_owned()
+            }
             (Some(Fault::Crash | Fault::Freeze), Some(Mode::Primary)) => {
-                "Next: a, s, then the plan's number and Enter: the other takes over".to_owned()
+                "Next: a, s, its number, Enter: the other takes over".to_owned()
             }
             (Some(Fault::Crash), _) => format!("Next: f, {choose}c: {name} crashes; watch rows 1 to 3"),
             (Some(Fault::Freeze), _) => format!("Next: f, {choose}z: {name} freezes; w says why"),
             (Some(Fault::Cut), _) => format!("Next: f, {choose}l: the link to {name} is cut"),
             (Some(Fault::Slow), _) => format!("Next: f, {choose}s: the link to {name} gets slow"),
             (Some(Fault::Thaw | Fault::Restart | Fault::Mend) | None, _) => {
-                "You have seen every fault. w says why, 4 shows the events, q ends the demo".to_owned()
+                "That was every fault. w says why; q ends the demo".to_owned()
             }
         }
     }
@@ -109,7 +115,7 @@ mod tests {
         let acts = compose(&primary(), &around());
         let waits = compose(&secondary(), &around());
         let mut faults = FaultState::of(vec!["beta".to_owned()]);
-        assert!(faults.hint(Some(&acts)).contains("a, s"), "the role goes to the other first");
+        assert!(faults.hint(Some(&acts)).contains("press a, then s"), "the role goes to the other first");
         assert!(faults.hint(Some(&waits)).contains("f, c"), "who acts is killed");
         faults.inflict(Fault::Crash);
         faults.hear(News::Happened {
@@ -133,14 +139,38 @@ mod tests {
     fn u9_the_lesson_fits_on_a_line_of_eighty() {
         let acts = compose(&primary(), &around());
         let waits = compose(&secondary(), &around());
-        for process in [Process::Runs, Process::Frozen, Process::Killed] {
+        let names = ["beta", "gamma", "delta", "epsilon"].map(str::to_owned);
+        for (process, text) in [
+            (Process::Runs, "epsilon's link is whole"),
+            (Process::Frozen, "is frozen"),
+            (Process::Killed, "was killed"),
+        ] {
             for cable in [Cable::Whole, Cable::Slow, Cable::Cut] {
-                for status in [Some(&acts), Some(&waits), None] {
-                    let mut faults = happened(Standing { process, cable });
-                    faults.happened = None;
-                    assert!(faults.hint(status).len() < 80, "{}", faults.hint(status));
+                for seen in 0..=LESSON.len() {
+                    for status in [Some(&acts), Some(&waits), None] {
+                        let mut faults = FaultState::of(names.to_vec());
+                        faults.target = 3;
+                        LESSON[..seen].iter().for_each(|fault| faults.inflict(*fault));
+                        let stands = Standing { process, cable };
+                        faults.hear(News::Happened { member: 3, stands, text: text.to_owned() });
+                        assert!(faults.hint(status).len() < 80, "{}", faults.hint(status));
+                    }
                 }
             }
         }
+    }
+
+    #[test]
+    fn u9_a_demo_that_is_over_teaches_nothing_more() {
+        let mut faults = FaultState::of(vec!["beta".to_owned()]);
+        faults.hear(News::Over("the janitor is gone".to_owned()));
+        assert_eq!(faults.hint(None), "the janitor is gone");
+    }
+
+    #[test]
+    fn u9_nothing_is_taught_before_somebody_acts() {
+        let mut status = compose(&secondary(), &around());
+        status.judgement = Judgement::NobodyActs;
+        assert!(FaultState::of(vec!["beta".to_owned()]).hint(Some(&status)).starts_with("Wait"));
     }
 }

@@ -147,29 +147,11 @@ fn third(sight: &Sight<'_>, status: &Status) -> Line {
             ],
         );
     }
-    let alarm = status.alarms.iter().find(|alarm| alarm.class == AlarmClass::Alarm);
-    let judged = said::judgement(status.judgement);
-    let judgement = match (alarm, status.judgement) {
-        (None, Judgement::OneActs | Judgement::OneActsOtherUnknown) => Line::of(" ").word(judged, Role::Strong),
-        (None, Judgement::NobodyActs | Judgement::TwoAct) => Line::of(" ").word(judged, Role::Wrong),
-        (Some(alarm), Judgement::TwoAct | Judgement::NobodyActs) => {
-            let lasts = match &status.two_acted {
-                Some(two) if two.over_for_ms.is_none() => {
-                    format!("at most {}", words::lasting(sight.aged(two.at_most_ms)))
-                }
-                Some(_) | None => format!("for {}", words::lasting(sight.aged(alarm.since_ms))),
-            };
-            Line::of(" ").word(format!("!! {judged}, {lasts}"), Role::Wrong)
-        }
-        (Some(alarm), Judgement::OneActs | Judgement::OneActsOtherUnknown) => {
-            Line::of(" ").word(format!("!! {}", alarm.text), Role::Wrong)
-        }
-    };
+    let judged = said::judged(status, |age| sight.aged(age));
+    let calm = !judged.starts_with("!!") && status.judgement != Judgement::NobodyActs;
+    let judgement = Line::of(" ").word(judged, if calm { Role::Strong } else { Role::Wrong });
     let protection = said::protection(status);
-    let hold = match &status.hold {
-        None => "no hold".to_owned(),
-        Some(hold) => format!("HELD by {}, {} left", hold.by, words::coarse(sight.remaining(hold.expires_ms))),
-    };
+    let hold = said::hold(status, |left| sight.remaining(left));
     let observe = if status.observe_only { "   OBSERVE ONLY" } else { "" };
     let with_protection = judgement.clone().text("   ").word(&protection, Role::Strong).text(observe);
     let full = with_protection.clone().text("   ").text(&hold);
