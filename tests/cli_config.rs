@@ -213,3 +213,12 @@ fn u3_the_unit_file_says_what_the_program_relies_on() {
         assert!(unit.lines().any(|found| found == line), "{line}");
     }
 }
+
+#[test]
+fn n8_an_empty_environment_variable_is_none() {
+    let mut command = support::tandem(&["check", "--json"]);
+    command.env("TANDEM_CONFIG", "").env("TANDEM_MEMBER", "");
+    let output = command.output().expect("the binary starts");
+    let said = support::stdout(&output) + &support::stderr(&output);
+    assert!(said.contains("/etc/tandem/tandem.toml"), "{said}");
+}

@@ -183,6 +183,10 @@ fn u2_drawn_screen_4_a_plan_waits_for_its_number() {
     press(&mut state, 'a', 0);
     let asked = press(&mut state, 't', 1);
     assert_eq!(asked.requests, [Request::Open { action: Action::TakeOver }]);
+    let (alpha, _) = pair.wait(0, "alpha is shown the plan", |status| status.plan_elsewhere.is_some());
+    let elsewhere = alpha.plan_elsewhere.expect("it waited for it");
+    assert_eq!((elsewhere.node.as_str(), elsewhere.number), ("beta", plan.number));
+    assert_eq!(elsewhere.title, format!("{}, opened by {}", plan.title, plan.by));
     let mut plan = *plan;
     (plan.number, plan.checked_ms, plan.expires_ms) = (47, 1_000, 118_000);
     for line in &mut plan.rests_on {

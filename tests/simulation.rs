@@ -8,8 +8,10 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
+use tandem::link::codec::{self, Body, Roster};
 use tandem::negotiation::exchange::StopCause;
-use tandem::negotiation::member::MemberId;
+use tandem::negotiation::member::{MemberId, Name};
+use tandem::negotiation::message::Message;
 use tandem::negotiation::settings::Protection;
 use tandem::sim::walk::{self, Failure};
 use tandem::sim::{Crash, Fault, Group, Order, Step, Way, World};
@@ -54,6 +56,31 @@ fn walks_of_three_under_majority_keep_every_invariant() {
 #[test]
 fn walks_of_five_under_majority_keep_every_invariant() {
     walk_seeds(&World::group(5, &[Protection::Majority]), 0..SEEDS / 4);
+}
+
+/// Through the link's own bytes and back: what it refuses, a member would never hear.
+fn through_bytes(members: &[Name], message: Message) -> Message {
+    let roster = Roster::new(members.to_vec());
+    let bytes = codec::encode_message(1, &message, &roster);
+    match codec::decode(&bytes, &roster).unwrap_or_else(|why| panic!("{message:?} does not decode: {why}")).body {
+        Body::Message(arrived) => {
+            assert_eq!(arrived, message);
+            arrived
+        }
+        other => panic!("{message:?} became {other:?}"),
+    }
+}
+
+#[test]
+fn n17_whatever_members_say_in_a_walk_survives_the_links_bytes() {
+    for (count, protection) in [(2, &[][..]), (3, &[Protection::Majority][..])] {
+        let group = World::group(count, protection);
+        for seed in 0..SEEDS / 4 {
+            if let Err(Failure { broken, trace }) = walk::walk_through(&group, seed, through_bytes) {
+                panic!("{trace}\nseed {seed}, {count} members: {broken}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -12,11 +12,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use support::binary;
 use tandem::control::status::Mode;
-use terminal::{Alpha, Beats, SIZES, Terminal, eventually, parent_of, processes_of, runs};
+use terminal::{Alpha, Beats, SIZES, Terminal, eventually, parent_of, processes_of, runs, without_a_missed_beat};
 
 /// Does something to the terminal of a controller that a shell started, at each size; and leaves.
 fn at_each_size(what: &str, mut accident: impl FnMut(&mut Terminal, &Alpha)) {
-    let alpha = Alpha::new();
+    let (alpha, twin) = (Alpha::new(), Alpha::new());
+    let _calm = twin.in_a_shell(SIZES[0]);
     let (mut terminal, modes) = alpha.in_a_shell(SIZES[0]);
     let raw = terminal.modes();
     assert_ne!(raw, modes);
@@ -24,11 +25,11 @@ fn at_each_size(what: &str, mut accident: impl FnMut(&mut Terminal, &Alpha)) {
         terminal.resize(size);
         terminal.send(b"\x0c");
         shows_keys(&terminal, size);
-        let beats = Beats::watch(&alpha);
         let before = alpha.status();
-        accident(&mut terminal, &alpha);
-        shows_keys(&terminal, size);
-        beats.none_missed(&alpha, &format!("{what} at {size:?}"));
+        without_a_missed_beat(&format!("{what} at {size:?}"), &alpha, &twin, || {
+            accident(&mut terminal, &alpha);
+            shows_keys(&terminal, size);
+        });
         let after = alpha.status();
         assert_eq!((after.mode, after.term, after.plan), (before.mode, before.term, None), "{what} at {size:?}");
         assert!(!after.events.iter().any(|event| event.text.contains("take over")), "{what} at {size:?}");
@@ -145,9 +146,10 @@ fn u8_a_storm_of_resizes_ends_at_the_right_size() {
 
 #[test]
 fn u8_a_reader_that_stalls_for_twenty_seconds_delays_nobody() {
-    let alpha = Alpha::new();
+    let (alpha, twin) = (Alpha::new(), Alpha::new());
+    let _calm = twin.in_a_shell((200, 60));
     let (mut terminal, modes) = alpha.in_a_shell((200, 60));
-    let beats = Beats::watch(&alpha);
+    let beats = Beats::watch(&alpha, &twin);
     terminal.stall();
     // Full frames, until the line has taken all that it takes.
     for _ in 0..200 {
@@ -155,7 +157,8 @@ fn u8_a_reader_that_stalls_for_twenty_seconds_delays_nobody() {
         assert!(alpha.answers());
         std::thread::sleep(Duration::from_millis(100));
     }
-    beats.none_missed(&alpha, "a stalled reader");
+    // What blocked on the terminal would block for most of the stall.
+    beats.did_not_stand_still(&alpha, &twin, Duration::from_secs(2));
     terminal.flow();
     terminal.press("w");
     terminal.shows("Why alpha");
@@ -166,16 +169,17 @@ fn u8_a_reader_that_stalls_for_twenty_seconds_delays_nobody() {
 
 #[test]
 fn u3_hang_up_ends_the_screen_and_not_the_controller() {
-    let alpha = Alpha::new();
+    let (alpha, twin) = (Alpha::new(), Alpha::new());
+    let _calm = twin.in_a_shell(SIZES[0]);
     let (terminal, modes) = alpha.in_a_shell(SIZES[0]);
     let shell = terminal.pid().as_raw();
     let processes = processes_of(alpha.folder());
     let stand_in = processes.iter().copied().find(|pid| parent_of(*pid) == Some(shell)).expect("a stand-in");
-    let beats = Beats::watch(&alpha);
+    let beats = Beats::watch(&alpha, &twin);
     kill(Pid::from_raw(stand_in), Signal::SIGHUP).expect("hung up");
     terminal.is_as_it_was(&modes);
     eventually("one process goes on", || processes_of(alpha.folder()).iter().filter(|pid| runs(**pid)).count() == 1);
-    beats.none_missed(&alpha, "SIGHUP");
+    beats.did_not_stand_still(&alpha, &twin, Duration::from_millis(250));
     assert_eq!(alpha.status().mode, Mode::Primary);
 }
 

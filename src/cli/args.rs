@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use clap::builder::TypedValueParser as _;
 use clap::{Args, Parser, Subcommand};
 
 /// The supervisor of a redundant controller: who is in charge, does the other live, could both act at once.
@@ -24,6 +25,7 @@ pub struct Cli {
 pub struct Global {
     /// The configuration file
     #[arg(long, global = true, value_name = "FILE", env = "TANDEM_CONFIG", help_heading = "Which controller")]
+    #[arg(value_parser = clap::builder::OsStringValueParser::new().map(PathBuf::from))]
     pub config: Option<PathBuf>,
     /// Which member this is; default: the one that has an address of this machine
     #[arg(long = "as", global = true, value_name = "NAME", env = "TANDEM_MEMBER", help_heading = "Which controller")]
@@ -31,6 +33,15 @@ pub struct Global {
     /// The control socket of a running controller; when one runs on this machine, none is needed
     #[arg(long, global = true, value_name = "PATH", help_heading = "Which controller")]
     pub socket: Option<PathBuf>,
+}
+
+impl Global {
+    /// An empty value is none: scripts unset a variable by setting it to nothing.
+    pub fn normalised(mut self) -> Global {
+        self.config = self.config.filter(|path| !path.as_os_str().is_empty());
+        self.member = self.member.filter(|name| !name.is_empty());
+        self
+    }
 }
 
 /// The commands.

@@ -28,7 +28,7 @@ use exit::Exit;
 
 /// Carries out a parsed command line. An error's whole chain is for standard error; its exit status is 1.
 pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
-    let global = &cli.global;
+    let global = &cli.global.normalised();
     match cli.command {
         Command::Run(args) => run::run(global, &args),
         Command::Attach(args) => attach::run(global, &args),

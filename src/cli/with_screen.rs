@@ -5,12 +5,12 @@ use std::net::SocketAddr;
 
 use anyhow::{Context, anyhow};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Uid, User, getpid};
+use nix::unistd::getpid;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
 use crate::control::carrier::Carrier;
-use crate::control::who::{Rights, Who};
+use crate::control::socket::identify_self;
 use crate::negotiation::member::MemberId;
 use crate::node::{self, Options, Session};
 use crate::ui::{self, FaultPanel};
@@ -41,7 +41,7 @@ pub(super) fn run(config: &Config, me: MemberId, when_left: WhenLeft) -> anyhow:
     };
     let (requests, asked) = mpsc::channel(WAITING);
     let (told, replies) = mpsc::channel(WAITING);
-    let session = Session { requests: asked, replies: told, who: user() };
+    let session = Session { requests: asked, replies: told, who: identify_self() };
     let screen = std::thread::Builder::new()
         .name("screen".to_owned())
         .spawn(move || {
@@ -59,11 +59,4 @@ pub(super) fn run(config: &Config, me: MemberId, when_left: WhenLeft) -> anyhow:
     stopped?;
     shown??;
     Ok(())
-}
-
-/// Who sits before a screen in the engine's own process: the user that runs it, who may operate it.
-fn user() -> Who {
-    let uid = Uid::current();
-    let name = User::from_uid(uid).ok().flatten().map_or_else(|| format!("uid {uid}"), |user| user.name);
-    Who::new(&name, uid.as_raw(), Rights::Operate)
 }

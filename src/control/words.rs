@@ -119,8 +119,15 @@ pub fn standing(peer: &Peer) -> (Mark, &'static str, String) {
         (Some(_), _) => (Mark::Unknown, "GONE", "may act".to_owned()),
         (None, None) => (Mark::Unknown, "NOT HEARD", "not heard since this start".to_owned()),
         (None, Some(Mode::Primary)) => (Mark::Acts, "PRIMARY", format!("acts, term {}", peer.term)),
+        // A Secondary that has not been told of any term has none.
+        (None, Some(Mode::Secondary)) if peer.term == 0 => (Mark::StandsBy, "SECONDARY", "stands by".to_owned()),
         (None, Some(Mode::Secondary)) => (Mark::StandsBy, "SECONDARY", format!("stands by, term {}", peer.term)),
     }
+}
+
+/// A term; a member that knows of none has a dash.
+pub fn term(number: u64) -> String {
+    if number == 0 { "-".to_owned() } else { number.to_string() }
 }
 
 /// When a peer was heard, `age_ms` ago by now.

@@ -310,7 +310,10 @@ impl Rule {
                 format!("it heard of {peer}'s term {term}, which goes before its own {mine}, and asks for a new one")
             }
             Rule::Stalled { stalled_for } => {
-                format!("this controller was itself stalled for {}, so it asks again first", seconds(*stalled_for))
+                format!(
+                    "this controller was itself stalled for at least {}, so it asks again first",
+                    seconds(*stalled_for)
+                )
             }
             Rule::AbandonedForPrimary { peer, term } => {
                 format!("{peer} became Primary, term {term}, while this member was taking over")

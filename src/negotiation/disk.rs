@@ -70,6 +70,7 @@ impl Negotiator {
         if let State::Becoming { term, .. } = self.state {
             // N20: who cannot write its state takes no role.
             self.change_mode(State::Secondary, Rule::AbandonedForDisk, term, out);
+            self.give_back(out);
         }
         self.go_on_after_disk(out);
     }

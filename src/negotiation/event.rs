@@ -182,7 +182,7 @@ impl Event {
                 format!("this member and {peer} are both Primary: terms {mine} and {term}")
             }
             Event::Stalled { stalled_for } => {
-                format!("this controller was itself stalled for {}", seconds(*stalled_for))
+                format!("this controller was itself stalled for at least {}", seconds(*stalled_for))
             }
             Event::Held { by, lasts } => format!("{by} holds the group for {}", hold_time(*lasts)),
             Event::HoldEnded { by: Some(by) } => format!("{by} ended the hold"),

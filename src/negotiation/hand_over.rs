@@ -180,6 +180,22 @@ impl Negotiator {
         }
     }
 
+    /// The role was released to this member, and it cannot take it: whoever released it acts again at once instead of
+    /// waiting until the successor's time is over (S10). An operator who asked is told now.
+    pub(super) fn give_back(&mut self, out: &mut Vec<Output>) {
+        let released = |peer: &MemberId| self.consent(*peer).is_some_and(|consent| consent.released);
+        let releaser = self.settings.others().find(released);
+        self.claim = false;
+        if let Some(to) = releaser {
+            let term = self.peers[to.index()].term;
+            self.peers[to.index()].answer = None;
+            self.send(to, Message::Released(ReleasedMessage { term, to }), out);
+        }
+        if self.command.take_if(|command| matches!(command.wanted, Wanted::TakeOver { .. })).is_some() {
+            finish(CommandOutcome::Impossible { why: "its new term cannot be written to disk".to_owned() }, out);
+        }
+    }
+
     pub(super) fn hear_request(&mut self, peer: MemberId, request: HandOverRequest, out: &mut Vec<Output>) {
         let verdict = self.judge_request(peer, &request);
         let answer = HandOverAnswer { term: request.term, verdict };
@@ -245,6 +261,10 @@ impl Negotiator {
     pub(super) fn hear_released(&mut self, peer: MemberId, released: ReleasedMessage, out: &mut Vec<Output>) {
         self.raise_seen(released.term);
         self.end_promise_to(peer);
+        if self.waiting_for.is_some_and(|waiting| waiting.to == peer) {
+            // The successor gives the role back.
+            self.waiting_for = None;
+        }
         let mine = self.floor() == released.term.number;
         let known = &mut self.peers[peer.index()];
         known.primary = None;

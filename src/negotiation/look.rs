@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::time::Duration;
 
-use super::ability::Rank;
+use super::ability::{Ability, Rank, Unable};
 use super::decision::seconds;
 use super::member::MemberId;
 use super::settings::{Protection, Settings};
@@ -217,7 +217,7 @@ impl Negotiator {
             .filter(|(rank, _)| *rank > mine)
             .max_by_key(|(rank, _)| *rank);
         lines.extend(self.lines(Assume::Gone(primary)));
-        lines.push(self.hold_line());
+        self.add_hold_line(&mut lines);
         if let Some((_, better)) = better {
             let name = self.settings.name(better);
             let need = if self.settings.protected_by(Protection::Majority) { self.majority() } else { 1 };
@@ -237,7 +237,7 @@ impl Negotiator {
     /// Nobody acts: what this member itself waits for.
     fn forecast_without_primary(&self) -> Forecast {
         let mut lines = self.lines(Assume::Nothing);
-        lines.push(self.hold_line());
+        self.add_hold_line(&mut lines);
         let ready = lines.iter().all(|line| line.ok);
         Forecast { if_fails: None, acts: None, ready, expected: None, lines }
     }
@@ -279,6 +279,13 @@ impl Negotiator {
         lines.push(self.hold_line());
         let ready = successor.is_some_and(|(_, able, _)| able.level() > 0) && lines.iter().all(|line| line.ok);
         self.told(Some(self.settings.me), successor.map(|(_, _, peer)| peer), ready, lines)
+    }
+
+    /// The hold, unless the first line says already that this member cannot because of it.
+    fn add_hold_line(&self, lines: &mut Vec<ForecastLine>) {
+        let cannot = self.condition_text(false, &Condition::Able(Ability::Cannot(Unable::Held)));
+        lines.retain(|line| line.text != cannot);
+        lines.push(self.hold_line());
     }
 
     fn hold_line(&self) -> ForecastLine {

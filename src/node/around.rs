@@ -65,6 +65,27 @@ pub struct RefusedTraffic {
     from: Option<String>,
 }
 
+/// Losing records is an alarm for this long after the last one was lost: what is over says so by itself.
+const LOST_LATELY: Duration = Duration::from_secs(600);
+
+/// What the journal lost, and when that was last seen to grow.
+#[derive(Debug, Default)]
+pub struct Losses {
+    total: u64,
+    grew: Instant,
+}
+
+impl Losses {
+    /// How many records were lost since start, while some were lost lately; else none.
+    fn lately(&mut self, now: Instant, total: u64) -> u64 {
+        if total > self.total {
+            self.total = total;
+            self.grew = now;
+        }
+        if now.since(self.grew) <= LOST_LATELY { self.total } else { 0 }
+    }
+}
+
 impl Engine {
     /// After the facts of a turn: what follows for people.
     pub(super) fn after_turn(&mut self, now: Instant) {
@@ -142,7 +163,7 @@ impl Engine {
             nobody_acts_for: None,
             boot_timeout: self.facts.boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
-            journal_lost: journal.lost,
+            journal_lost: self.losses.lately(now, journal.lost),
             journal: if journal.failing.is_some() { JournalState::Failing } else { JournalState::Written },
             two_acted: self.two_acted.found().filter(|found| found.over.is_some()).map(|found| TwoThatActed {
                 stopped: found.stops.name.clone(),
@@ -309,5 +330,21 @@ pub(super) fn severity_of(class: AlarmClass) -> Severity {
         AlarmClass::Alarm => Severity::Alarm,
         AlarmClass::Warning => Severity::Warning,
         AlarmClass::Note => Severity::Note,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn u13_losing_records_ends_as_an_alarm_some_time_after_the_last() {
+        let at = |seconds: u64| Instant(seconds * 1_000_000_000);
+        let mut losses = Losses::default();
+        assert_eq!(losses.lately(at(1), 0), 0);
+        assert_eq!(losses.lately(at(10), 3), 3);
+        assert_eq!(losses.lately(at(600), 3), 3);
+        assert_eq!(losses.lately(at(700), 3), 0);
+        assert_eq!(losses.lately(at(701), 4), 4);
     }
 }

@@ -103,6 +103,7 @@ pub struct Engine {
     pub two_acted: TwoActed,
     /// Alarms that the journal knows as standing: id, class, text.
     pub alarms_told: Vec<status::Alarm>,
+    pub losses: super::around::Losses,
     pub shown_told: Shown,
     pub outputs: Vec<Output>,
     /// Something happened that people may want to see, since the last publication.

@@ -183,6 +183,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         refused: VecDeque::new(),
         two_acted: TwoActed::default(),
         alarms_told: Vec::new(),
+        losses: super::around::Losses::default(),
         shown_told: Shown::default(),
         outputs: Vec::new(),
         news: News::Urgent,

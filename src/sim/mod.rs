@@ -21,4 +21,4 @@ mod world;
 pub use checks::Broken;
 pub use fault::{Crash, Fault, Order, Step, Way};
 pub use rng::Rng;
-pub use world::{Group, World};
+pub use world::{Carry, Group, World};

@@ -125,6 +125,10 @@ impl World {
         if !link.ends[side].up {
             return;
         }
+        let message = match self.carry {
+            Some(carry) => carry(&self.group.members, message),
+            None => message,
+        };
         let epoch = link.ends[side].epoch;
         let lane = &mut link.lanes[side];
         if lane.blocked || !lane.stash.is_empty() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::checks::Broken;
 use super::fault::{Crash, Fault, Order, Step, Way};
 use super::rng::Rng;
-use super::world::{Group, World};
+use super::world::{Carry, Group, World};
 use crate::negotiation::exchange::StopCause;
 use crate::negotiation::member::MemberId;
 use crate::negotiation::settings::Protection;
@@ -111,17 +111,39 @@ pub fn walk(group: &Group, seed: u64) -> Result<Done, Failure> {
     run(group, rng.bits(), &steps)
 }
 
+/// The same, with every message going through `carry` on its way.
+///
+/// # Errors
+///
+/// As for [`walk`].
+pub fn walk_through(group: &Group, seed: u64, carry: Carry) -> Result<Done, Failure> {
+    let mut rng = Rng::new(seed);
+    let steps = schedule(group.members.len(), &mut rng);
+    run_through(group, rng.bits(), &steps, Some(carry))
+}
+
 /// Runs `steps`, then lets the group recover; delays and latencies are drawn from `seed`.
 ///
 /// # Errors
 ///
 /// The invariant that broke, with the trace.
 pub fn run(group: &Group, seed: u64, steps: &[Step]) -> Result<Done, Failure> {
-    let mut world = World::new(group.clone(), seed);
+    run_through(group, seed, steps, None)
+}
+
+fn run_through(group: &Group, seed: u64, steps: &[Step], carry: Option<Carry>) -> Result<Done, Failure> {
+    let fresh = || {
+        let mut world = World::new(group.clone(), seed);
+        if let Some(carry) = carry {
+            world.carry_through(carry);
+        }
+        world
+    };
+    let mut world = fresh();
     match drive(&mut world, steps) {
         Ok(()) => Ok(Done { events: world.events() }),
         Err(_) => {
-            let mut world = World::new(group.clone(), seed);
+            let mut world = fresh();
             world.keep_trace();
             // The same seed and steps: the same end.
             let broken = drive(&mut world, steps).err().unwrap_or(Broken::NobodyActs { what: "it was gone".into() });

@@ -93,8 +93,16 @@ pub enum Bar {
     No,
     /// Always.
     Always(&'static str),
-    /// While no alarm waits to be seen.
+    /// On the overview.
+    Overview(&'static str),
+    /// On the overview, while an alarm waits to be seen.
+    Alarmed(&'static str),
+    /// On the overview, while no alarm waits to be seen.
     Calm(&'static str),
+    /// In every other view.
+    Inside(&'static str),
+    /// Where the events are.
+    AtEvents(&'static str),
     /// While an alarm stands that nobody has seen.
     WithAlarm(&'static str),
 }
@@ -122,7 +130,7 @@ pub const BINDINGS: &[Binding] = &[
         "w",
         Command::Show(View::Why),
         "why the mode is what it is",
-        Bar::Always("why"),
+        Bar::Overview("why"),
     ),
     key(&[Key::Char('/')], "/", Command::Find, "find: only the events that hold a text", Bar::Always("find")),
     key(
@@ -130,7 +138,7 @@ pub const BINDINGS: &[Binding] = &[
         "d",
         Command::Show(View::Differences),
         "differences between the members, and what both did when two acted",
-        Bar::WithAlarm("differences"),
+        Bar::Alarmed("differences"),
     ),
     key(&[Key::Char('1')], "1", Command::Show(View::Overview), "overview", Bar::No),
     key(&[Key::Char('2')], "2", Command::Show(View::Link), "link: every path", Bar::No),
@@ -143,11 +151,23 @@ pub const BINDINGS: &[Binding] = &[
     key(&[Key::Up, Key::Char('k')], "Up k", Command::Up, "up a panel, or a line", Bar::No),
     key(&[Key::PageDown], "PgDn", Command::PageDown, "a page down", Bar::No),
     key(&[Key::PageUp], "PgUp", Command::PageUp, "a page up", Bar::No),
-    key(&[Key::Char(' ')], "Space", Command::Freeze, "hold the events still, or let them go", Bar::No),
+    key(
+        &[Key::Char(' ')],
+        "Space",
+        Command::Freeze,
+        "hold the events still, or let them go",
+        Bar::AtEvents("still"),
+    ),
     key(&[Key::Home], "Home", Command::First, "to the first line", Bar::No),
     key(&[Key::End], "End", Command::Last, "to the last line", Bar::No),
     key(&[Key::Enter], "Enter", Command::Zoom, "the panel in hand on the whole screen", Bar::Calm("zoom")),
-    key(&[Key::Esc, Key::Backspace, Key::Left], "Esc", Command::Back, "back (also Backspace, Left)", Bar::No),
+    key(
+        &[Key::Esc, Key::Backspace, Key::Left],
+        "Esc",
+        Command::Back,
+        "back (also Backspace, Left)",
+        Bar::Inside("back"),
+    ),
     key(&[Key::Char('s')], "s", Command::Seen, "mark the alarms as seen, for everybody", Bar::WithAlarm("seen")),
     key(&[Key::Char('c')], "c", Command::Copy, "print this view as plain text, for a ticket", Bar::Always("copy")),
     key(&[Key::Char('a')], "a", Command::Act, "act: each action shows its plan first", Bar::No),

@@ -53,10 +53,10 @@ impl Alarm {
                     format!("{stopped} and {goes_on} both acted, for at most {}", lasting(two.at_most)),
                     "Tell whoever owns the plant: for a while both acted on it.".to_owned(),
                     &[
-                        format!("It is over: {goes_on} acts, {stopped} gave way by itself."),
+                        format!("It is over: {stopped} gave way by itself when the two met again."),
                         "Mend what parted the two; only takeover.protection prevents it.".to_owned(),
                     ],
-                    &format!("stop or restart {goes_on}: it is the one that goes on."),
+                    "restart a member to make sure: it is over.",
                 )
             }
             Alarm::NobodyActs { node, missing, unheard } => {

@@ -14,13 +14,28 @@ fn trace_a_forced_take_over_that_waited_for_the_disk_for_ever() {
     scene.run(20_000);
     let outcomes: Vec<_> = scene.world.outcomes().iter().filter(|(who, _)| *who == BETA).map(|(_, how)| how).collect();
     assert!(
-        matches!(outcomes[..], [CommandOutcome::Done, CommandOutcome::TimedOut { .. }]),
+        matches!(outcomes[..], [CommandOutcome::Done, CommandOutcome::Impossible { .. }]),
         "the hold, then the take-over: {outcomes:?}\n{}",
         scene.world.trace()
     );
     scene.apply(Fault::MendDisk(BETA));
     scene.run(20_000);
     assert_eq!(scene.promotions(BETA), 0, "{}", scene.world.trace());
+    scene.recovers();
+}
+
+/// Found on a real pair: the successor could not write its new term, and nobody acted until the releaser's wait was over,
+/// although the successor knew after milliseconds (S10, N20).
+#[test]
+fn trace_a_release_to_one_whose_disk_fails_that_waited_out_the_timeout() {
+    let mut scene = Scene::pair();
+    scene.apply(Fault::BreakDisk(BETA)).apply(Fault::Order(BETA, Order::TakeOver));
+    scene.until("alpha has released", |world| world.primaries().next().is_none());
+    scene.run(500);
+    scene.primary_is(&[ALPHA]);
+    let outcomes: Vec<_> = scene.world.outcomes().iter().filter(|(who, _)| *who == BETA).map(|(_, how)| how).collect();
+    assert!(matches!(outcomes[..], [CommandOutcome::Impossible { .. }]), "{outcomes:?}\n{}", scene.world.trace());
+    scene.apply(Fault::MendDisk(BETA));
     scene.recovers();
 }
 

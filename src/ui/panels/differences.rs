@@ -81,7 +81,7 @@ fn rows(sight: &Sight<'_>, status: &Status) -> Vec<Row> {
     };
     let mut rows = vec![
         row("mode", Kind::Own, said::mode(status.mode).to_owned(), &|peer| said::standing(peer).1.to_owned()),
-        row("term", Kind::Own, status.term.to_string(), &|peer| peer.term.to_string()),
+        row("term", Kind::Own, said::term(status.term), &|peer| said::term(peer.term)),
         row("health", Kind::Own, format!("{:.2}", status.health.total), &|peer| {
             peer.score.map_or_else(unknown, |score| format!("{score:.2}"))
         }),

@@ -1,7 +1,7 @@
 //! The last two rows: what the keys do here and now, from the table of keys.
 
 use super::super::dialog::Dialog;
-use super::super::keys::{ACTIONS, BINDINGS, Bar, Command};
+use super::super::keys::{ACTIONS, BINDINGS, Bar, Command, View};
 use super::super::line::Line;
 use super::Sight;
 
@@ -33,14 +33,25 @@ pub fn rows(sight: &Sight<'_>) -> [Line; 2] {
 }
 
 fn keys(sight: &Sight<'_>) -> Line {
-    let seen = sight.state.unseen_alarm();
+    let alarmed = sight.state.unseen_alarm();
+    let overview = sight.state.view == View::Overview;
     let words: Vec<String> = BINDINGS
         .iter()
         .filter_map(|binding| match binding.bar {
             Bar::Always(word) => Some(format!("{} {word}", binding.shown)),
-            Bar::WithAlarm(word) if seen => Some(format!("{} {word}", binding.shown)),
-            Bar::Calm(word) if !seen => Some(format!("{} {word}", binding.shown)),
-            Bar::Calm(_) | Bar::WithAlarm(_) | Bar::No => None,
+            Bar::WithAlarm(word) if alarmed => Some(format!("{} {word}", binding.shown)),
+            Bar::Overview(word) if overview => Some(format!("{} {word}", binding.shown)),
+            Bar::Alarmed(word) if alarmed && overview => Some(format!("{} {word}", binding.shown)),
+            Bar::Calm(word) if !alarmed && overview => Some(format!("{} {word}", binding.shown)),
+            Bar::Inside(word) if !overview => Some(format!("{} {word}", binding.shown)),
+            Bar::AtEvents(word) if sight.state.view == View::Events => Some(format!("{} {word}", binding.shown)),
+            Bar::Overview(_)
+            | Bar::Alarmed(_)
+            | Bar::Calm(_)
+            | Bar::Inside(_)
+            | Bar::AtEvents(_)
+            | Bar::WithAlarm(_)
+            | Bar::No => None,
         })
         .collect();
     let leave = shown(Command::Leave);

@@ -58,7 +58,8 @@ fn tells(sight: &Sight<'_>, link: &Link, stands: PathStands) -> String {
     let heard = || match link.last_heard_ms {
         Some(age) => {
             let at = words::before(sight.wall, sight.aged(age));
-            format!("last heard {}", words::moment(&at, sight.wall))
+            let at = words::moment(&at, sight.wall);
+            if sight.width < NARROW { format!("heard {at}") } else { format!("last heard {at}") }
         }
         None => "never heard".to_owned(),
     };
@@ -72,7 +73,7 @@ fn tells(sight: &Sight<'_>, link: &Link, stands: PathStands) -> String {
             let rtt = link.rtt_us.map_or_else(|| "-".to_owned(), words::round_trip);
             format!("up {lasts}{sealed}   {rtt}   reconnects {}", link.reconnects)
         }
-        PathStands::Silent => format!("{}   connected, but nothing comes", heard()),
+        PathStands::Silent => format!("{}   silent, though connected", heard()),
         PathStands::Tried => format!("{}   {}", heard(), link.why.as_deref().unwrap_or("connecting")),
         PathStands::Down => match &link.why {
             Some(why) => format!("{}   {why}", heard()),

@@ -16,7 +16,7 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
             .to_column(widest + 5)
             .then(mark(shape))
             .text(format!(" {:<12}", sight.value(word)))
-            .text(format!("term {}   {}", sight.value(term.to_string()), sight.value(rest)))
+            .text(format!("term {}   {}", sight.value(said::term(term)), sight.value(rest)))
     };
     let own = (said::mark(status.mode), said::mode(status.mode));
     let mut lines = vec![row(&status.node, own.0, own.1, status.term, "this member".to_owned())];
