@@ -4,7 +4,7 @@
 //! stands for a while after it is over. It claims no more than this member can know: the other may have become Primary
 //! at any time since it was last heard, so every length is "at most".
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use crate::negotiation::decision::{Decision, Rule};
@@ -84,6 +84,8 @@ pub struct TwoActed {
     steps: VecDeque<Step>,
     /// When each peer that is not heard was heard last.
     unheard: BTreeMap<String, Stamp>,
+    /// Peers whose connection came back: unless they turn out to be Primary then, a later silence is another story.
+    back: BTreeSet<String>,
     primary_since: Option<Stamp>,
     found: Option<Found>,
 }
@@ -93,6 +95,7 @@ impl TwoActed {
     pub fn event(&mut self, now: Stamp, me: &str, event: &Event) {
         match event {
             Event::PeerDown { peer } => {
+                self.forget_if_back(peer.as_str());
                 self.unheard.entry(peer.to_string()).or_insert(now);
                 self.step(now, format!("the last path between {me} and {peer} broke"));
             }
@@ -100,13 +103,17 @@ impl TwoActed {
                 // A crash and a Bye are noticed when they happen.
                 let silent = if let Rule::PeerSilent { silent_for, .. } = rule { *silent_for } else { Duration::ZERO };
                 let heard = now.before(silent);
+                self.forget_if_back(peer.as_str());
                 let earliest = self.unheard.entry(peer.to_string()).or_insert(heard);
                 if heard.at < earliest.at {
                     *earliest = heard;
                 }
                 self.step(now, format!("to {me}, {peer} counts as gone: {}", rule.text()));
             }
-            Event::PeerUp { peer } => self.step(now, format!("a path between {me} and {peer} came back")),
+            Event::PeerUp { peer } => {
+                self.back.insert(peer.to_string());
+                self.step(now, format!("a path between {me} and {peer} came back"));
+            }
             Event::TwoPrimaries { peer, term, mine } => {
                 let unheard = self.unheard.get(peer.as_str()).copied();
                 // The later of the two: before it, one of them was heard not to act, or was not Primary.
@@ -189,6 +196,14 @@ impl TwoActed {
     /// What was found, while it is told.
     pub fn found(&self) -> Option<&Found> {
         self.found.as_ref()
+    }
+
+    /// A Primary announces itself on connecting, so a peer that came back and was lost again without that was heard not to
+    /// act in between.
+    fn forget_if_back(&mut self, peer: &str) {
+        if self.back.remove(peer) {
+            self.unheard.remove(peer);
+        }
     }
 
     fn step(&mut self, stamp: Stamp, text: String) {
@@ -275,5 +290,18 @@ mod tests {
             found.steps.last().map(|step| step.text.as_str()),
             Some("alpha gave way, rule N12: the lower term yields")
         );
+    }
+
+    #[test]
+    fn n12_a_silence_that_was_over_before_is_another_story() {
+        let mut two = TwoActed::default();
+        two.mode_changed(at(1), "alpha", "", &decision(Mode::Primary, Rule::Booted, 7));
+        two.event(at(40), "alpha", &Event::PeerDown { peer: "beta".into() });
+        two.event(at(58), "alpha", &Event::PeerUp { peer: "beta".into() });
+        two.event(at(63), "alpha", &Event::PeerGone { peer: "beta".into(), rule: silent("beta") });
+        two.event(at(64), "alpha", &Event::PeerDown { peer: "beta".into() });
+        two.event(at(67), "alpha", &Event::PeerUp { peer: "beta".into() });
+        two.event(at(67), "alpha", &Event::TwoPrimaries { peer: "beta".into(), term: term(8, 1), mine: term(7, 0) });
+        assert_eq!(two.found().expect("found").since, at(60), "three seconds before it counted as silent");
     }
 }
