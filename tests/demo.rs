@@ -78,11 +78,17 @@ impl Demo {
         nothing_left(self.temp.path());
     }
 
-    /// The janitor, and the members' processes.
-    fn others(&self) -> (i32, Vec<i32>) {
-        let janitor = children(self.terminal.pid().as_raw());
-        assert_eq!(janitor.len(), 1, "the demo has one child");
-        (janitor[0], children(janitor[0]))
+    /// Alpha with the screen, the janitor, and the members' processes: each the children of the one before, the first
+    /// of the stand-in that the terminal knows.
+    fn processes(&self) -> (Pid, Pid, Vec<Pid>) {
+        let only_child = |of: i32| match children(of)[..] {
+            [child] => child,
+            ref others => panic!("{of} has the children {others:?}"),
+        };
+        let alpha = only_child(self.terminal.pid().as_raw());
+        let janitor = only_child(alpha);
+        let members = children(janitor).into_iter().map(Pid::from_raw).collect();
+        (Pid::from_raw(alpha), Pid::from_raw(janitor), members)
     }
 }
 
@@ -243,28 +249,32 @@ fn u9_nothing_is_left_after_a_signal_to_the_demo() {
 
 #[test]
 fn u9_nothing_is_left_after_a_kill_of_any_process_of_the_demo() {
-    // The demo itself; with a member that cannot end by itself.
-    let mut demo = Demo::three();
-    demo.terminal.fault("z");
-    demo.terminal.shows("is frozen");
-    kill(demo.terminal.pid(), Signal::SIGKILL).expect("killed");
-    nothing_left(demo.temp.path());
+    // The stand-in, and alpha with the screen; each with a member that cannot end by itself.
+    let of_stand_in = |demo: &Demo| demo.terminal.pid();
+    let of_alpha = |demo: &Demo| demo.processes().0;
+    for of in [&of_stand_in as &dyn Fn(&Demo) -> Pid, &of_alpha] {
+        let mut demo = Demo::three();
+        demo.terminal.fault("z");
+        demo.terminal.shows("is frozen");
+        kill(of(&demo), Signal::SIGKILL).expect("killed");
+        nothing_left(demo.temp.path());
+    }
 
     // The janitor: the kernel kills its members, and the demo says that it is over.
     let mut demo = Demo::start(&[]);
     demo.terminal.fault("z");
     demo.terminal.shows("is frozen");
-    let (janitor, members) = demo.others();
+    let (_, janitor, members) = demo.processes();
     assert_eq!(members.len(), 1);
-    kill(Pid::from_raw(janitor), Signal::SIGKILL).expect("killed");
+    kill(janitor, Signal::SIGKILL).expect("killed");
     demo.terminal.shows("the demo's janitor is gone");
     demo.leave();
 
     // A member: as a crash.
     let demo = Demo::start(&[]);
     demo.says("beta ○ SECONDARY");
-    let (_, members) = demo.others();
-    kill(Pid::from_raw(members[0]), Signal::SIGKILL).expect("killed");
+    let (_, _, members) = demo.processes();
+    kill(members[0], Signal::SIGKILL).expect("killed");
     demo.second_row("CRASHED");
     demo.says("beta ? NO ANSWER");
     demo.leave();

@@ -80,3 +80,15 @@ fn n9_a_ping_that_is_interrupted_prints_its_sum() {
     ping.until("% loss");
     assert_eq!(ping.running.wait(PATIENCE).code(), Some(0));
 }
+
+#[test]
+fn u7_a_watch_ends_with_its_reader() {
+    let mut group = Group::new(2, "");
+    group.start(0);
+    group.wait(0, "it answers", |_| true);
+    let mut watch = Lines::of(&["status", "--watch", "--socket", &group.socket(0).display().to_string()]);
+    watch.until("alpha");
+    let Lines { mut running, lines } = watch;
+    drop(lines);
+    assert_eq!(running.wait(PATIENCE).code(), Some(0));
+}

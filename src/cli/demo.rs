@@ -1,10 +1,11 @@
 //! `tandem demo`: a whole group on this machine, to play with (U9). No configuration, and nothing is left behind.
 //!
-//! Three kinds of processes: this one runs `alpha` and the screen; a janitor ([`janitor`]) makes the folder, runs the
-//! other members and holds the cables between all ([`relay`]); each of the members is an ordinary controller without a
-//! screen, which this process watches over its control socket ([`watcher`]). The janitor holds one end of a pipe from this
-//! process: however this process ends, also by SIGKILL, the pipe closes, and the janitor kills the members and removes
-//! the folder. If the janitor itself is killed, the kernel kills its members, and this process removes the folder.
+//! Three kinds of processes, and before the first its stand-in ([`stand_in`]): this one runs `alpha` and the screen; a
+//! janitor ([`janitor`]) makes the folder, runs the other members and holds the cables between all ([`relay`]); each of
+//! the members is an ordinary controller without a screen, which this process watches over its control socket
+//! ([`watcher`]). The janitor holds one end of a pipe from this process: however this process ends, also by SIGKILL, the
+//! pipe closes, and the janitor kills the members and removes the folder. If the janitor itself is killed, the kernel
+//! kills its members, and this process removes the folder.
 
 mod janitor;
 mod relay;

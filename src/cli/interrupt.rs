@@ -1,6 +1,7 @@
-//! Ctrl-C for a command that has something to say at its end: it arrives as an answer, not as a death.
+//! Ctrl-C for a command that has something to say at its end: it arrives as an answer, not as a death. So does the end of
+//! whoever reads its output, which a command that waits for news would notice only with the next line.
 
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -32,15 +33,21 @@ impl Interrupt {
         Ok(Interrupt { heard })
     }
 
-    /// The next reply; none when Ctrl-C was pressed first.
+    /// The next reply; none when Ctrl-C was pressed first, or the reader of standard output has left.
     pub(super) fn next(&self, client: &mut Client, within: Duration) -> Result<Option<Reply>, ClientError> {
-        client.next_unless(within, self.heard.as_fd())
+        let out = std::io::stdout();
+        client.next_unless(within, &self.ends(out.as_fd()))
     }
 
-    /// Waits so long; whether Ctrl-C was pressed meanwhile.
+    /// What ends a wait. Of `out` nothing is wanted but its error.
+    fn ends<'fd>(&'fd self, out: BorrowedFd<'fd>) -> [PollFd<'fd>; 2] {
+        [PollFd::new(self.heard.as_fd(), PollFlags::POLLIN), PollFd::new(out, PollFlags::empty())]
+    }
+
+    /// Waits so long; whether Ctrl-C was pressed or the reader left meanwhile.
     pub(super) fn within(&self, time: Duration) -> anyhow::Result<bool> {
         let timeout = PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(self.heard.as_fd(), PollFlags::POLLIN)], timeout) {
+        match poll(&mut self.ends(std::io::stdout().as_fd()), timeout) {
             Ok(heard) => Ok(heard > 0),
             // Another signal; whoever waits comes back.
             Err(nix::errno::Errno::EINTR) => Ok(false),

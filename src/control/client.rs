@@ -3,7 +3,7 @@
 //! Every wait has a deadline, so that a frozen controller makes a command say "no controller answers" instead of hanging.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -174,20 +174,21 @@ impl Client {
         }
     }
 
-    /// As [`Client::next`]; none when `other` can be read first: a signal, or whatever else ends the wait.
-    pub fn next_unless(&mut self, within: Duration, other: BorrowedFd<'_>) -> Result<Option<Reply>, ClientError> {
+    /// As [`Client::next`]; none when one of `others` is ready first: a signal, a reader that left, or whatever else
+    /// ends the wait.
+    pub fn next_unless(&mut self, within: Duration, others: &[PollFd<'_>]) -> Result<Option<Reply>, ClientError> {
         let deadline = Instant::now() + within;
         // A line that came together with the one before needs no waiting.
         while !self.stream.buffer().contains(&b'\n') {
             let left = deadline.saturating_duration_since(Instant::now());
             let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-            let mut waits =
-                [PollFd::new(other, PollFlags::POLLIN), PollFd::new(self.stream.get_ref().as_fd(), PollFlags::POLLIN)];
+            let own = PollFd::new(self.stream.get_ref().as_fd(), PollFlags::POLLIN);
+            let mut waits: Vec<PollFd<'_>> = std::iter::once(own).chain(others.iter().cloned()).collect();
             match poll(&mut waits, timeout) {
                 Ok(0) if left.is_zero() => return Err(self.silent(within)),
-                Ok(_) if waits[0].any() == Some(true) => return Ok(None),
+                Ok(_) if waits[1..].iter().any(|other| other.any() == Some(true)) => return Ok(None),
                 // The server writes whole lines: the rest of one that has begun follows at once.
-                Ok(_) if waits[1].any() == Some(true) => break,
+                Ok(_) if waits[0].any() == Some(true) => break,
                 Ok(_) | Err(nix::errno::Errno::EINTR) => {}
                 Err(error) => return Err(self.foreign(&error.to_string())),
             }
