@@ -17,6 +17,7 @@ use tokio::sync::mpsc;
 
 use crate::control::carrier::Carrier;
 use crate::control::request::{Reply, Request};
+use crate::control::status::Status;
 
 use super::faults::{FaultState, News};
 use super::frame::{self, Extent};
@@ -32,6 +33,8 @@ use super::terminal::{self, Terminal, Title};
 
 /// A screen that opens waits so long for its engine's first word, rather than drawing that nothing is known.
 const FIRST_WORD: Duration = Duration::from_millis(50);
+/// News seldom come alone: a takeover is several within a few milliseconds. They are drawn together.
+const FLURRY: Duration = Duration::from_millis(5);
 
 /// Who hears the signals that ask this process to stop or to end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,6 +110,8 @@ struct Driver {
     dirty: bool,
     /// Who waits for the next frame.
     wish: Wish,
+    /// When the first news came that no frame shows yet.
+    news_at: Option<Duration>,
     drawn: Drawn,
     pace: Pace,
     /// What the terminal has yet to take: all of a frame and what goes with it, in one write.
@@ -156,7 +161,8 @@ impl Driver {
             before: Buffer::empty(Rect::default()),
             everything: true,
             dirty: true,
-            wish: Wish::News,
+            wish: Wish::Routine,
+            news_at: None,
             drawn: Drawn::Nothing,
             pace: Pace::new(options.max_draws_per_second, baud),
             pending: Vec::new(),
@@ -275,7 +281,10 @@ impl Driver {
     fn next_frame_at(&self) -> Duration {
         match (self.drawn, &self.state.status) {
             (Drawn::Nothing, None) => FIRST_WORD,
-            (Drawn::Nothing | Drawn::AFrame, _) => self.pace.ready_at(self.wish),
+            (Drawn::Nothing | Drawn::AFrame, _) => {
+                let settled = self.news_at.map_or(Duration::ZERO, |at| at + FLURRY);
+                self.pace.ready_at(self.wish).max(settled)
+            }
         }
     }
 
@@ -299,7 +308,8 @@ impl Driver {
         }
         let extent = frame::encode(&mut self.before, &next, self.pace.piece(), &mut bytes);
         self.everything = false;
-        self.wish = Wish::News;
+        self.wish = Wish::Routine;
+        self.news_at = None;
         // The rest comes with the next piece, from what is true by then.
         self.dirty = extent == Extent::Part;
         self.pending_serial = (extent == Extent::Whole).then(|| self.state.serial());
@@ -351,7 +361,8 @@ impl Driver {
     fn inputs(&mut self, inputs: Vec<Input>) -> Option<Left> {
         for input in inputs {
             self.dirty = true;
-            self.wish = Wish::Key;
+            self.wish = Wish::Now;
+            self.news_at = None;
             if self.showing == Showing::Copy {
                 self.pending.extend_from_slice(b"\x1b[?1049h\x1b[?25l");
                 self.showing = Showing::Screen;
@@ -375,6 +386,11 @@ impl Driver {
     fn replied(&mut self, reply: Reply) {
         self.dirty = true;
         let now = self.now();
+        self.news_at.get_or_insert(now);
+        match (&reply, &self.state.status) {
+            (Reply::Status(new), Some(old)) if !matters(old, new) => {}
+            (_, _) => self.wish = Wish::Now,
+        }
         let effects = self.state.on_reply(reply, now);
         self.carry_out(effects);
         self.retitle();
@@ -487,6 +503,18 @@ impl Driver {
             stand_in::screen_left(stand_in, left);
         }
     }
+}
+
+/// Whether who acts, who is heard, or what is wrong has changed.
+fn matters(old: &Status, new: &Status) -> bool {
+    let peers = |status: &Status| status.peers.iter().map(|peer| (peer.mode, peer.gone.clone())).collect::<Vec<_>>();
+    let links = |status: &Status| status.links.iter().map(|link| link.state).collect::<Vec<_>>();
+    let alarms = |status: &Status| status.alarms.iter().map(|alarm| alarm.id.clone()).collect::<Vec<_>>();
+    (old.mode, old.serving, old.judgement, old.hold.is_some())
+        != (new.mode, new.serving, new.judgement, new.hold.is_some())
+        || peers(old) != peers(new)
+        || links(old) != links(new)
+        || alarms(old) != alarms(new)
 }
 
 /// Its successor is `unsafe` for types whose descriptor may change; an [`OwnedFd`]'s cannot.

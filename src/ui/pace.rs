@@ -21,10 +21,10 @@ const USUAL_DRAWS: u32 = 10;
 /// Why a frame is wanted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Wish {
-    /// Somebody pressed a key, and waits.
-    Key,
-    /// The clock, or news: they leave a draw to spare for a key.
-    News,
+    /// Somebody pressed a key and waits, or who acts has changed.
+    Now,
+    /// The clock, or other news: they leave a draw to spare for what matters.
+    Routine,
 }
 
 /// The pace of a screen.
@@ -60,8 +60,8 @@ impl Pace {
     /// When the next draw may be; it may be in the past.
     pub fn ready_at(&self, wish: Wish) -> Duration {
         let ahead = match wish {
-            Wish::Key => self.ahead,
-            Wish::News => self.ahead.saturating_sub(self.interval),
+            Wish::Now => self.ahead,
+            Wish::Routine => self.ahead.saturating_sub(self.interval),
         };
         self.due.saturating_sub(ahead)
     }
@@ -87,7 +87,7 @@ mod tests {
         let mut now = Duration::from_secs(5);
         let mut drawn = Vec::new();
         while now < Duration::from_secs(9) {
-            now = now.max(pace.ready_at(Wish::Key));
+            now = now.max(pace.ready_at(Wish::Now));
             pace.drawn(now);
             drawn.push(now);
         }
@@ -111,11 +111,11 @@ mod tests {
         let mut pace = Pace::new(10, 38_400);
         for millis in [5000, 5001, 5002] {
             let now = Duration::from_millis(millis);
-            assert!(pace.ready_at(Wish::Key) <= now, "{millis}");
+            assert!(pace.ready_at(Wish::Now) <= now, "{millis}");
             pace.drawn(now);
         }
-        assert!(pace.ready_at(Wish::Key) > Duration::from_millis(5100));
-        assert!(pace.ready_at(Wish::News) > pace.ready_at(Wish::Key), "news leave a draw for a key");
+        assert!(pace.ready_at(Wish::Now) > Duration::from_millis(5100));
+        assert!(pace.ready_at(Wish::Routine) > pace.ready_at(Wish::Now), "routine leaves a draw for a key");
         assert_eq!(pace.piece(), usize::MAX);
     }
 
