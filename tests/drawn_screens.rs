@@ -79,6 +79,8 @@ fn set_alike(mut status: Status) -> Status {
     }
     for peer in &mut status.peers {
         peer.last_heard_ms = peer.last_heard_ms.map(|_| 100);
+        // A busy machine may miss an answer; that is not what is drawn here.
+        peer.replies.truncate(1);
         let last = peer.replies.len();
         for (place, reply) in peer.replies.iter_mut().enumerate() {
             (reply.age_ms, reply.first_age_ms) = (100 + 9_000 * place as u64, 3_100 + 9_000 * place as u64);
@@ -103,6 +105,8 @@ fn set_alike(mut status: Status) -> Status {
         for one in [&mut two.stops, &mut two.goes_on] {
             one.since = one.since.as_ref().map(|_| "2026-11-21T01:41:04Z".to_owned());
         }
+        // Whether the silence counts before the connection breaks is a race of two timeouts.
+        two.steps.sort_by_key(|step| !step.text.ends_with("broke"));
         let last = two.steps.len();
         for (place, step) in two.steps.iter_mut().enumerate() {
             (step.time, step.text) = (time(last - place), settle(&step.text));
@@ -147,7 +151,7 @@ fn healthy(pair: &Group) -> Status {
     assert_eq!(pair.settle(), 0);
     let (status, _) = pair.wait(1, "beta was told to stay Secondary and is ready", |status| {
         let told = status.peers[0].replies.first();
-        told.is_some_and(|reply| reply.reply == ReplyKind::StaySecondary && reply.count > 3)
+        told.is_some_and(|reply| reply.reply == ReplyKind::StaySecondary && reply.first_age_ms > 300)
             && status.takeover.ready
             && status.alarms.is_empty()
     });
@@ -204,7 +208,8 @@ fn two_that_acted() -> Option<(Status, Status)> {
     let network = Network::direct(1);
     let mut pair = network.group(QUICK);
     pair.start_all();
-    assert_eq!(pair.settle(), 0);
+    // Long enough that how they began is no part of how they parted.
+    healthy(&pair);
     network.pull(0);
     let down = |status: &Status| status.links.iter().all(|link| link.state != LinkState::Up);
     pair.wait(1, "beta is Primary too", |status| status.mode == Mode::Primary && down(status));

@@ -106,6 +106,8 @@ fn human(status: &Status) -> String {
         text += &format!("waiting for: {}, since {since}\n", change.waiting_for);
     }
     alarms(status, &mut text);
+    story(status, &mut text);
+    plans(status, &mut text);
     takeover(status, &mut text);
     links(status, &mut text);
     replies(status, &mut text);
@@ -145,6 +147,26 @@ fn alarms(status: &Status, text: &mut String) {
         if let Some(seen) = &alarm.seen {
             *text += &format!("  seen by {} {}\n", seen.by, seen.time.get(11..19).unwrap_or(&seen.time));
         }
+    }
+}
+
+/// How it came to two that acted, for as long as it is told.
+fn story(status: &Status, text: &mut String) {
+    let Some(two) = &status.two_acted else { return };
+    let lasted = words::lasting(ms(two.at_most_ms));
+    *text += &format!("How it came to this: {} and {} acted, at most {lasted}\n", two.stops.name, two.goes_on.name);
+    for step in &two.steps {
+        *text += &format!("  {}   {}\n", step.time.get(11..19).unwrap_or(&step.time), step.text);
+    }
+}
+
+/// The open plan, wherever it is.
+fn plans(status: &Status, text: &mut String) {
+    if let Some(plan) = &status.plan {
+        *text += &format!("Plan {}: {}, opened by {}\n", plan.number, plan.title, plan.by);
+    }
+    if let Some(plan) = &status.plan_elsewhere {
+        *text += &format!("Plan {}: {}, on {}\n", plan.number, plan.title, plan.node);
     }
 }
 
@@ -322,6 +344,30 @@ mod tests {
         assert_eq!(shaped("a\x1b[2Jb\nc\n", Charset::Utf8), "a\\u{1b}[2Jb\nc\n");
         assert_eq!(shaped("■ ○ é", Charset::Ascii), "# o ?");
         assert_eq!(shaped("■ ○ é", Charset::Utf8), "■ ○ é");
+    }
+
+    #[test]
+    fn n12_u2_how_two_came_to_act_and_an_open_plan_are_told_without_a_screen() {
+        use crate::control::status::{Acted, PlanElsewhere, Step, TwoActed};
+        let one = |name: &str, term| Acted { name: name.to_owned(), term, since: None };
+        let time = || "2026-11-21T02:41:07.000+01:00".to_owned();
+        let mut status = status(&secondary());
+        status.two_acted = Some(TwoActed {
+            other: "alpha".to_owned(),
+            stops: one("alpha", 7),
+            goes_on: one("beta", 8),
+            since: time(),
+            at_most_ms: 1_896_000,
+            over_for_ms: Some(9_000),
+            steps: vec![Step { time: time(), text: "beta took over, term 8: alpha silent for 3.0 s".to_owned() }],
+        });
+        let title = "alpha hands over to beta, opened by ops".to_owned();
+        status.plan_elsewhere = Some(PlanElsewhere { node: "alpha".to_owned(), number: 12, title });
+        let text = human(&status);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines.contains(&"How it came to this: alpha and beta acted, at most 31 min 36 s"), "{text}");
+        assert!(lines.contains(&"  02:41:07   beta took over, term 8: alpha silent for 3.0 s"), "{text}");
+        assert!(lines.contains(&"Plan 12: alpha hands over to beta, opened by ops, on alpha"), "{text}");
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::keys::Fault;
 use super::layout;
 use super::line::{Charset, Look, Theme};
 use super::options::{Left, ScreenOptions};
-use super::pace::Pace;
+use super::pace::{Pace, Wish};
 use super::stand_in::{self, StandIn};
 use super::state::{DriverWish, Effects, MayAct, State};
 use super::terminal::{self, Terminal, Title};
@@ -105,6 +105,8 @@ struct Driver {
     before: Buffer,
     everything: bool,
     dirty: bool,
+    /// Who waits for the next frame.
+    wish: Wish,
     drawn: Drawn,
     pace: Pace,
     /// What the terminal has yet to take: all of a frame and what goes with it, in one write.
@@ -154,6 +156,7 @@ impl Driver {
             before: Buffer::empty(Rect::default()),
             everything: true,
             dirty: true,
+            wish: Wish::News,
             drawn: Drawn::Nothing,
             pace: Pace::new(options.max_draws_per_second, baud),
             pending: Vec::new(),
@@ -272,7 +275,7 @@ impl Driver {
     fn next_frame_at(&self) -> Duration {
         match (self.drawn, &self.state.status) {
             (Drawn::Nothing, None) => FIRST_WORD,
-            (Drawn::Nothing | Drawn::AFrame, _) => self.pace.ready_at(),
+            (Drawn::Nothing | Drawn::AFrame, _) => self.pace.ready_at(self.wish),
         }
     }
 
@@ -296,6 +299,7 @@ impl Driver {
         }
         let extent = frame::encode(&mut self.before, &next, self.pace.piece(), &mut bytes);
         self.everything = false;
+        self.wish = Wish::News;
         // The rest comes with the next piece, from what is true by then.
         self.dirty = extent == Extent::Part;
         self.pending_serial = (extent == Extent::Whole).then(|| self.state.serial());
@@ -347,6 +351,7 @@ impl Driver {
     fn inputs(&mut self, inputs: Vec<Input>) -> Option<Left> {
         for input in inputs {
             self.dirty = true;
+            self.wish = Wish::Key;
             if self.showing == Showing::Copy {
                 self.pending.extend_from_slice(b"\x1b[?1049h\x1b[?25l");
                 self.showing = Showing::Screen;

@@ -18,6 +18,15 @@ const LEAST_PIECE: usize = 100;
 /// Who asks for fewer draws than this a second has a slow line.
 const USUAL_DRAWS: u32 = 10;
 
+/// Why a frame is wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// Somebody pressed a key, and waits.
+    Key,
+    /// The clock, or news: they leave a draw to spare for a key.
+    News,
+}
+
 /// The pace of a screen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
@@ -36,7 +45,7 @@ impl Pace {
         let slow = (1..PSEUDO_BAUD).contains(&baud);
         let draws = if slow { draws.min(SLOW_DRAWS) } else { draws }.max(1);
         // A burst and what follows it within a second are together no more than `draws`.
-        let burst = 1 + draws * 3 / 10;
+        let burst = 1 + draws / 5;
         let steady = draws + 1 - burst;
         let interval = Duration::from_secs(1) / steady;
         // Ten bits a byte, as on a serial line.
@@ -49,8 +58,12 @@ impl Pace {
     }
 
     /// When the next draw may be; it may be in the past.
-    pub fn ready_at(&self) -> Duration {
-        self.due.saturating_sub(self.ahead)
+    pub fn ready_at(&self, wish: Wish) -> Duration {
+        let ahead = match wish {
+            Wish::Key => self.ahead,
+            Wish::News => self.ahead.saturating_sub(self.interval),
+        };
+        self.due.saturating_sub(ahead)
     }
 
     /// A draw has been made.
@@ -74,7 +87,7 @@ mod tests {
         let mut now = Duration::from_secs(5);
         let mut drawn = Vec::new();
         while now < Duration::from_secs(9) {
-            now = now.max(pace.ready_at());
+            now = now.max(pace.ready_at(Wish::Key));
             pace.drawn(now);
             drawn.push(now);
         }
@@ -96,12 +109,13 @@ mod tests {
     #[test]
     fn u8_when_calm_several_draws_follow_at_once() {
         let mut pace = Pace::new(10, 38_400);
-        for millis in [5000, 5001, 5002, 5003] {
+        for millis in [5000, 5001, 5002] {
             let now = Duration::from_millis(millis);
-            assert!(pace.ready_at() <= now, "{millis}");
+            assert!(pace.ready_at(Wish::Key) <= now, "{millis}");
             pace.drawn(now);
         }
-        assert!(pace.ready_at() > Duration::from_millis(5100));
+        assert!(pace.ready_at(Wish::Key) > Duration::from_millis(5100));
+        assert!(pace.ready_at(Wish::News) > pace.ready_at(Wish::Key), "news leave a draw for a key");
         assert_eq!(pace.piece(), usize::MAX);
     }
 

@@ -83,6 +83,9 @@ fn acting(sight: &Sight<'_>) -> Line {
         Some(_) => format!("{} faults   ", shown(Command::Faults)),
         None => String::new(),
     };
+    if let Some(plan) = waits_for(sight) {
+        return Line::of(format!(" {faults}{act} act: waits, {plan} is open"));
+    }
     let variants = [
         format!(" {faults}{act} act: {} (each shows its plan first)", shorts.join(", ")),
         format!(" {faults}{act} act: {}", shorts.join(", ")),
@@ -90,6 +93,16 @@ fn acting(sight: &Sight<'_>) -> Line {
     ];
     let fitting = variants.iter().find(|text| text.len() <= sight.width);
     Line::of(fitting.unwrap_or(&variants[2]))
+}
+
+/// The plan that stands in the way of any other: there is one at a time in the group.
+fn waits_for(sight: &Sight<'_>) -> Option<String> {
+    let status = sight.state.status.as_ref()?;
+    match (&status.plan, &status.plan_elsewhere) {
+        (Some(plan), _) => Some(format!("plan {} of {}", plan.number, plan.by)),
+        (None, Some(plan)) => Some(format!("plan {} on {}", plan.number, plan.node)),
+        (None, None) => None,
+    }
 }
 
 fn shown(command: Command) -> &'static str {

@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::control::plan::Plan;
 
 #[test]
 fn u8_every_key_is_in_help_and_does_something() {
@@ -131,6 +132,23 @@ fn u2_a_plan_that_comes_after_its_dialog_was_left_does_not_stay_open() {
     let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
     let effects = state.on_reply(Reply::Plan(Box::new(samples::plan())), NOW);
     assert_eq!(effects.requests, [Request::Abandon { plan: 47 }]);
+}
+
+#[test]
+fn u2_a_plan_that_is_open_elsewhere_is_shown_with_who_holds_it_and_nothing_else_is_offered() {
+    let bar = |status: Status| {
+        let state = samples::state(status, Theme::Default, Charset::Utf8);
+        let buffer = drawn(&state, NOW, (80, 24));
+        (row(&buffer, 3), row(&buffer, 23).trim_end().to_owned())
+    };
+    let (panel, keys) = bar(samples::silent_path());
+    assert!(panel.contains("Plan 12: alpha hands over to beta") && panel.contains("open on alpha"), "{panel}");
+    assert_eq!(keys, " a act: waits, plan 12 on alpha is open");
+    let mut here = samples::healthy();
+    here.plan = Some(Plan { by: "ops-2".to_owned(), ..samples::plan() });
+    let (panel, keys) = bar(here);
+    assert!(panel.contains("Plan 47: beta takes over from alpha") && panel.contains("opened by ops-2"), "{panel}");
+    assert_eq!(keys, " a act: waits, plan 47 of ops-2 is open");
 }
 
 #[test]
