@@ -17,6 +17,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tandem::control::plan::Action;
 use tandem::control::status::{Mode, Status};
+use tandem::journal::Entry;
+use tandem::negotiation::message::Mode::Primary as Acts;
 use terminal::{Terminal, eventually, processes_of, runs};
 
 const SIZES: [(u16, u16); 2] = [(120, 40), (80, 24)];
@@ -283,11 +285,16 @@ fn slow() {
     }
 }
 
+fn unix_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    u64::try_from(since.as_millis()).expect("for some time to come")
+}
+
 /// Twenty screens on the member that takes over, one of them stopped.
 fn twenty() {
     for screens in [0, 20] {
         let (mut pair, mut members) = pair();
-        let mut values = Vec::new();
+        let (mut values, mut acted) = (Vec::new(), Vec::new());
         for _ in 0..15 {
             let [primary, other] = members;
             let attached: Vec<Terminal> = (0..screens).map(|_| attach(&pair, other, (80, 24))).collect();
@@ -299,17 +306,24 @@ fn twenty() {
             }
             std::thread::sleep(Duration::from_millis(500));
             let mut watch = pair.watch(other);
-            let from = Instant::now();
+            let (from, wall) = (Instant::now(), unix_ms());
             pair.signal(primary, Signal::SIGKILL);
             let (_, at) = watch.until(PATIENCE, "the other is Primary", |status: &Status| status.mode == Mode::Primary);
             values.push(ms(at - from));
             drop(attached);
+            let is_it = |record: &tandem::journal::Record| {
+                record.unix_ms >= wall && matches!(&record.entry, Entry::Decision(decision) if decision.mode == Acts)
+            };
+            eventually("the decision is in the journal", || pair.journal(other).iter().any(is_it));
+            let decided = pair.journal(other).into_iter().find(is_it).expect("waited for");
+            acted.push((decided.unix_ms - wall) as f64);
             pair.kill(primary);
             pair.start(primary);
             let primary = pair.settle();
             members = [primary, 1 - primary];
         }
-        print(&format!("kill -9 of the Primary -> the other acts, {screens} screens"), "ms", values);
+        print(&format!("kill -9 of the Primary -> the other acts, {screens} screens"), "ms", acted);
+        print("  -> a watcher beside those screens knows it", "ms", values);
     }
 }
 
