@@ -37,6 +37,9 @@ const MAX_ASKED: usize = 32;
 /// How long the end of a stopping session may take: flushing, then waiting for the peer to have read it.
 const FAREWELL: Duration = Duration::from_millis(200);
 
+/// A round trip measured this short a while ago is not measured again for a ping of the other side.
+const FRESH: Duration = Duration::from_millis(50);
+
 /// What a ping was sent for.
 #[derive(Debug)]
 enum Purpose {
@@ -73,6 +76,8 @@ struct Out {
     asked: VecDeque<Asked>,
     next_ping: u64,
     rtt: Option<Duration>,
+    /// When `rtt` was measured.
+    measured: Option<Instant>,
 }
 
 /// One connection to a peer, after the handshake.
@@ -105,8 +110,15 @@ pub(super) struct Parts {
 impl Session {
     pub(super) fn new(parts: Parts) -> Session {
         let Parts { peer, path, incarnation, remote, stream, cipher, sealed } = parts;
-        let out =
-            Out { number: sealed, waiting: Vec::new(), ended: None, asked: VecDeque::new(), next_ping: 1, rtt: None };
+        let out = Out {
+            number: sealed,
+            waiting: Vec::new(),
+            ended: None,
+            asked: VecDeque::new(),
+            next_ping: 1,
+            rtt: None,
+            measured: None,
+        };
         Session {
             peer,
             path,
@@ -289,8 +301,16 @@ impl Session {
         };
         match envelope.body {
             Body::Ping { id } => {
-                let reverse = self.out().rtt;
+                let (reverse, measured) = {
+                    let out = self.out();
+                    (out.rtt, out.measured)
+                };
                 self.post(&codec::encode_pong(id, reverse));
+                // Who pings wants to know the other way too (N9): the next answer says it afresh. The one who pinged has
+                // just measured when this arrives, so it ends here.
+                if measured.is_none_or(|at| at.elapsed() >= FRESH) {
+                    self.ping(Purpose::Measure);
+                }
             }
             Body::Pong { id, reverse } => self.ponged(id, reverse, shared).await,
             Body::Message(message) => {
@@ -326,6 +346,7 @@ impl Session {
             };
             let rtt = asked.sent.elapsed();
             out.rtt = Some(rtt);
+            out.measured = Some(Instant::now());
             (asked, rtt)
         };
         shared.measured(self, rtt);
