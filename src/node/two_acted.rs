@@ -114,6 +114,10 @@ impl TwoActed {
                 self.back.insert(peer.to_string());
                 self.step(now, format!("a path between {me} and {peer} came back"));
             }
+            // It was silent on a connection that stood all the while.
+            Event::PeerBack { peer } => {
+                self.back.insert(peer.to_string());
+            }
             Event::TwoPrimaries { peer, term, mine } => {
                 let unheard = self.unheard.get(peer.as_str()).copied();
                 // The later of the two: before it, one of them was heard not to act, or was not Primary.
@@ -128,8 +132,7 @@ impl TwoActed {
                 let since = since.unwrap_or(now);
                 self.found = Some(Found { stops, goes_on, other: peer.to_string(), since, over: None, steps });
             }
-            Event::PeerBack { .. }
-            | Event::PeerPrimary { .. }
+            Event::PeerPrimary { .. }
             | Event::Stalled { .. }
             | Event::Held { .. }
             | Event::HoldEnded { .. }
@@ -290,6 +293,21 @@ mod tests {
             found.steps.last().map(|step| step.text.as_str()),
             Some("alpha gave way, rule N12: the lower term yields")
         );
+    }
+
+    #[test]
+    fn n12_a_freeze_that_was_over_before_is_another_story() {
+        let mut two = TwoActed::default();
+        two.mode_changed(at(1), "alpha", "", &decision(Mode::Primary, Rule::Booted, 7));
+        two.event(at(43), "alpha", &Event::PeerGone { peer: "beta".into(), rule: silent("beta") });
+        two.event(at(60), "alpha", &Event::PeerBack { peer: "beta".into() });
+        two.event(at(103), "alpha", &Event::PeerGone { peer: "beta".into(), rule: silent("beta") });
+        two.event(at(104), "alpha", &Event::PeerDown { peer: "beta".into() });
+        two.event(at(110), "alpha", &Event::PeerUp { peer: "beta".into() });
+        two.event(at(110), "alpha", &Event::TwoPrimaries { peer: "beta".into(), term: term(8, 1), mine: term(7, 0) });
+        let found = two.found().expect("found");
+        assert_eq!(found.since, at(100), "not since the freeze: beta was heard not to act after it");
+        assert!(found.steps.iter().all(|step| step.stamp.at >= at(100).at));
     }
 
     #[test]

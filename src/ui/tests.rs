@@ -235,6 +235,37 @@ fn u8_a_view_that_goes_on_below_says_so() {
 }
 
 #[test]
+fn u1_the_health_of_one_that_is_gone_is_not_shown_as_if_it_were_fit() {
+    let healths = |status: Status, key: char| {
+        let mut state = samples::state(status, Theme::Default, Charset::Utf8);
+        press(&mut state, Key::Char(key), NOW);
+        text(&drawn(&state, NOW, (80, 24))).matches(" 0.9").count()
+    };
+    let heard = samples::three();
+    let mut gone = heard.clone();
+    gone.peers[0].gone = Some("crashed".to_owned());
+    for key in ['5', 'd'] {
+        assert_eq!(healths(heard.clone(), key), healths(gone.clone(), key) + 1, "{key}");
+    }
+}
+
+#[test]
+fn u8_one_answer_before_the_last_is_one_answer() {
+    let mut status = samples::healthy();
+    status.peers[0].replies[0].count = 2;
+    let state = samples::state(status, Theme::Default, Charset::Utf8);
+    let shown = text(&drawn(&state, NOW, (80, 24)));
+    assert!(shown.contains("before it  1 answer alike, in"), "{shown}");
+}
+
+#[test]
+fn u8_a_narrow_screen_keeps_the_name_of_what_to_do() {
+    let state = samples::state(samples::silent(), Theme::Default, Charset::Utf8);
+    let shown = text(&drawn(&state, NOW, (40, 10)));
+    assert!(shown.contains(" What to do "), "{shown}");
+}
+
+#[test]
 fn u8_every_view_is_copied_whole_as_plain_text() {
     for (name, status, view) in VIEWS {
         let mut state = samples::state(status(), Theme::Default, Charset::Utf8);

@@ -83,9 +83,12 @@ fn rows(sight: &Sight<'_>, status: &Status) -> Vec<Row> {
         row("mode", Kind::Own, said::mode(status.mode).to_owned(), &|peer| said::standing(peer).1.to_owned()),
         row("term", Kind::Own, said::term(status.term), &|peer| said::term(peer.term)),
         row("health", Kind::Own, format!("{:.2}", status.health.total), &|peer| {
-            peer.score.map_or_else(unknown, |score| format!("{score:.2}"))
+            // What one that is gone once told of itself would read as if it were fit.
+            peer.score.filter(|_| peer.gone.is_none()).map_or_else(unknown, |score| format!("{score:.2}"))
         }),
-        row("able", Kind::Own, able(Some(&status.able)), &|peer| able(peer.able.as_ref())),
+        row("able", Kind::Own, able(Some(&status.able)), &|peer| {
+            able(peer.able.as_ref().filter(|_| peer.gone.is_none()))
+        }),
         row("version", Kind::Alike, status.version.clone(), &|peer| {
             // What is not known does not differ.
             peer.version.clone().unwrap_or_else(|| status.version.clone())
@@ -102,7 +105,9 @@ fn rows(sight: &Sight<'_>, status: &Status) -> Vec<Row> {
             let paths: Vec<_> = status.links.iter().filter(|link| link.peer == peer.name).collect();
             format!("{} of {}", said::paths_up(paths.iter().copied(), status.reply_timeout_ms), paths.len())
         }),
-        row("screens", Kind::Own, screens(&status.attached), &|peer| screens(&peer.attached)),
+        row("screens", Kind::Own, screens(&status.attached), &|peer| {
+            if peer.gone.is_some() { unknown() } else { screens(&peer.attached) }
+        }),
     ];
     if let Some(hold) = &status.hold {
         rows.push(row("knows the hold", Kind::Alike, "yes".to_owned(), &|peer| {

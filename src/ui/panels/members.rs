@@ -26,7 +26,8 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
         let paths: Vec<_> = status.links.iter().filter(|link| link.peer == peer.name).collect();
         let up = said::paths_up(paths.iter().copied(), status.reply_timeout_ms);
         let mut rest = format!("{heard}   {up} of {} paths up", paths.len());
-        if let Some(score) = peer.score {
+        // The health of one that is gone is history, and would read as if it were fit.
+        if let (Some(score), None) = (peer.score, &peer.gone) {
             rest.push_str(&format!("   health {score:.2}"));
         }
         if !peer.differs.is_empty() {

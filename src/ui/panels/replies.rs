@@ -30,9 +30,12 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     };
     let mut lines = vec![entry(sight, peer, newest)];
     if newest.count > 1 {
+        let one = newest.count == 2;
         let alike = match (newest.reply, sight.width < NARROW) {
+            (ReplyKind::Query, _) if one => "query",
             (ReplyKind::Query, _) => "queries",
             (ReplyKind::StaySecondary | ReplyKind::BecomePrimary | ReplyKind::NoAnswer, true) => "alike",
+            (ReplyKind::StaySecondary | ReplyKind::BecomePrimary | ReplyKind::NoAnswer, false) if one => "answer alike",
             (ReplyKind::StaySecondary | ReplyKind::BecomePrimary | ReplyKind::NoAnswer, false) => "answers alike",
         };
         let over = words::coarse(newest.first_age_ms.saturating_sub(newest.age_ms));

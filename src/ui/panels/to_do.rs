@@ -7,10 +7,16 @@ use super::super::line::{Line, Role};
 use super::super::words;
 use super::{Panel, Sight, wrap};
 
+/// Below this width a rule has no room for when an alarm was seen.
+const NARROW: usize = 60;
+
 /// The panel.
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let Some(alarm) = first_cause(status) else { return Panel::new("What to do", "", Vec::new()) };
+    // On a narrow screen the long words would push the panel's own name off its rule.
     let seen = match &alarm.seen {
+        None if sight.width < NARROW => ", not seen".to_owned(),
+        Some(seen) if sight.width < NARROW => format!(", seen by {}", seen.by),
         None => ", not yet seen by anybody".to_owned(),
         Some(seen) => {
             let at = words::parse(&seen.time, sight.wall).map(|at| format!(" {}", words::moment(&at, sight.wall)));
