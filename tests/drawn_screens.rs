@@ -55,7 +55,7 @@ fn screen(node: &str, status: Status) -> State {
         state_directory: "state".to_owned(),
     };
     state.on_reply(Reply::Hello(hello), NOW);
-    state.on_reply(Reply::Status(Box::new(status)), NOW);
+    state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW);
     state
 }
 

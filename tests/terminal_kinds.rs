@@ -206,7 +206,7 @@ impl Puppet {
     }
 
     fn says(&self, status: &Status) {
-        self.told.send(Reply::Status(Box::new(status.clone()))).expect("told");
+        self.told.send(Reply::Status(std::sync::Arc::new(status.clone()))).expect("told");
     }
 }
 

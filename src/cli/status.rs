@@ -68,7 +68,7 @@ fn once(client: &mut Client, args: &StatusArgs, out: &mut dyn Write) -> anyhow::
 
 fn expect_status(reply: Reply) -> anyhow::Result<Status> {
     match reply {
-        Reply::Status(status) => Ok(*status),
+        Reply::Status(status) => Ok(std::sync::Arc::unwrap_or_clone(status)),
         Reply::Refused { why } => Err(anyhow::anyhow!(why)),
         other => Err(anyhow::anyhow!("the controller answered something else than was asked: {other:?}")),
     }
@@ -307,7 +307,7 @@ mod tests {
                 });
                 let look = Look { theme: Theme::Mono, charset: crate::ui::line::Charset::Utf8 };
                 let mut state = State::new(look, MayAct::AsAllowed, None);
-                state.on_reply(Reply::Status(Box::new(status.clone())), Duration::ZERO);
+                state.on_reply(Reply::Status(std::sync::Arc::new(status.clone())), Duration::ZERO);
                 let screen = first_rows(&state, Duration::ZERO, &jiff::Zoned::now(), 120);
                 for (screens, ours) in screen.lines().zip(human(&status).lines()) {
                     // Names and clocks stand at their own columns; and who is attached differs: the screen's user is.

@@ -177,7 +177,7 @@ fn take_over(view: &View) -> Result<Draft, String> {
             two_acting,
             may_be_lost: "May be lost: nothing more than is lost already.".to_owned(),
             if_it_fails: format!("If step 1 fails: {me} stays Secondary, and nobody is known to act."),
-            to_go_back: "To go back: step down, or take over from another member.".to_owned(),
+            to_go_back: "To go back: step down, or take over on another member.".to_owned(),
             rests_on,
             force,
         },
@@ -224,7 +224,7 @@ fn hand_over(view: &View, successor: &str, title: String) -> Draft {
         two_acting: never_two_by_this(&unheard),
         may_be_lost: format!("May be lost: what programs on {me} keep only in their memory."),
         if_it_fails: format!("If step 2 fails: {me} is a candidate again, and acts again."),
-        to_go_back: format!("To go back: take over from {me}. Nothing goes back by itself."),
+        to_go_back: format!("To go back: take over on {me}. Nothing goes back by itself."),
         rests_on: peers_lines(view, successor),
         force: None,
     }
@@ -343,7 +343,7 @@ fn shutdown(view: &View) -> Draft {
             let mut draft = hand_over(view, successor.as_str(), title);
             draft.steps.push(ends);
             draft.if_it_fails = format!("If step 2 fails: nobody acts until {successor} takes over by itself.");
-            draft.to_go_back = format!("To go back: start {me} again, then take over from it.");
+            draft.to_go_back = format!("To go back: start {me} again, then take over on it.");
             draft.rests_on.push(line(LineState::Notice, format!("there is no second member while {me} is stopped")));
             draft
         }

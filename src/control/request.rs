@@ -2,6 +2,8 @@
 //!
 //! The in-process screen uses the same values over a channel, so `run` and `attach` are the same code.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::plan::{Action, Plan};
@@ -70,7 +72,7 @@ pub enum Reply {
     /// The first line of every connection.
     Hello(Hello),
     /// The status.
-    Status(Box<Status>),
+    Status(Arc<Status>),
     /// The plan that was asked for.
     Plan(Box<Plan>),
     /// It is not done, and why.

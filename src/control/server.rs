@@ -4,7 +4,7 @@
 //! how long a client may keep a line unread. None of it can delay the node, which only ever answers into channels.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use super::request::{MAX_REQUEST_LINE, Reply, Request};
 use super::session::{Identity, serve_session};
 use super::socket::{ControlSocket, PeerProcess, SocketError, find_group, identify, peer_process};
+use super::status::Status;
 use super::to_node::ToNode;
 use super::who::{Rights, Who};
 
@@ -77,7 +78,13 @@ impl Server {
             error,
         })?;
         let stop = CancellationToken::new();
-        let shared = Arc::new(Shared { identity: settings.identity, operators, to_node, stop: stop.clone() });
+        let shared = Arc::new(Shared {
+            line: Mutex::new(None),
+            identity: settings.identity,
+            operators,
+            to_node,
+            stop: stop.clone(),
+        });
         Ok(Server { socket, stop, task: tokio::spawn(accept(listener, shared)) })
     }
 
@@ -96,7 +103,12 @@ impl Server {
     }
 }
 
+/// A status, and its line.
+type LineOf = (Arc<Status>, Arc<[u8]>);
+
 struct Shared {
+    /// The latest status as its line: made once, however many watch.
+    line: Mutex<Option<LineOf>>,
     identity: Identity,
     operators: Option<nix::unistd::Gid>,
     to_node: mpsc::Sender<ToNode>,
@@ -174,7 +186,7 @@ async fn serve(stream: UnixStream, peer: PeerProcess, shared: Arc<Shared>) {
         drop(complaints);
     };
     // The writer ends when session and reader have let go of their ends, or when the client does not read.
-    tokio::join!(session, reader, write_replies(write, from_session));
+    tokio::join!(session, reader, write_replies(write, from_session, &shared));
 }
 
 fn unnamed(peer: PeerProcess) -> Who {
@@ -206,9 +218,9 @@ async fn read_requests(mut read: OwnedReadHalf, requests: mpsc::Sender<Request>)
     }
 }
 
-async fn write_replies(mut write: OwnedWriteHalf, mut replies: mpsc::Receiver<Reply>) {
+async fn write_replies(mut write: OwnedWriteHalf, mut replies: mpsc::Receiver<Reply>, shared: &Shared) {
     while let Some(reply) = replies.recv().await {
-        let line = match line_of(&reply) {
+        let line = match shared.line_of(&reply) {
             Ok(line) => line,
             Err(error) => {
                 tracing::error!(%error, "a reply cannot be written as JSON");
@@ -220,6 +232,22 @@ async fn write_replies(mut write: OwnedWriteHalf, mut replies: mpsc::Receiver<Re
             // Gone, or stuck: the dropped receiver ends the session.
             Ok(Err(_)) | Err(_) => return,
         }
+    }
+}
+
+impl Shared {
+    /// A reply as its line. That of a status is shared by all who get the very same one: with many screens attached, making
+    /// it anew for each would keep the loop from what it is there for.
+    fn line_of(&self, reply: &Reply) -> serde_json::Result<Arc<[u8]>> {
+        let Reply::Status(status) = reply else { return Ok(line_of(reply)?.into()) };
+        // Held for the moment of making it, by tasks of one thread; a poisoned one holds nothing but a line.
+        let mut latest = self.line.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, line)) = latest.as_ref().filter(|(of, _)| Arc::ptr_eq(of, status)) {
+            return Ok(Arc::clone(line));
+        }
+        let line: Arc<[u8]> = line_of(reply)?.into();
+        *latest = Some((Arc::clone(status), Arc::clone(&line)));
+        Ok(line)
     }
 }
 

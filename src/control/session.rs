@@ -140,8 +140,9 @@ impl Session {
                     unsent = false;
                     match (room, &mut self.watched) {
                         (Ok(room), Some(watched)) => {
-                            let latest = Status::clone(&watched.borrow_and_update());
-                            room.send(Reply::Status(Box::new(latest)));
+                            // The value itself, not a copy: everybody who watches shares it, and its line.
+                            let latest = Arc::clone(&watched.borrow_and_update());
+                            room.send(Reply::Status(latest));
                             Ok(())
                         }
                         (Ok(_), None) => Ok(()),
@@ -179,7 +180,7 @@ impl Session {
         match request {
             Request::Status => Box::pin(async move {
                 let status = question(&node, ToNode::Status).await;
-                status.map_or(Answer::NodeGone, |status| Answer::Reply(Reply::Status(Box::new(Status::clone(&status)))))
+                status.map_or(Answer::NodeGone, |status| Answer::Reply(Reply::Status(status)))
             }),
             Request::Watch { screen } => Box::pin(async move {
                 let watching = question(&node, |reply| ToNode::Watch { who, screen, reply }).await;

@@ -330,6 +330,6 @@ pub fn state(status: Status, theme: Theme, charset: Charset) -> State {
     let mut hello = hello();
     hello.node.clone_from(&status.node);
     state.on_reply(Message::Hello(hello), NOW);
-    state.on_reply(Message::Status(Box::new(status)), NOW);
+    state.on_reply(Message::Status(std::sync::Arc::new(status)), NOW);
     state
 }

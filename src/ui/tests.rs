@@ -192,7 +192,7 @@ fn u8_events_are_held_still_while_somebody_reads_further_down() {
         let newer =
             crate::control::status::Event { seq: 9, text: "something new".to_owned(), ..status.events[0].clone() };
         status.events.insert(0, newer);
-        state.on_reply(Reply::Status(Box::new(status)), NOW + SECOND);
+        state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW + SECOND);
         let held = text(&drawn(&state, NOW + SECOND, (80, 24)));
         assert!(held.contains("held still, 1 newer: Space goes on") && !held.contains("something new"), "{held}");
         press(&mut state, Key::Char(' '), NOW + SECOND * 2);
@@ -206,7 +206,7 @@ fn u1_the_history_of_round_trips_is_shown_where_there_is_room() {
     for (second, rtt) in (1..).zip([100, 210, 105, 210]) {
         let mut status = samples::healthy();
         status.links[0].rtt_us = Some(rtt);
-        state.on_reply(Reply::Status(Box::new(status)), NOW + SECOND * 10 * second);
+        state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW + SECOND * 10 * second);
     }
     let row = "each 10 s, 9 is 0.21 ms: 94949";
     assert!(text(&drawn(&state, NOW + SECOND * 40, (120, 40))).contains(row));

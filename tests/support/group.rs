@@ -175,7 +175,7 @@ impl Group {
     /// A member's status.
     pub fn status(&self, member: usize) -> Status {
         match self.client(member).ask(&Request::Status, PATIENCE).expect("a status") {
-            Reply::Status(status) => *status,
+            Reply::Status(status) => std::sync::Arc::unwrap_or_clone(status),
             other => panic!("not a status: {other:?}"),
         }
     }
@@ -253,7 +253,7 @@ impl Watch {
                 Ok(Reply::Status(status)) => {
                     let now = Instant::now();
                     if wanted(&status) {
-                        return (*status, now);
+                        return (std::sync::Arc::unwrap_or_clone(status), now);
                     }
                     last = Some(status);
                 }

@@ -359,7 +359,7 @@ impl Alpha {
 
     fn try_status(&self) -> Option<Status> {
         match Client::open(&self.socket()).ok()?.ask(&Request::Status, Duration::from_secs(3)).ok()? {
-            Reply::Status(status) => Some(*status),
+            Reply::Status(status) => Some(std::sync::Arc::unwrap_or_clone(status)),
             _ => None,
         }
     }

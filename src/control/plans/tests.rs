@@ -50,7 +50,7 @@ fn u2_the_plan_of_a_takeover_from_a_silent_member_says_that_two_could_act() {
     Two could act at once: alpha is not heard and may act.
     May be lost: nothing more than is lost already.
     If step 1 fails: beta stays Secondary, and nobody is known to act.
-    To go back: step down, or take over from another member.
+    To go back: step down, or take over on another member.
      Ok  alpha answers, 0.4 s ago, and agrees
      Ok  beta is fit, health 0.98
     ");
@@ -66,7 +66,7 @@ fn u2_the_plan_of_a_step_down_names_the_successor() {
     Two acting at once cannot happen.
     May be lost: what programs on alpha keep only in their memory.
     If step 2 fails: alpha is a candidate again, and acts again.
-    To go back: take over from alpha. Nothing goes back by itself.
+    To go back: take over on alpha. Nothing goes back by itself.
      Ok  beta answers, 0.4 s ago
      Ok  beta is fit, health 0.97
     ");
@@ -114,7 +114,7 @@ fn u2_the_plans_of_a_shutdown() {
     Two acting at once cannot happen.
     May be lost: what programs on alpha keep only in their memory.
     If step 2 fails: nobody acts until beta takes over by itself.
-    To go back: start alpha again, then take over from it.
+    To go back: start alpha again, then take over on it.
      Ok  beta answers, 0.4 s ago
      Ok  beta is fit, health 0.97
      Notice  there is no second member while alpha is stopped

@@ -35,7 +35,7 @@ impl State {
                 effects.bell = self.ring(&status);
                 self.plan_in_status(status.plan.as_ref(), now);
                 self.history.note(&status, now);
-                self.status = Some(*status);
+                self.status = Some(std::sync::Arc::unwrap_or_clone(status));
                 self.status_at = now;
             }
             Reply::Plan(plan) => match &self.dialog {

@@ -121,9 +121,9 @@ fn u2_a_plan_ends_with_its_time_with_the_news_and_when_the_engine_ends_it() {
     let mut state = with_plan(samples::plan());
     let mut status = samples::healthy();
     status.plan = Some(samples::plan());
-    state.on_reply(Reply::Status(Box::new(status)), NOW + SECOND * 2);
+    state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW + SECOND * 2);
     assert!(matches!(state.dialog, Dialog::Plan(_)));
-    state.on_reply(Reply::Status(Box::new(samples::healthy())), NOW + SECOND * 3);
+    state.on_reply(Reply::Status(std::sync::Arc::new(samples::healthy())), NOW + SECOND * 3);
     assert_eq!(state.dialog, Dialog::None);
 }
 
@@ -173,11 +173,14 @@ fn u8_a_key_without_a_meaning_says_so() {
 #[test]
 fn u13_one_bell_at_a_new_alarm() {
     let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
-    assert!(state.on_reply(Reply::Status(Box::new(samples::two_primaries())), NOW).bell);
-    assert!(!state.on_reply(Reply::Status(Box::new(samples::two_primaries())), NOW).bell);
-    assert!(!state.on_reply(Reply::Status(Box::new(samples::healthy())), NOW).bell);
-    assert!(state.on_reply(Reply::Status(Box::new(samples::two_primaries())), NOW).bell);
-    assert!(!state.on_reply(Reply::Status(Box::new(samples::silent())), NOW).bell, "a warning does not ring");
+    assert!(state.on_reply(Reply::Status(std::sync::Arc::new(samples::two_primaries())), NOW).bell);
+    assert!(!state.on_reply(Reply::Status(std::sync::Arc::new(samples::two_primaries())), NOW).bell);
+    assert!(!state.on_reply(Reply::Status(std::sync::Arc::new(samples::healthy())), NOW).bell);
+    assert!(state.on_reply(Reply::Status(std::sync::Arc::new(samples::two_primaries())), NOW).bell);
+    assert!(
+        !state.on_reply(Reply::Status(std::sync::Arc::new(samples::silent())), NOW).bell,
+        "a warning does not ring"
+    );
 }
 
 #[test]
@@ -198,7 +201,7 @@ fn u2_a_sent_plan_is_spoken_of_until_its_outcome_is_known_and_never_guessed() {
     }
     let later = NOW + SECOND * 6;
     let said = |state: &State| row(&drawn(state, later, (80, 24)), 21).trim_end().to_owned();
-    state.on_reply(Reply::Status(Box::new(samples::healthy())), later);
+    state.on_reply(Reply::Status(std::sync::Arc::new(samples::healthy())), later);
     assert_eq!(said(&state), " plan 47 sent 03:12:40; not known yet what comes of it, 3 s");
     let mut taking = samples::healthy();
     taking.transition = Some(crate::control::status::Transition {
@@ -206,7 +209,7 @@ fn u2_a_sent_plan_is_spoken_of_until_its_outcome_is_known_and_never_guessed() {
         waiting_for: "alpha to stop".to_owned(),
         since_ms: 3000,
     });
-    state.on_reply(Reply::Status(Box::new(taking)), later);
+    state.on_reply(Reply::Status(std::sync::Arc::new(taking)), later);
     assert_eq!(said(&state), " plan 47 sent 03:12:40; beta still waits for alpha to stop, 3 s");
     let outcome = |outcome| Reply::Outcome(outcome);
     state.on_reply(outcome(Outcome::NotKnownYet { text: "alpha has not answered".to_owned() }), later);
@@ -232,7 +235,7 @@ proptest! {
         let mut typed = Vec::new();
         for (bytes, gap, frame) in chunks {
             now += Duration::from_millis(gap);
-            state.on_reply(Reply::Status(Box::new(samples::healthy())), now);
+            state.on_reply(Reply::Status(std::sync::Arc::new(samples::healthy())), now);
             let mut inputs = decoder.expire(now);
             inputs.extend(decoder.feed(&bytes, now));
             for input in inputs {
