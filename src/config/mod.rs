@@ -6,7 +6,10 @@
 
 pub mod advice;
 pub mod duration;
+pub mod fencing;
 pub mod keys;
+pub mod measuring;
+pub mod required;
 pub mod size;
 
 mod error;

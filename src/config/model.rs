@@ -7,11 +7,15 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::negotiation::ability::Score;
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::settings::{Protection, Settings};
 
 use super::error::{ConfigErrors, Place};
+use super::fencing::FenceConfig;
 use super::keys::{GroupKey, KeyError, load_key};
+use super::measuring::HealthConfig;
+use super::required::{Hooks, ProcessConfig};
 
 /// The longest configuration that is read. Sixteen members with every key set stay far below it.
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -31,6 +35,18 @@ pub struct Config {
     pub security: Security,
     /// `[takeover]`.
     pub takeover: Takeover,
+    /// `[health]`.
+    pub health: HealthConfig,
+    /// Every `[[process]]`, in the order of the file: the order in which they start.
+    pub processes: Vec<ProcessConfig>,
+    /// `[hooks]`.
+    pub hooks: Hooks,
+    /// `[fence.NAME]`, by member: how the others switch it off.
+    pub fences: BTreeMap<MemberId, FenceConfig>,
+    /// `fencing.always`: fence a sick Primary even when it hands over when asked (H5, the seed's letter).
+    pub fencing_always: bool,
+    /// `metrics.listen`; none: no metrics are served.
+    pub metrics_listen: Option<SocketAddr>,
     /// `state.directory` as written, with `{member}`; see [`Config::state_directory`].
     pub state_pattern: String,
     /// `[control]`.
@@ -106,12 +122,39 @@ impl Default for Security {
 }
 
 /// `[takeover]`.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Takeover {
     /// What must succeed before the role is taken (S1); empty is UNPROTECTED.
     pub protection: Vec<Protection>,
+    /// The Total Health Threshold (H5).
+    pub threshold: Score,
+    /// The own score must beat the peer's by this much.
+    pub margin: Score,
+    /// Low scores in a row before acting, at least 1.
+    pub confirmations: u32,
+    /// Takeovers in an hour from a peer that still answers; then none until the operator speaks (S6).
+    pub max_per_hour: u32,
+    /// How long who lost the role for its health stays a lesser candidate (S6).
+    pub sick_for: Duration,
+    /// Who shoots first when nobody is Primary; none: the lower address (S3).
+    pub preferred: Option<MemberId>,
     /// Say what would be done, do nothing (S11).
     pub observe_only: bool,
+}
+
+impl Default for Takeover {
+    fn default() -> Self {
+        Takeover {
+            protection: Vec::new(),
+            threshold: Score::from_ten_thousandths(7_500),
+            margin: Score::from_ten_thousandths(500),
+            confirmations: 2,
+            max_per_hour: 4,
+            sick_for: Duration::from_secs(600),
+            preferred: None,
+            observe_only: false,
+        }
+    }
 }
 
 /// `[control]`: the socket of `attach`, `status` and the acting commands.
@@ -206,6 +249,7 @@ impl Config {
             connect_grace: self.negotiation.connect_grace,
             crash_detection: self.negotiation.crash_detection,
             observe_only: self.takeover.observe_only,
+            threshold: self.takeover.threshold,
             members_hash: self.members_hash(),
             ..Settings::new(me, names)
         }

@@ -1,5 +1,6 @@
 //! From the text of a file to a [`Config`]: every section, every key, every fault.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,11 +9,13 @@ use toml::de::{DeTable, DeValue};
 use crate::negotiation::settings::Protection;
 
 use super::error::{ConfigError, ConfigErrors, Place};
+use super::measuring::HealthConfig;
 use super::members;
 use super::model::{
     Config, Control, JOURNAL_KEEP, Negotiation, STATE_PATTERN, Screen, Security, SecurityMode, Takeover, Theme,
 };
 use super::read::{Fault, Reader, boolean, comes_later, integer, path, paths, string, time, word, wrong_type};
+use super::required::Hooks;
 use super::schema::{self, LATER_SECTIONS, SECTIONS, Section};
 use super::{duration, size};
 
@@ -45,6 +48,12 @@ impl Config {
             negotiation: read_negotiation(&mut reader, top),
             security: read_security(&mut reader, top),
             takeover,
+            health: HealthConfig::default(),
+            processes: Vec::new(),
+            hooks: Hooks::default(),
+            fences: BTreeMap::new(),
+            fencing_always: false,
+            metrics_listen: None,
             state_pattern: read_state(&mut reader, top),
             control: read_control(&mut reader, top),
             screen: read_screen(&mut reader, top),
@@ -205,6 +214,7 @@ fn read_takeover(reader: &mut Reader<'_>, top: &DeTable<'_>, members: usize) -> 
     Takeover {
         protection: reader.value(section, keys, "protection", protection).unwrap_or_default(),
         observe_only: reader.value(section, keys, "observe_only", boolean).unwrap_or_default(),
+        ..Takeover::default()
     }
 }
 
