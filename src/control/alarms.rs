@@ -307,6 +307,7 @@ impl Alarm {
             Alarm::PeerGone { gone: Gone::Silent, .. } => "peer_silent",
             Alarm::PeerGone { gone: Gone::Crashed, .. } => "peer_crashed",
             Alarm::PeerGone { gone: Gone::Stopped, .. } => "peer_stopped",
+            Alarm::PeerGone { gone: Gone::Off, .. } => "peer_off",
             Alarm::PeerGone { gone: Gone::NeverHeard, .. } => "peer_never_heard",
             Alarm::LinkDown { .. } => "link_down",
             Alarm::PathDown { .. } => "path_down",

@@ -89,6 +89,7 @@ fn gone_word(gone: Gone) -> &'static str {
         Gone::Silent => "silent",
         Gone::Crashed => "crashed",
         Gone::Stopped => "stopped",
+        Gone::Off => "off",
     }
 }
 
@@ -100,7 +101,7 @@ fn may_act_unheard(view: &View, peer: &PeerView) -> bool {
     }
     match peer.gone {
         Some(Gone::Silent | Gone::NeverHeard) => true,
-        Some(Gone::Crashed | Gone::Stopped) => false,
+        Some(Gone::Crashed | Gone::Stopped | Gone::Off) => false,
         None => peer.mode.is_none(),
     }
 }
