@@ -380,12 +380,13 @@ impl State {
         panels
     }
 
-    /// Whether two act, or acted and nobody has seen it yet: then it takes the room of what is calm.
+    /// Whether two act, or acted and nobody has seen it yet: then it takes the room of what is calm. Once it is over it
+    /// never takes the room of another cause; `w` and `d` tell it all the same.
     fn two_acted_matters(&self) -> bool {
         let Some(status) = &self.status else { return false };
         let about = |id: &str| id.starts_with("two_acted") || id.starts_with("two_primaries");
-        let unseen = status.alarms.iter().any(|alarm| alarm.seen.is_none() && about(&alarm.id));
-        status.two_acted.as_ref().is_some_and(|two| two.over_for_ms.is_none() || unseen)
+        let first = status.alarms.first().filter(|alarm| alarm.seen.is_none() && about(&alarm.id));
+        status.two_acted.as_ref().is_some_and(|two| two.over_for_ms.is_none() || first.is_some())
     }
 
     fn show(&mut self, view: View) {

@@ -90,6 +90,7 @@ const VIEWS: &[Sample] = &[
     ("healthy", samples::healthy, View::Overview),
     ("two_primaries", samples::two_primaries, View::Overview),
     ("two_acted", samples::two_acted, View::Overview),
+    ("two_acted_then_silent", samples::two_acted_then_silent, View::Overview),
     ("silent", samples::silent, View::Overview),
     ("silent_path", samples::silent_path, View::Overview),
     ("three", samples::three, View::Overview),
@@ -222,6 +223,18 @@ fn u8_a_copy_for_a_ticket_is_one_column_on_any_terminal() {
     let titles: Vec<&str> = plain.lines().filter(|line| line.starts_with("\u{2500} ")).collect();
     assert!(titles.iter().all(|line| line.matches("\u{2500} ").count() <= 2), "{plain}");
     assert!(plain.contains("gave way") && plain.contains("Events, newest first"), "{plain}");
+}
+
+#[test]
+fn u13_what_is_over_folds_below_a_new_cause() {
+    let state = samples::state(samples::two_acted_then_silent(), Theme::Default, Charset::Utf8);
+    let shown = text(&drawn(&state, NOW, (80, 24)));
+    let place = |what: &str| shown.find(what).unwrap_or_else(|| panic!("{what:?} is missing:\n{shown}"));
+    assert!(place("beta is silent") < place("both acted, for at most 31 min 36 s"), "{shown}");
+    assert!(!shown.contains("How it came to this"), "its story leaves the room to the new cause:\n{shown}");
+    place("Link to beta");
+    let alone = samples::state(samples::two_acted(), Theme::Default, Charset::Utf8);
+    assert!(text(&drawn(&alone, NOW, (80, 24))).contains("How it came to this"), "alone, it is told");
 }
 
 #[test]
