@@ -285,11 +285,7 @@ impl Desk {
     pub fn attach(&mut self, who: &Who, screen: Screen) -> ScreenId {
         let id = ScreenId(self.next_screen);
         self.next_screen += 1;
-        let name = match screen {
-            Screen::Operating => who.name().to_owned(),
-            Screen::ReadOnly => format!("{} (read-only)", who.name()),
-        };
-        self.screens.insert(id, name);
+        self.screens.insert(id, screen.called(who.name()));
         id
     }
 

@@ -18,6 +18,7 @@ use super::input::{Decoder, Input, Key};
 use super::keys::{ACTIONS, BINDINGS, FAULTS, View};
 use super::layout;
 use super::line::{Charset, Look, Theme};
+use super::options::Connection;
 use super::samples::{self, NOW};
 use super::state::{DriverWish, Effects, MayAct, State};
 
@@ -312,6 +313,43 @@ fn u3_without_news_nothing_is_claimed() {
     assert!(row(&buffer, 0).contains("?? NO NEWS for 7 s"), "{}", row(&buffer, 0));
     assert!(!row(&buffer, 1).contains("PRIMARY"));
     insta::assert_snapshot!("no_news_80x24", shown(&buffer));
+}
+
+#[test]
+fn u3_without_news_the_screen_says_what_it_can_know_and_promises_nothing() {
+    let rows = |connection| {
+        let mut state = samples::state(samples::two_primaries(), Theme::Default, Charset::Utf8);
+        state.connection = connection;
+        text(&drawn(&state, NOW + SECOND * 7, (80, 24)))
+    };
+    let frozen = rows(Connection::Open);
+    assert!(frozen.contains("its socket is open: is it frozen?"), "{frozen}");
+    let gone = rows(Connection::Closed);
+    assert!(gone.contains("?? its socket is closed: gone or restarting, no news for 7 s"), "{gone}");
+    for shown in [frozen, gone] {
+        assert!(!shown.contains("runs on"), "whether it runs is not known:\n{shown}");
+        assert!(!shown.contains("Press nothing"), "what to do is old:\n{shown}");
+        assert!(shown.contains("nothing can be done from here now"), "{shown}");
+    }
+    let mut state = samples::state(samples::two_primaries(), Theme::Default, Charset::Utf8);
+    state.view = View::Events;
+    let events = text(&drawn(&state, NOW + SECOND * 7, (80, 24)));
+    assert!(!events.contains("1 alarm") && events.contains("as the controller last told them"), "{events}");
+}
+
+#[test]
+fn u3_of_two_screens_of_one_user_each_finds_itself_among_the_attached() {
+    let attached = |may_act| {
+        let look = Look { theme: Theme::Default, charset: Charset::Utf8 };
+        let mut state = State::new(look, may_act, None);
+        let mut status = samples::healthy();
+        status.attached = vec!["ops".to_owned(), "ops (read-only)".to_owned()];
+        state.on_reply(Reply::Hello(samples::hello()), NOW);
+        state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW);
+        row(&drawn(&state, NOW, (80, 24)), 2).trim_end().to_owned()
+    };
+    assert!(attached(MayAct::AsAllowed).ends_with("attached: you, ops (read-only)"), "{}", attached(MayAct::AsAllowed));
+    assert!(attached(MayAct::Never).ends_with("attached: you, ops"), "{}", attached(MayAct::Never));
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let takeover = &status.takeover;
     let fails = takeover.if_fails.as_deref().unwrap_or("the other");
     let left = match (&takeover.acts, takeover.expected_ms) {
+        _ if sight.state.no_news(sight.now).is_some() => format!("If {fails} fails now"),
         (Some(acts), Some(ms)) => format!("If {fails} fails now: {acts} acts after about {}", words::tenths(ms)),
         (Some(acts), None) => format!("If {fails} fails now: {acts} acts"),
         (None, _) => format!("If {fails} fails now: nobody acts"),
