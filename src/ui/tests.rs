@@ -264,6 +264,19 @@ fn u1_the_health_of_one_that_is_gone_is_not_shown_as_if_it_were_fit() {
 }
 
 #[test]
+fn u1_of_one_that_is_not_heard_nothing_is_alike() {
+    let differences = |status: Status| {
+        let mut state = samples::state(status, Theme::Default, Charset::Utf8);
+        press(&mut state, Key::Char('d'), NOW);
+        text(&drawn(&state, NOW, (80, 24)))
+    };
+    let healthy = differences(samples::healthy());
+    assert!(healthy.contains("none that matters") && healthy.contains("alike"), "{healthy}");
+    let silent = differences(samples::silent());
+    assert!(silent.contains("not known: alpha is not heard") && !silent.contains("alike"), "{silent}");
+}
+
+#[test]
 fn u8_one_answer_before_the_last_is_one_answer() {
     let mut status = samples::healthy();
     status.peers[0].replies[0].count = 2;
