@@ -228,6 +228,15 @@ pub enum Told {
     AfterBootTimeout,
 }
 
+/// Whether the cause of an alarm still stands; of two alarms of a class the one that does goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stands {
+    /// It does.
+    Now,
+    /// It is over, and somebody has to be told of it all the same.
+    Over,
+}
+
 /// Whether a member that is not heard may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MayAct {
@@ -296,6 +305,35 @@ impl Alarm {
             | Alarm::Held { .. }
             | Alarm::ObserveOnly
             | Alarm::Refused { .. } => Told::AtOnce,
+        }
+    }
+
+    /// Whether its cause still stands. What is over is told below what stands: the new cause is what a person came for.
+    pub fn stands(&self) -> Stands {
+        match self {
+            Alarm::TwoActed(_) => Stands::Over,
+            Alarm::TwoPrimaries { .. }
+            | Alarm::NobodyActs { .. }
+            | Alarm::StateNotDurable { .. }
+            | Alarm::Forced { .. }
+            | Alarm::ProtectionMissing { .. }
+            | Alarm::PeerGone { .. }
+            | Alarm::LinkDown { .. }
+            | Alarm::PathDown { .. }
+            | Alarm::HistoryUnknown
+            | Alarm::SettingsDiffer { .. }
+            | Alarm::HoldNotTold { .. }
+            | Alarm::TakeoverNotReady { .. }
+            | Alarm::SteppedDown { .. }
+            | Alarm::Unhealthy { .. }
+            | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
+            | Alarm::JournalLosing { .. }
+            | Alarm::WrongKey { .. }
+            | Alarm::SecondInstance { .. }
+            | Alarm::Held { .. }
+            | Alarm::ObserveOnly
+            | Alarm::Refused { .. } => Stands::Now,
         }
     }
 
