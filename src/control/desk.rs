@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::negotiation::time::Instant;
 use crate::negotiation::view::View;
 
-use super::alarms::{Alarm, Around, NOBODY_ACTS, Told, alarms_from};
+use super::alarms::{Alarm, Around, NOBODY_ACTS, Stands, Told, alarms_from};
 use super::compose::judge;
 use super::plan::{Action, LineState, Plan};
 use super::plans::{Draft, Others, plan_for};
@@ -236,14 +236,14 @@ impl Desk {
         }
     }
 
-    /// What is wrong now, worst class first and within a class what began first; `around.nobody_acts_for` is filled in
-    /// here. What is over is gone without being cleared; what settles by itself is only told when it has not.
+    /// What is wrong now, worst class first; within a class what stands before what is over, then what began first;
+    /// `around.nobody_acts_for` is filled in here. What is over is gone without being cleared; what settles by itself is only told when it has not.
     pub fn alarms(&mut self, view: &View, mut around: Around) -> Vec<status::Alarm> {
         around.nobody_acts_for = self.nobody_acts_for(view);
         let (found, boot_timeout) = (alarms_from(view, &around), around.boot_timeout);
         let ids: Vec<String> = found.iter().map(Alarm::id).collect();
         self.standing.retain(|id, _| ids.contains(id));
-        let mut alarms: Vec<(Instant, status::Alarm)> = Vec::new();
+        let mut alarms: Vec<(Stands, Instant, status::Alarm)> = Vec::new();
         for (alarm, id) in found.iter().zip(ids) {
             let new = Standing { since: view.now, told: false, seen: None };
             let standing = self.standing.entry(id.clone()).or_insert(new);
@@ -266,11 +266,11 @@ impl Desk {
                 since_ms: u64::try_from(view.now.since(standing.since).as_millis()).unwrap_or(u64::MAX),
                 seen: standing.seen.clone(),
             };
-            alarms.push((standing.since, shown));
+            alarms.push((alarm.stands(), standing.since, shown));
         }
         // Stable: causes that began together keep the order in which they were found.
-        alarms.sort_by_key(|(since, alarm)| (alarm.class, *since));
-        alarms.into_iter().map(|(_, alarm)| alarm).collect()
+        alarms.sort_by_key(|(stands, since, alarm)| (alarm.class, *stands, *since));
+        alarms.into_iter().map(|(_, _, alarm)| alarm).collect()
     }
 
     /// Marks every standing alarm as seen that nobody has seen yet. `time` is RFC 3339. Returns how many there were.
@@ -285,11 +285,7 @@ impl Desk {
     pub fn attach(&mut self, who: &Who, screen: Screen) -> ScreenId {
         let id = ScreenId(self.next_screen);
         self.next_screen += 1;
-        let name = match screen {
-            Screen::Operating => who.name().to_owned(),
-            Screen::ReadOnly => format!("{} (read-only)", who.name()),
-        };
-        self.screens.insert(id, name);
+        self.screens.insert(id, screen.called(who.name()));
         id
     }
 

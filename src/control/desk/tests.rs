@@ -216,3 +216,17 @@ fn attached_screens_are_listed_until_they_leave() {
     desk.detach(first);
     assert_eq!(desk.attached(), ["guest (read-only)"]);
 }
+
+#[test]
+fn u13_what_is_over_stands_below_a_new_cause_of_its_class() {
+    use crate::control::alarms::TwoThatActed;
+    let two =
+        TwoThatActed { stopped: "alpha".to_owned(), goes_on: "beta".to_owned(), at_most: Duration::from_secs(90) };
+    let around = || Around { two_acted: Some(two.clone()), boot_timeout: Duration::from_secs(10), ..Around::default() };
+    let mut desk = desk();
+    let kinds = |alarms: &[status::Alarm]| alarms.iter().map(|alarm| alarm.id.clone()).collect::<Vec<_>>();
+    assert_eq!(kinds(&desk.alarms(&primary(), around())), ["two_acted"]);
+    let mut later = with_gone(primary(), Gone::Silent);
+    later.now = at(500);
+    assert_eq!(kinds(&desk.alarms(&later, around())), ["peer_silent:beta", "two_acted"]);
+}
