@@ -120,7 +120,7 @@ fn human(status: &Status) -> String {
     }
     text += &format!("   limit {:.2}\n", health.threshold);
     for process in &status.processes {
-        text += &format!("  {}  {}\n", process.name, process.state);
+        text += &format!("  {}  {}\n", process.name, words::process_state(process.state));
     }
     if !status.events.is_empty() {
         text += "Events, newest first\n";

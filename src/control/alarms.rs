@@ -9,7 +9,7 @@ use crate::negotiation::ability::Sick;
 use crate::negotiation::message::Mode;
 use crate::negotiation::view::Gone;
 
-use super::status::{AlarmClass, Link};
+use super::status::{AlarmClass, Fencing, Link, Process};
 
 mod find;
 mod words;
@@ -39,6 +39,10 @@ pub enum RefusedKind {
 pub struct Around {
     /// Every path to every peer.
     pub links: Vec<Link>,
+    /// Required processes.
+    pub processes: Vec<Process>,
+    /// How each other member is switched off.
+    pub fencing: Vec<Fencing>,
     /// For how long nobody has been known to act; none while somebody is. From [`super::desk::Desk::nobody_acts_for`].
     pub nobody_acts_for: Option<Duration>,
     /// How long a boot may take before "nobody acts" is an alarm: `negotiation.boot_timeout`.
@@ -345,6 +349,7 @@ impl Alarm {
             Alarm::PeerGone { gone: Gone::Silent, .. } => "peer_silent",
             Alarm::PeerGone { gone: Gone::Crashed, .. } => "peer_crashed",
             Alarm::PeerGone { gone: Gone::Stopped, .. } => "peer_stopped",
+            Alarm::PeerGone { gone: Gone::Off, .. } => "peer_off",
             Alarm::PeerGone { gone: Gone::NeverHeard, .. } => "peer_never_heard",
             Alarm::LinkDown { .. } => "link_down",
             Alarm::PathDown { .. } => "path_down",

@@ -106,7 +106,7 @@ fn next_term(view: &View) -> u64 {
 fn unheard(view: &View) -> Vec<&str> {
     let silent = |peer: &&PeerView| match peer.gone {
         Some(Gone::Silent | Gone::NeverHeard) => true,
-        Some(Gone::Crashed | Gone::Stopped) => false,
+        Some(Gone::Crashed | Gone::Stopped | Gone::Off) => false,
         None => peer.mode.is_none(),
     };
     view.peers.iter().filter(silent).map(|peer| peer.name.as_str()).collect()
@@ -238,6 +238,7 @@ fn abandoned(view: &View) -> Draft {
         let why = match (peer.gone, peer.able) {
             (Some(Gone::Crashed), _) => "its process is gone".to_owned(),
             (Some(Gone::Stopped), _) => "it was stopped".to_owned(),
+            (Some(Gone::Off), _) => "it is off".to_owned(),
             (Some(Gone::Silent | Gone::NeverHeard), _) => "it is not heard".to_owned(),
             (None, Some(Ability::Cannot(why))) => why.text().to_owned(),
             (None, _) if !peer.link_up => "the link to it is down".to_owned(),

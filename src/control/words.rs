@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::negotiation::decision::{PeerEvidence, seconds};
 
-use super::status::{AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProtectionState, ReplyKind, Status};
+use super::status::{
+    AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProcessState, ProtectionState, ReplyKind, Status,
+};
 
 /// The shape that tells a state without colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,6 +88,19 @@ pub fn mark(mode: Mode) -> Mark {
     match mode {
         Mode::Primary => Mark::Acts,
         Mode::Secondary => Mark::StandsBy,
+    }
+}
+
+/// How a process stands, in a word or two.
+pub fn process_state(state: ProcessState) -> &'static str {
+    match state {
+        ProcessState::Waits => "waits",
+        ProcessState::Starting => "starting",
+        ProcessState::Running => "running",
+        ProcessState::Stopping => "stopping",
+        ProcessState::Restarting => "restarting",
+        ProcessState::Stopped => "stopped",
+        ProcessState::GivenUp => "given up",
     }
 }
 

@@ -150,7 +150,19 @@ impl TwoActed {
             | Event::StateNotDurable
             | Event::StateDurable
             | Event::HistoryUnknown
-            | Event::StepDownEnded => {}
+            | Event::StepDownEnded
+            | Event::SteppingDown { .. }
+            | Event::HealthTakeoverAsked { .. }
+            | Event::HealthTakeoverUnanswered { .. }
+            | Event::FlapStopped { .. }
+            | Event::FlapEnded { .. }
+            | Event::Fencing { .. }
+            | Event::FencedOff { .. }
+            | Event::FencingFailed { .. }
+            | Event::ToldOff { .. }
+            | Event::HeardAfterOff { .. }
+            | Event::FenceDeviceDead { .. }
+            | Event::FenceDeviceBack { .. } => {}
         }
     }
 

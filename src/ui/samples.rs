@@ -116,9 +116,11 @@ pub fn healthy() -> Status {
                 },
             ],
             attached: Vec::new(),
+            processes: Vec::new(),
         }],
         health: Health { total: 1.0, threshold: 0.75, sub: Vec::new() },
         processes: Vec::new(),
+        fencing: Vec::new(),
         takeover: Takeover {
             ready: true,
             expected_ms: Some(3050),

@@ -236,6 +236,12 @@ fn peer_gone(peer: &str, gone: Gone, may_act: MayAct, left: Left) -> Words {
             &[back],
             alone,
         ),
+        Gone::Off => words(
+            format!("{peer} is off: {short}"),
+            format!("Find out why {peer} fell silent before it was switched off: its journal, its console."),
+            &["Mend it, then switch it on.".to_owned(), back],
+            alone,
+        ),
         Gone::Stopped => words(
             format!("{peer} was stopped: {short}"),
             format!("If the work on {peer} is over, start it: systemctl start tandem"),
