@@ -428,7 +428,9 @@ impl Rule {
 impl Decision {
     /// The decision as one line: the mode, the term, the reason.
     pub fn text(&self) -> String {
-        format!("{}, term {}: {}", self.mode.word(), self.term, self.rule.text())
+        // One that has not heard of any term is in none.
+        let term = if self.term == Term::NONE { String::new() } else { format!(", term {}", self.term) };
+        format!("{}{term}: {}", self.mode.word(), self.rule.text())
     }
 }
 

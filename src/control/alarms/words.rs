@@ -50,7 +50,7 @@ impl Alarm {
             Alarm::TwoActed(two) => {
                 let (stopped, goes_on) = (&two.stopped, &two.goes_on);
                 words(
-                    format!("{stopped} and {goes_on} both acted, for at most {}", lasting(two.at_most)),
+                    format!("over: {stopped} and {goes_on} both acted, for at most {}", lasting(two.at_most)),
                     "Tell whoever owns the plant: for a while both acted on it.".to_owned(),
                     &[
                         format!("It is over: {stopped} gave way by itself when the two met again."),
