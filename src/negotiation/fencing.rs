@@ -25,10 +25,12 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 pub(super) struct Fencing {
     /// Since when the agent works.
     under_way: Option<Instant>,
+    /// Whether the peer was heard when it began.
+    of_one_heard: bool,
     /// Set while it is off: since when that is known, and by whose word.
     off: Option<(Instant, OffWord)>,
-    /// When and how the last round failed.
-    failed: Option<(Instant, String)>,
+    /// How the last round failed.
+    failed: Option<Failed>,
     /// Rounds begun since the peer was last heard.
     rounds: u32,
     /// Since when a takeover has waited for nothing but this.
@@ -58,6 +60,15 @@ impl Fencing {
             Some((_, OffWord::Device)) | None => None,
         }
     }
+}
+
+/// A round that failed.
+#[derive(Debug)]
+struct Failed {
+    at: Instant,
+    why: String,
+    /// Whether the peer lived when the round began: then its next word does not make up for it.
+    of_one_heard: bool,
 }
 
 /// An operator's order to switch a peer off, whose outcome is not known yet.
@@ -111,11 +122,13 @@ impl Negotiator {
     /// Begins to switch a peer off, unless that is under way.
     pub(super) fn shoot(&mut self, peer: MemberId, why: FenceWhy, out: &mut Vec<Output>) {
         let now = self.now;
+        let of_one_heard = self.gone(peer).is_none();
         let fencing = &mut self.peers[peer.index()].fencing;
         if fencing.under_way.is_some() {
             return;
         }
         fencing.under_way = Some(now);
+        fencing.of_one_heard = of_one_heard;
         fencing.rounds += 1;
         self.event(Event::Fencing { peer: self.settings.name(peer), why: why.clone() }, out);
         out.push(Output::Fence { peer, why });
@@ -144,7 +157,8 @@ impl Negotiator {
                 }
             }
             FenceResult::Failed { why } => {
-                fencing.failed = Some((now, why.clone()));
+                let of_one_heard = fencing.of_one_heard;
+                fencing.failed = Some(Failed { at: now, why: why.clone(), of_one_heard });
                 let text = format!("{name} is not known to be off: {why}");
                 self.event(Event::FencingFailed { peer: name, why }, out);
                 if ordered {
@@ -191,7 +205,7 @@ impl Negotiator {
             fencing.heard_after_off = None;
         }
         fencing.off = None;
-        fencing.failed = None;
+        fencing.failed.take_if(|failed| !failed.of_one_heard);
         fencing.wanted_since = None;
         fencing.rounds = u32::from(fencing.under_way.is_some());
     }
@@ -242,16 +256,23 @@ impl Negotiator {
         self.peers[peer.index()].ever_up && self.settings.fence_delay_of(peer).is_some()
     }
 
+    /// Whether a peer that is heard may be switched off, or may again.
+    pub(super) fn may_shoot_again(&self, peer: MemberId) -> bool {
+        let failed = &self.peers[peer.index()].fencing.failed;
+        self.may_shoot(peer) && failed.as_ref().is_none_or(|failed| self.now >= failed.at + TRY_AGAIN_AFTER)
+    }
+
     /// When a waiting takeover switches this peer off; none: nothing waits for it, or it is under way.
     pub(super) fn shoots_at(&self, peer: MemberId) -> Option<Instant> {
         let fencing = &self.peers[peer.index()].fencing;
-        if fencing.under_way.is_some() || !self.may_shoot(peer) {
+        let waits = matches!(self.state, State::Secondary) && fencing.under_way.is_none();
+        if !waits || !self.may_shoot(peer) {
             return None;
         }
         let wanted = fencing.wanted_since?;
         Some(match &fencing.failed {
-            Some((failed, _)) => *failed + TRY_AGAIN_AFTER,
-            None => wanted + self.delay_before(peer),
+            Some(failed) if !failed.of_one_heard => failed.at + TRY_AGAIN_AFTER,
+            Some(_) | None => wanted + self.delay_before(peer),
         })
     }
 
@@ -304,7 +325,8 @@ impl Negotiator {
         if let Some(since) = fencing.under_way {
             return format!("{name} is being fenced, since {}", super::decision::seconds(self.now.since(since)));
         }
-        if let Some((_, why)) = &fencing.failed {
+        let silent = self.gone(peer).is_some();
+        if let Some(Failed { why, .. }) = fencing.failed.as_ref().filter(|_| silent) {
             return format!("fencing {name} failed: {why}");
         }
         if let Some(at) = self.shoots_at(peer) {
@@ -328,7 +350,7 @@ impl Negotiator {
             FenceState::Off { at: *at, by }
         } else if let Some(since) = fencing.under_way {
             FenceState::UnderWay { since, round: fencing.rounds }
-        } else if let Some((at, why)) = &fencing.failed {
+        } else if let Some(Failed { at, why, .. }) = &fencing.failed {
             FenceState::Failed { at: *at, why: why.clone(), rounds: fencing.rounds, next: self.shoots_at(peer) }
         } else if let Some(until) = self.shoots_at(peer) {
             FenceState::Waiting { until }

@@ -159,8 +159,14 @@ impl Negotiator {
                 known.answered_question = Some(asked_at);
             }
         }
+        if asked_at >= self.trust_from && asked_at <= self.last_query {
+            self.note_score(peer, &answer);
+        }
         match answer.mode {
-            Mode::Primary => self.hear_primary(peer, answer.term, out),
+            Mode::Primary => {
+                self.hear_primary(peer, answer.term, out);
+                self.consider_health(peer, out);
+            }
             Mode::Secondary => self.peers[peer.index()].primary = None,
         }
     }
@@ -302,7 +308,8 @@ impl Negotiator {
         self.stepped_down_until = None;
         self.seen = self.seen.max(term);
         self.own_term = term;
-        self.change_mode(State::Primary { term, how }, rule, term, out);
+        self.change_mode(State::Primary { term, how }, rule.clone(), term, out);
+        self.took_over(&rule, out);
         self.command_sees_own_role(out);
     }
 }

@@ -22,6 +22,7 @@ mod answering;
 mod disk;
 mod fencing;
 mod hand_over;
+mod health;
 mod hearing;
 mod hold;
 mod look;
@@ -127,6 +128,7 @@ pub struct Negotiator {
     disk: Disk,
     command: Option<Pending>,
     release: Option<hand_over::Release>,
+    health_takeovers: health::HealthTakeovers,
     /// Set while a Primary that slept asks again and its processes go on (rule 13).
     kept: Option<stopping::Kept>,
     fence_order: Option<fencing::FenceOrder>,
@@ -181,6 +183,7 @@ impl Negotiator {
             disk: Disk::default(),
             command: None,
             release: None,
+            health_takeovers: health::HealthTakeovers::default(),
             kept: None,
             fence_order: None,
             stop_time: Duration::ZERO,
@@ -216,7 +219,10 @@ impl Negotiator {
             Input::Command(command) => self.command(command, out),
             Input::Stop { cause } => self.stop(cause, out),
         }
-        self.review(out);
+        if !self.stopped {
+            // Nothing follows the last word.
+            self.review(out);
+        }
         self.flush_disk(out);
     }
 
