@@ -250,6 +250,18 @@ impl Config {
             crash_detection: self.negotiation.crash_detection,
             observe_only: self.takeover.observe_only,
             threshold: self.takeover.threshold,
+            margin: self.takeover.margin,
+            confirmations: self.takeover.confirmations,
+            max_per_hour: self.takeover.max_per_hour,
+            sick_for: self.takeover.sick_for,
+            preferred: self.takeover.preferred,
+            fencing_always: self.fencing_always,
+            fence_delay: self
+                .members
+                .iter()
+                .zip(0..)
+                .map(|(_, number)| self.fences.get(&MemberId(number)).map(|fence| fence.delay))
+                .collect(),
             members_hash: self.members_hash(),
             ..Settings::new(me, names)
         }
@@ -291,6 +303,14 @@ impl Config {
     /// The files of the further keys that `me` accepts.
     pub fn also_accept(&self, me: MemberId) -> Vec<PathBuf> {
         self.security.also_accept.iter().map(|pattern| self.resolve(pattern, me)).collect()
+    }
+
+    /// The working directory of `process` on `me`: its own, else the file's folder.
+    pub fn process_directory(&self, process: &ProcessConfig, me: MemberId) -> PathBuf {
+        match &process.directory {
+            Some(pattern) => self.resolve(pattern, me),
+            None => self.path.parent().unwrap_or(Path::new("")).to_owned(),
+        }
     }
 
     /// Reads the keys that the link of `me` needs.

@@ -9,7 +9,7 @@ use crate::negotiation::ability::Sick;
 use crate::negotiation::message::Mode;
 use crate::negotiation::view::Gone;
 
-use super::status::{AlarmClass, Link};
+use super::status::{AlarmClass, Fencing, Link, Process};
 
 mod find;
 mod words;
@@ -39,6 +39,10 @@ pub enum RefusedKind {
 pub struct Around {
     /// Every path to every peer.
     pub links: Vec<Link>,
+    /// Required processes.
+    pub processes: Vec<Process>,
+    /// How each other member is switched off.
+    pub fencing: Vec<Fencing>,
     /// For how long nobody has been known to act; none while somebody is. From [`super::desk::Desk::nobody_acts_for`].
     pub nobody_acts_for: Option<Duration>,
     /// How long a boot may take before "nobody acts" is an alarm: `negotiation.boot_timeout`.
@@ -224,6 +228,15 @@ pub enum Told {
     AfterBootTimeout,
 }
 
+/// Whether the cause of an alarm still stands; of two alarms of a class the one that does goes first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stands {
+    /// It does.
+    Now,
+    /// It is over, and somebody has to be told of it all the same.
+    Over,
+}
+
 /// Whether a member that is not heard may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MayAct {
@@ -295,6 +308,35 @@ impl Alarm {
         }
     }
 
+    /// Whether its cause still stands. What is over is told below what stands: the new cause is what a person came for.
+    pub fn stands(&self) -> Stands {
+        match self {
+            Alarm::TwoActed(_) => Stands::Over,
+            Alarm::TwoPrimaries { .. }
+            | Alarm::NobodyActs { .. }
+            | Alarm::StateNotDurable { .. }
+            | Alarm::Forced { .. }
+            | Alarm::ProtectionMissing { .. }
+            | Alarm::PeerGone { .. }
+            | Alarm::LinkDown { .. }
+            | Alarm::PathDown { .. }
+            | Alarm::HistoryUnknown
+            | Alarm::SettingsDiffer { .. }
+            | Alarm::HoldNotTold { .. }
+            | Alarm::TakeoverNotReady { .. }
+            | Alarm::SteppedDown { .. }
+            | Alarm::Unhealthy { .. }
+            | Alarm::Flapping { .. }
+            | Alarm::JournalFailing
+            | Alarm::JournalLosing { .. }
+            | Alarm::WrongKey { .. }
+            | Alarm::SecondInstance { .. }
+            | Alarm::Held { .. }
+            | Alarm::ObserveOnly
+            | Alarm::Refused { .. } => Stands::Now,
+        }
+    }
+
     /// A stable word for its kind: the first part of [`Alarm::id`].
     pub fn kind(&self) -> &'static str {
         match self {
@@ -307,6 +349,7 @@ impl Alarm {
             Alarm::PeerGone { gone: Gone::Silent, .. } => "peer_silent",
             Alarm::PeerGone { gone: Gone::Crashed, .. } => "peer_crashed",
             Alarm::PeerGone { gone: Gone::Stopped, .. } => "peer_stopped",
+            Alarm::PeerGone { gone: Gone::Off, .. } => "peer_off",
             Alarm::PeerGone { gone: Gone::NeverHeard, .. } => "peer_never_heard",
             Alarm::LinkDown { .. } => "link_down",
             Alarm::PathDown { .. } => "path_down",

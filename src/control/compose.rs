@@ -33,6 +33,12 @@ pub struct Surroundings {
     pub peers: Vec<AroundPeer>,
     /// The Total Health Threshold.
     pub threshold: Score,
+    /// What the Total Health Score is made of.
+    pub sub_health: Vec<status::SubHealth>,
+    /// Required processes.
+    pub processes: Vec<status::Process>,
+    /// How each other member is switched off.
+    pub fencing: Vec<status::Fencing>,
     /// What is wrong, from [`super::desk::Desk::alarms`].
     pub alarms: Vec<status::Alarm>,
     /// Who looks at a screen of this member, from [`super::desk::Desk::attached`].
@@ -66,6 +72,8 @@ pub struct AroundPeer {
     pub replies: Vec<status::Reply>,
     /// Who looks at a screen there.
     pub attached: Vec<String>,
+    /// Its required processes, as it tells of them.
+    pub processes: Vec<status::PeerProcess>,
 }
 
 fn ms(time: Duration) -> u64 {
@@ -89,6 +97,7 @@ fn gone_word(gone: Gone) -> &'static str {
         Gone::Silent => "silent",
         Gone::Crashed => "crashed",
         Gone::Stopped => "stopped",
+        Gone::Off => "off",
     }
 }
 
@@ -100,7 +109,7 @@ fn may_act_unheard(view: &View, peer: &PeerView) -> bool {
     }
     match peer.gone {
         Some(Gone::Silent | Gone::NeverHeard) => true,
-        Some(Gone::Crashed | Gone::Stopped) => false,
+        Some(Gone::Crashed | Gone::Stopped | Gone::Off) => false,
         None => peer.mode.is_none(),
     }
 }
@@ -154,8 +163,13 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
         protection: protection(view),
         links: around.links.clone(),
         peers: view.peers.iter().map(|peer| compose_peer(peer, around)).collect(),
-        health: status::Health { total: view.score.into(), threshold: around.threshold.into(), sub: Vec::new() },
-        processes: Vec::new(),
+        health: status::Health {
+            total: view.score.into(),
+            threshold: around.threshold.into(),
+            sub: around.sub_health.clone(),
+        },
+        processes: around.processes.clone(),
+        fencing: around.fencing.clone(),
         takeover: status::Takeover {
             ready: view.forecast.ready,
             expected_ms: view.forecast.expected.map(ms),
@@ -208,6 +222,7 @@ fn compose_peer(peer: &PeerView, around: &Surroundings) -> status::Peer {
         differs: peer.differs.iter().map(|key| key.word().to_owned()).collect(),
         replies: known.map(|known| known.replies.clone()).unwrap_or_default(),
         attached: known.map(|known| known.attached.clone()).unwrap_or_default(),
+        processes: known.map(|known| known.processes.clone()).unwrap_or_default(),
     }
 }
 

@@ -8,7 +8,7 @@ use crate::negotiation::member::MemberId;
 use crate::negotiation::message::{Incarnation, Mode};
 use crate::negotiation::term::Term;
 use crate::negotiation::time::Instant;
-use crate::negotiation::view::{Forecast, ForecastLine, Gone, PeerView, View};
+use crate::negotiation::view::{FenceView, Forecast, ForecastLine, Gone, HealthView, PeerView, View};
 
 use super::compose::Surroundings;
 use super::status::LoopGaps;
@@ -44,6 +44,7 @@ fn peer(id: u8, name: &str, mode: Mode, term: Term) -> PeerView {
         claim: false,
         score: Some(Score::from(0.97)),
         differs: Vec::new(),
+        fence: FenceView::default(),
     }
 }
 
@@ -71,6 +72,8 @@ pub fn secondary() -> View {
         score: Score::from(0.98),
         forced: false,
         transition: None,
+        stopping: None,
+        health: HealthView { confirmations: 2, max_per_hour: 4, ..HealthView::default() },
         hold: None,
         promise: None,
         protection: Vec::new(),
@@ -127,6 +130,9 @@ pub fn around() -> Surroundings {
         links: Vec::new(),
         peers: Vec::new(),
         threshold: Score::from(0.75),
+        sub_health: Vec::new(),
+        processes: Vec::new(),
+        fencing: Vec::new(),
         alarms: Vec::new(),
         attached: Vec::new(),
         events: Vec::new(),

@@ -106,7 +106,7 @@ fn next_term(view: &View) -> u64 {
 fn unheard(view: &View) -> Vec<&str> {
     let silent = |peer: &&PeerView| match peer.gone {
         Some(Gone::Silent | Gone::NeverHeard) => true,
-        Some(Gone::Crashed | Gone::Stopped) => false,
+        Some(Gone::Crashed | Gone::Stopped | Gone::Off) => false,
         None => peer.mode.is_none(),
     };
     view.peers.iter().filter(silent).map(|peer| peer.name.as_str()).collect()
@@ -123,13 +123,13 @@ fn not_proved_off(view: &View) -> Vec<&str> {
 fn take_over(view: &View) -> Result<Draft, String> {
     let me = view.name.as_str();
     if view.mode == Mode::Primary {
-        return Err(format!("{me} is Primary already, term {}.", view.term));
+        return Err(format!("{me} is Primary already, term {}", view.term));
     }
     if view.transition.as_ref().is_some_and(|change| change.to == Mode::Primary) {
-        return Err(format!("{me} is already taking over: wait for the outcome."));
+        return Err(format!("{me} is already taking over: wait for the outcome"));
     }
     if view.able == Ability::Cannot(Unable::ObserveOnly) {
-        return Err(format!("{me} is observe-only (takeover.observe_only): it does nothing."));
+        return Err(format!("{me} is observe-only (takeover.observe_only): it does nothing"));
     }
     let rests_on: Vec<PlanLine> = view
         .take_over
@@ -192,10 +192,10 @@ fn take_over(view: &View) -> Result<Draft, String> {
 fn step_down(view: &View) -> Result<Draft, String> {
     let me = &view.name;
     if view.mode == Mode::Secondary {
-        return Err(format!("{me} is Secondary already: there is nothing to step down from."));
+        return Err(format!("{me} is Secondary already: there is nothing to step down from"));
     }
     if view.transition.is_some() {
-        return Err(format!("{me} is already stopping: wait for the outcome."));
+        return Err(format!("{me} is already stopping: wait for the outcome"));
     }
     Ok(match &view.successor {
         Some(successor) => hand_over(view, successor.as_str(), format!("{me} steps down, {successor} takes over")),
@@ -238,6 +238,7 @@ fn abandoned(view: &View) -> Draft {
         let why = match (peer.gone, peer.able) {
             (Some(Gone::Crashed), _) => "its process is gone".to_owned(),
             (Some(Gone::Stopped), _) => "it was stopped".to_owned(),
+            (Some(Gone::Off), _) => "it is off".to_owned(),
             (Some(Gone::Silent | Gone::NeverHeard), _) => "it is not heard".to_owned(),
             (None, Some(Ability::Cannot(why))) => why.text().to_owned(),
             (None, _) if !peer.link_up => "the link to it is down".to_owned(),
@@ -288,7 +289,7 @@ fn peers_lines(view: &View, successor: &str) -> Vec<PlanLine> {
 
 fn hold(view: &View, lasts: Duration) -> Result<Draft, String> {
     if lasts.is_zero() {
-        return Err("a hold needs a time longer than zero, e.g. 30m. To end one: resume.".to_owned());
+        return Err("a hold needs a time longer than zero, such as 30m; resume ends one".to_owned());
     }
     let time = hold_time(lasts);
     let tell = |peer: &PeerView| {
@@ -319,7 +320,7 @@ fn resume(view: &View) -> Result<Draft, String> {
     let what = match (&view.hold, stepped_down) {
         (Some(hold), _) => format!("the hold by {} ends", hold.by),
         (None, true) => format!("{} may take over again", view.name),
-        (None, false) => return Err("The group is not held: there is nothing to resume.".to_owned()),
+        (None, false) => return Err("the group is not held: there is nothing to resume".to_owned()),
     };
     Ok(Draft {
         title: what,
@@ -334,6 +335,21 @@ fn resume(view: &View) -> Result<Draft, String> {
     })
 }
 
+/// Who is left while this member is stopped, and what one more failure would mean.
+fn left_behind(view: &View) -> String {
+    let me = view.name.as_str();
+    let left = view.peers.iter().filter(|peer| peer.gone.is_none() && peer.mode.is_some()).count();
+    let all = view.peers.len() + 1;
+    match left {
+        0 => format!("no other member is heard: nobody is left while {me} is stopped"),
+        1 => format!("there is no second member while {me} is stopped"),
+        _ if view.protection.contains(&Protection::Majority) && (left - 1) * 2 <= all => {
+            format!("{left} of {all} members are left while {me} is stopped; with one more lost nobody acts")
+        }
+        _ => format!("{left} of {all} members are left while {me} is stopped"),
+    }
+}
+
 fn shutdown(view: &View) -> Draft {
     let me = view.name.as_str();
     let ends = format!("{me}'s controller says goodbye and ends");
@@ -344,7 +360,7 @@ fn shutdown(view: &View) -> Draft {
             draft.steps.push(ends);
             draft.if_it_fails = format!("If step 2 fails: nobody acts until {successor} takes over by itself.");
             draft.to_go_back = format!("To go back: start {me} again, then take over on it.");
-            draft.rests_on.push(line(LineState::Notice, format!("there is no second member while {me} is stopped")));
+            draft.rests_on.push(line(LineState::Notice, left_behind(view)));
             draft
         }
         (Mode::Primary, None) => Draft {
@@ -355,8 +371,7 @@ fn shutdown(view: &View) -> Draft {
         },
         (Mode::Secondary, _) => {
             let other = acting(view).map(|peer| peer.name.as_str());
-            let mut rests_on =
-                vec![line(LineState::Notice, format!("there is no second member while {me} is stopped"))];
+            let mut rests_on = vec![line(LineState::Notice, left_behind(view))];
             if other.is_none() {
                 rests_on.push(line(LineState::Notice, "nobody is known to act now".to_owned()));
             }

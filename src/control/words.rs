@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::negotiation::decision::{PeerEvidence, seconds};
 
-use super::status::{AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProtectionState, ReplyKind, Status};
+use super::status::{
+    AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProcessState, ProtectionState, ReplyKind, Status,
+};
 
 /// The shape that tells a state without colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +91,19 @@ pub fn mark(mode: Mode) -> Mark {
     }
 }
 
+/// How a process stands, in a word or two.
+pub fn process_state(state: ProcessState) -> &'static str {
+    match state {
+        ProcessState::Waits => "waits",
+        ProcessState::Starting => "starting",
+        ProcessState::Running => "running",
+        ProcessState::Stopping => "stopping",
+        ProcessState::Restarting => "restarting",
+        ProcessState::Stopped => "stopped",
+        ProcessState::GivenUp => "given up",
+    }
+}
+
 /// Row 1: this member.
 pub fn row_one(status: &Status) -> MemberRow {
     MemberRow {
@@ -96,7 +111,7 @@ pub fn row_one(status: &Status) -> MemberRow {
         name: status.node.clone(),
         mark: mark(status.mode),
         word: mode(status.mode),
-        does: format!("{}, term {}", does(status), status.term),
+        does: format!("{}, {}", does(status), in_term(status.term)),
         tail: status.group.clone(),
     }
 }
@@ -119,15 +134,27 @@ pub fn standing(peer: &Peer) -> (Mark, &'static str, String) {
         (Some(_), _) => (Mark::Unknown, "GONE", "may act".to_owned()),
         (None, None) => (Mark::Unknown, "NOT HEARD", "not heard since this start".to_owned()),
         (None, Some(Mode::Primary)) => (Mark::Acts, "PRIMARY", format!("acts, term {}", peer.term)),
-        // A Secondary that has not been told of any term has none.
-        (None, Some(Mode::Secondary)) if peer.term == 0 => (Mark::StandsBy, "SECONDARY", "stands by".to_owned()),
-        (None, Some(Mode::Secondary)) => (Mark::StandsBy, "SECONDARY", format!("stands by, term {}", peer.term)),
+        (None, Some(Mode::Secondary)) => (Mark::StandsBy, "SECONDARY", format!("stands by, {}", in_term(peer.term))),
     }
 }
 
-/// A term; a member that knows of none has a dash.
-pub fn term(number: u64) -> String {
-    if number == 0 { "-".to_owned() } else { number.to_string() }
+/// A member's term, as it is said everywhere; one that has not heard of any has none.
+pub fn in_term(number: u64) -> String {
+    if number == 0 { "no term".to_owned() } else { format!("term {number}") }
+}
+
+/// What the forecast answers: what follows when the one that acts fails; while nobody is known to act, what this member
+/// itself waits for.
+pub fn forecast(status: &Status) -> String {
+    let takeover = &status.takeover;
+    let Some(fails) = &takeover.if_fails else { return format!("If {} took over now", status.node) };
+    match (&takeover.acts, takeover.expected_ms) {
+        (Some(acts), Some(ms)) => {
+            format!("If {fails} fails now: {acts} acts after about {}.{} s", ms / 1000, ms % 1000 / 100)
+        }
+        (Some(acts), None) => format!("If {fails} fails now: {acts} acts"),
+        (None, _) => format!("If {fails} fails now: nobody acts"),
+    }
 }
 
 /// When a peer was heard, `age_ms` ago by now.
@@ -306,6 +333,30 @@ pub fn milliseconds(us: u64) -> String {
     format!("{}.{:02} ms", us / 1_000, us % 1_000 / 10)
 }
 
+/// On a Primary, what follows from members that are not heard and may act: none while two cannot act for all that this
+/// member knows. So that whoever asks why, in the middle of a cut, is told what the cut may have made (N12). `aged` makes
+/// an age of the status one of now.
+pub fn split(status: &Status, aged: impl Fn(u64) -> u64) -> Vec<String> {
+    if status.mode == Mode::Secondary || status.judgement == Judgement::OneActs {
+        return Vec::new();
+    }
+    let unheard = status.peers.iter().filter(|peer| matches!(peer.gone.as_deref(), Some("silent" | "never_heard")));
+    let mut lines: Vec<String> = unheard
+        .map(|peer| {
+            let (_, _, may) = standing(peer);
+            format!("{} is {}: it {may}", peer.name, heard(peer, peer.last_heard_ms.map(&aged)))
+        })
+        .collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    if status.protection.state == ProtectionState::Unprotected {
+        lines.push("nothing keeps two from acting: takeover.protection is empty".to_owned());
+    }
+    lines.push("when they hear each other again, the lower term gives way (N12)".to_owned());
+    lines
+}
+
 /// What was known of a peer when a decision was taken, a line each.
 pub fn facts(peer: &PeerEvidence) -> Vec<String> {
     let mut facts = Vec::new();
@@ -314,7 +365,7 @@ pub fn facts(peer: &PeerEvidence) -> Vec<String> {
         (None, _) => format!("{link}, never heard since this member started"),
         (Some(ago), None) => format!("{link}, last heard {} before", seconds(ago)),
         (Some(ago), Some((mode, term))) => {
-            format!("{link}, last heard {} before, as {}, term {term}", seconds(ago), mode.word())
+            format!("{link}, last heard {} before, as {}, {}", seconds(ago), mode.word(), in_term(term.number))
         }
     });
     if let Some(answer) = peer.answer {
@@ -388,6 +439,39 @@ mod tests {
         let (_, two, three) = rows(&with_gone(secondary(), Gone::Silent));
         assert_eq!(two.tail, "silent for 2 min 14 s");
         assert_eq!(three.judgement, "NOBODY ACTS");
+    }
+
+    #[test]
+    fn a_member_without_a_term_has_none_and_is_in_none() {
+        let mut view = secondary();
+        view.term = crate::negotiation::term::Term::NONE;
+        view.peers[0].mode = Some(crate::negotiation::message::Mode::Secondary);
+        view.peers[0].term = crate::negotiation::term::Term::NONE;
+        let (one, two, _) = rows(&view);
+        assert_eq!((one.does.as_str(), two.does.as_str()), ("stands by, no term", "stands by, no term"));
+    }
+
+    #[test]
+    fn u12_while_nobody_acts_the_forecast_is_about_this_member() {
+        let mut view = secondary();
+        view.forecast.if_fails = None;
+        view.forecast.acts = None;
+        assert_eq!(forecast(&compose(&view, &around())), "If beta took over now");
+        assert_eq!(forecast(&compose(&secondary(), &around())), "If alpha fails now: beta acts after about 3.0 s");
+    }
+
+    #[test]
+    fn u4_why_tells_of_a_cut_what_it_may_have_made() {
+        assert_eq!(split(&compose(&primary(), &around()), |age| age), Vec::<String>::new());
+        assert_eq!(
+            split(&compose(&with_gone(primary(), Gone::Silent), &around()), |age| age),
+            [
+                "beta is silent for 2 min 14 s: it may act by now",
+                "nothing keeps two from acting: takeover.protection is empty",
+                "when they hear each other again, the lower term gives way (N12)",
+            ]
+        );
+        assert_eq!(split(&compose(&with_gone(primary(), Gone::Crashed), &around()), |age| age), Vec::<String>::new());
     }
 
     #[test]

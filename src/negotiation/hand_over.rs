@@ -63,6 +63,8 @@ impl Negotiator {
             Command::StepDown { by, force } => self.operator_steps_down(by, force, out),
             Command::Hold { by, lasts, unix_ms } => self.operator_holds(by, lasts, unix_ms, out),
             Command::Resume { by, unix_ms } => self.operator_resumes(by, unix_ms, out),
+            Command::Fence { peer, by } => self.operator_fences(peer, by, out),
+            Command::IsOff { peer, by } => self.operator_says_off(peer, by, out),
         }
     }
 

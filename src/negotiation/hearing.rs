@@ -17,6 +17,7 @@ impl Negotiator {
             return;
         }
         let now = self.now;
+        self.heard_is_not_off(peer, Some(hello.incarnation), out);
         let known = &mut self.peers[peer.index()];
         if known.incarnation != Some(hello.incarnation) {
             known.forget_words();
@@ -89,6 +90,7 @@ impl Negotiator {
         if !self.knows(peer) || !self.peers[peer.index()].link_up {
             return;
         }
+        self.heard_is_not_off(peer, None, out);
         self.peers[peer.index()].hear(self.now);
         match message {
             Message::Query(query) => self.hear_query(peer, query, out),

@@ -10,7 +10,7 @@ use super::settings::{Protection, Settings};
 use super::takeover::{Assume, Condition, Stand};
 use super::term::Term;
 use super::time::Instant;
-use super::view::{Forecast, ForecastLine, Gone, HoldView, PeerView, TransitionView, View};
+use super::view::{Forecast, ForecastLine, Gone, HealthView, HoldView, PeerView, TransitionView, View};
 use super::{Mode, Negotiator, State};
 
 impl Negotiator {
@@ -71,6 +71,12 @@ impl Negotiator {
             score: self.score,
             forced: self.is_forced(),
             transition,
+            stopping: None,
+            health: HealthView {
+                confirmations: self.settings.confirmations,
+                max_per_hour: self.settings.max_per_hour,
+                ..HealthView::default()
+            },
             hold,
             promise: self.promise.map(|promise| (self.settings.name(promise.to), promise.until)),
             protection: self.settings.protection.clone(),
@@ -101,12 +107,21 @@ impl Negotiator {
             claim: known.claim,
             score: known.score,
             differs: known.differs.clone(),
+            fence: self.fence_view(peer),
         }
     }
 
     /// Whether what protection asks for is there: of a Primary its lease, of a Secondary what it could get.
     fn protected_now(&self) -> bool {
         self.settings.protection.iter().all(|protection| match protection {
+            Protection::Fence => self.settings.others().all(|peer| match self.gone(peer) {
+                None => self.could_fence(peer),
+                Some(Gone::Off | Gone::Stopped) => true,
+                // A Primary goes on without: what it may fear is only that the silent one takes over unprotected.
+                Some(Gone::NeverHeard | Gone::Silent | Gone::Crashed) => {
+                    matches!(self.state, State::Primary { .. })
+                }
+            }),
             Protection::Majority => {
                 let have = match self.state {
                     State::Primary { .. } => 1 + self.live_grants(),
@@ -167,6 +182,7 @@ impl Negotiator {
                     Stand::Gone(Gone::Silent) => format!("{name} is silent"),
                     Stand::Gone(Gone::Crashed) => format!("{name}'s process is gone"),
                     Stand::Gone(Gone::Stopped) => format!("{name} has stopped"),
+                    Stand::Gone(Gone::Off) => format!("{name} is off"),
                     Stand::Opposes if self.live_primary(*peer).is_some() => format!("{name} is Primary"),
                     Stand::Opposes if !self.reachable(*peer) => {
                         format!("{name} does not answer, and is not silent for long enough yet")
@@ -175,6 +191,7 @@ impl Negotiator {
                     Stand::Unheard => format!("{name} was not heard yet"),
                 }
             }
+            Condition::Fenced(peer) => self.fence_text(*peer, ok),
             Condition::Majority { have, need } => {
                 format!("{have} of {} members agree, {need} needed", self.settings.members.len())
             }
@@ -197,12 +214,7 @@ impl Negotiator {
             text: match self.peers[primary.index()].heard {
                 Some(heard) => {
                     let age = self.now.since(heard);
-                    let when = if age < Duration::from_secs(2) {
-                        "just now".to_owned()
-                    } else {
-                        format!("{} ago", seconds(age))
-                    };
-                    format!("{} was heard {when}", self.settings.name(primary))
+                    format!("{} was heard {}", self.settings.name(primary), ago(age))
                 }
                 None => format!("{} is known as Primary", self.settings.name(primary)),
             },
@@ -299,15 +311,30 @@ impl Negotiator {
     }
 
     fn told(&self, fails: Option<MemberId>, acts: Option<MemberId>, ready: bool, lines: Vec<ForecastLine>) -> Forecast {
+        let me = self.settings.me;
+        let fencing = match fails {
+            Some(fails) if fails != me && acts == Some(me) => self.fencing_takes(fails),
+            Some(_) | None => Duration::ZERO,
+        };
         Forecast {
             if_fails: fails.map(|peer| self.settings.name(peer)),
             // Who would come first, but would not take over, does not act.
             acts: acts.filter(|_| ready).map(|peer| self.settings.name(peer)),
             ready,
             // A silence is known after the timeout; a lease or a promise is no longer than that.
-            expected: ready.then(|| self.timeout.max(Duration::from_millis(1))),
+            // Where a silent member has to be fenced first, that adds its delay and what it takes.
+            expected: ready.then(|| self.timeout.max(Duration::from_millis(1)) + fencing),
             lines,
         }
+    }
+}
+
+/// How long ago, coarsely: "just now", "41 s ago".
+pub(super) fn ago(age: Duration) -> String {
+    match age.as_secs() {
+        0..2 => "just now".to_owned(),
+        short @ 2..120 => format!("{short} s ago"),
+        long => format!("{} min ago", long / 60),
     }
 }
 

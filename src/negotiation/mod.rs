@@ -20,6 +20,7 @@ pub mod view;
 
 mod answering;
 mod disk;
+mod fencing;
 mod hand_over;
 mod hearing;
 mod hold;
@@ -120,6 +121,9 @@ pub struct Negotiator {
     disk: Disk,
     command: Option<Pending>,
     release: Option<hand_over::Release>,
+    fence_order: Option<fencing::FenceOrder>,
+    /// What stopping everything that runs only on the Primary takes at worst; zero: there is nothing to stop.
+    stop_time: Duration,
     no_state_at_boot: bool,
     history_said: bool,
     would_take_over_said: bool,
@@ -168,6 +172,8 @@ impl Negotiator {
             disk: Disk::default(),
             command: None,
             release: None,
+            fence_order: None,
+            stop_time: Duration::ZERO,
             no_state_at_boot,
             history_said: false,
             would_take_over_said: false,
@@ -193,6 +199,10 @@ impl Negotiator {
             Input::Written { version } => self.written(version, out),
             Input::WriteFailed { version } => self.write_failed(version, out),
             Input::Health { score } => self.score = score,
+            Input::StopTime { longest } => self.stop_time = longest,
+            Input::ServingStopped => {}
+            Input::Fenced { peer, result } => self.fenced(peer, result, out),
+            Input::FenceDevice { peer, answers } => self.fence_device(peer, answers, out),
             Input::Command(command) => self.command(command, out),
             Input::Stop { cause } => self.stop(cause, out),
         }
@@ -278,12 +288,16 @@ impl Negotiator {
             State::Secondary | State::Becoming { .. } => Mode::Secondary,
         };
         let decision = self.decision(rule, mode, term);
-        if self.mode() != mode {
+        let before = self.mode();
+        if before != mode {
             self.since = self.now;
         }
         self.state = state;
         self.reason = decision.clone();
         self.next_interval = self.now;
+        if before == Mode::Primary && mode == Mode::Secondary {
+            out.push(Output::StopServing { by: None });
+        }
         out.push(Output::ModeChanged(decision));
     }
 

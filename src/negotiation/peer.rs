@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::ability::{Ability, Score};
+use super::fencing::Fencing;
 use super::message::{Grant, HoldStamp, Incarnation, Mode, Query};
 use super::settings::{Agreement, AgreementKey};
 use super::term::Term;
@@ -72,6 +73,7 @@ pub(super) struct Peer {
     pub hold_told: HoldStamp,
     pub agreement: Option<Agreement>,
     pub differs: Vec<AgreementKey>,
+    pub fencing: Fencing,
     /// What the journal was last told.
     pub gone_said: Option<Gone>,
     pub two_primaries_said: Option<Term>,
@@ -106,6 +108,7 @@ impl Peer {
             hold_told: HoldStamp::default(),
             agreement: None,
             differs: Vec::new(),
+            fencing: Fencing::default(),
             gone_said: None,
             two_primaries_said: None,
         }
@@ -140,6 +143,9 @@ impl Peer {
 
     /// Rule 2. `boot_wait` is for a peer never heard since boot, `timeout` for the others.
     pub fn gone(&self, now: Instant, times: &SilenceTimes) -> Option<Gone> {
+        if self.fencing.is_off() {
+            return Some(Gone::Off);
+        }
         if self.not_before.is_some_and(|not_before| now < not_before) {
             return None;
         }

@@ -32,6 +32,7 @@ impl Negotiator {
             if known.gone_said.is_none() {
                 consider(known.gone_at(&self.silence_times(peer)));
             }
+            consider(self.shoots_at(peer));
             if matches!(self.state, State::Primary { how: How::ByRule, .. }) && self.uses_lease() {
                 let end = known.granted.map(|granted| granted + self.grant_length());
                 consider(end.filter(|end| *end > self.now));
@@ -60,6 +61,7 @@ impl Negotiator {
             self.query_all(out);
         }
         self.consider_taking_over(out);
+        self.consider_fencing(out);
     }
 
     fn end_what_is_over(&mut self, out: &mut Vec<Output>) {
@@ -68,7 +70,7 @@ impl Negotiator {
             // Unprotected, the evidence of a crash ends a promise too (N14): a process that is gone cannot take up the
             // role, and one that comes back has forgotten the promise. A lease waits all the same, because a firewall
             // refuses too.
-            let crashed = !self.uses_lease() && self.gone(promise.to) == Some(Gone::Crashed);
+            let crashed = self.settings.protection.is_empty() && self.gone(promise.to) == Some(Gone::Crashed);
             if now >= promise.until || crashed {
                 self.promise = None;
             }
@@ -250,6 +252,7 @@ impl Negotiator {
             known.granted = None;
             known.primary = None;
             known.mode_known = false;
+            known.fencing.forget_confirmation();
             // A second stall never restarts the wait, so stalls cannot starve a takeover.
             known.not_before = Some(known.not_before.unwrap_or(fresh));
         }

@@ -47,6 +47,8 @@ pub(super) enum Condition {
         /// How many it takes.
         need: usize,
     },
+    /// A silent member is confirmed off, or would be (S2).
+    Fenced(MemberId),
 }
 
 /// Under which assumption rule 6 is walked.
@@ -189,6 +191,17 @@ impl Negotiator {
                     let need = self.majority();
                     visit(in_writing >= need, Condition::Majority { have: in_writing, need })?;
                 }
+                Protection::Fence => {
+                    for peer in self.settings.others() {
+                        if matches!(assume, Assume::Gone(gone) if gone == peer) {
+                            visit(self.could_fence(peer), Condition::Fenced(peer))?;
+                        } else if self.lacks_fencing(peer) {
+                            visit(false, Condition::Fenced(peer))?;
+                        } else if self.gone(peer) == Some(Gone::Off) {
+                            visit(true, Condition::Fenced(peer))?;
+                        }
+                    }
+                }
             }
         }
         ControlFlow::Continue(())
@@ -285,6 +298,7 @@ impl Negotiator {
             }
             Gone::Crashed => Rule::PeerCrashed { peer: name },
             Gone::Stopped => Rule::PeerStopped { peer: name },
+            Gone::Off => Rule::PeerOff { peer: name, by: known.fencing.off_by() },
         })
     }
 

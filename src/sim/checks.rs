@@ -127,6 +127,8 @@ impl Checks {
                 Output::Write { .. }
                 | Output::TakingOver(_)
                 | Output::Event(_)
+                | Output::StopServing { .. }
+                | Output::Fence { .. }
                 | Output::CommandDone(_)
                 | Output::Stopped => {}
             }

@@ -62,6 +62,8 @@ impl Trace {
             }
             Output::Event(event) => format!("  * {}", event.text()),
             Output::CommandDone(outcome) => format!("  * command: {outcome:?}"),
+            Output::StopServing { by } => format!("  > stop serving, by {by:?}"),
+            Output::Fence { peer, why } => format!("  > fence {}: {}", group.name(*peer), why.text()),
             Output::Stopped => "  * stopped".to_owned(),
             Output::Write { version, state } => format!(
                 "  > write {}: seen {} of {}, voted {} for {}",
@@ -118,6 +120,10 @@ fn input_text(group: &Settings, input: &Input) -> String {
         Input::Written { version } => format!("written {}", version.0),
         Input::WriteFailed { version } => format!("write {} failed", version.0),
         Input::Health { score } => format!("health {:.2}", f64::from(*score)),
+        Input::StopTime { longest } => format!("stopping takes {longest:?}"),
+        Input::ServingStopped => "serving stopped".to_owned(),
+        Input::Fenced { peer, result } => format!("fencing {}: {result:?}", group.name(*peer)),
+        Input::FenceDevice { peer, answers } => format!("fence device of {} answers: {answers}", group.name(*peer)),
         Input::Command(command) => format!("command {command:?}"),
         Input::Stop { cause } => format!("stop {cause:?}"),
     }

@@ -307,7 +307,7 @@ impl World {
         if let Err(broken) = self.checks.after(&mut self.processes, member, &out) {
             self.broken = Some(broken);
         }
-        let mut stopped = false;
+        let (mut stopped, mut serving_stopped) = (false, false);
         for output in out.drain(..) {
             if self.trace.is_on() {
                 self.trace.output(self.now, &self.group, member, &output);
@@ -329,7 +329,8 @@ impl World {
                         self.outcomes.push((MemberId(member as u8), outcome));
                     }
                 }
-                Output::TakingOver(_) | Output::Event(_) => {}
+                Output::StopServing { .. } => serving_stopped = true,
+                Output::Fence { .. } | Output::TakingOver(_) | Output::Event(_) => {}
                 Output::Stopped => stopped = true,
             }
         }
@@ -338,6 +339,9 @@ impl World {
             self.ends(member, true, Closing::AfterTheLastWord);
         } else {
             self.plan_tick(member);
+            if serving_stopped {
+                self.handle(member, Input::ServingStopped);
+            }
         }
     }
 

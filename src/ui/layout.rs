@@ -196,7 +196,7 @@ fn whole(sight: &Sight<'_>, view: View, room: usize) -> (Vec<Line>, usize) {
 
 /// All panels. What must be seen gets its lines first; what is left goes to the events.
 fn overview(sight: &Sight<'_>, room: usize) -> Vec<Line> {
-    let views = sight.state.panels();
+    let views = sight.state.panels(sight.now);
     match &sight.state.status {
         Some(status) if sight.wide => two_columns(sight, status, &views, room),
         Some(_) | None => stacked(sight, made(sight, &views), room),

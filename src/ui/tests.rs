@@ -18,6 +18,7 @@ use super::input::{Decoder, Input, Key};
 use super::keys::{ACTIONS, BINDINGS, FAULTS, View};
 use super::layout;
 use super::line::{Charset, Look, Theme};
+use super::options::Connection;
 use super::samples::{self, NOW};
 use super::state::{DriverWish, Effects, MayAct, State};
 
@@ -90,6 +91,7 @@ const VIEWS: &[Sample] = &[
     ("healthy", samples::healthy, View::Overview),
     ("two_primaries", samples::two_primaries, View::Overview),
     ("two_acted", samples::two_acted, View::Overview),
+    ("two_acted_then_silent", samples::two_acted_then_silent, View::Overview),
     ("silent", samples::silent, View::Overview),
     ("silent_path", samples::silent_path, View::Overview),
     ("three", samples::three, View::Overview),
@@ -225,6 +227,18 @@ fn u8_a_copy_for_a_ticket_is_one_column_on_any_terminal() {
 }
 
 #[test]
+fn u13_what_is_over_folds_below_a_new_cause() {
+    let state = samples::state(samples::two_acted_then_silent(), Theme::Default, Charset::Utf8);
+    let shown = text(&drawn(&state, NOW, (80, 24)));
+    let place = |what: &str| shown.find(what).unwrap_or_else(|| panic!("{what:?} is missing:\n{shown}"));
+    assert!(place("beta is silent") < place("both acted, for at most 31 min 36 s"), "{shown}");
+    assert!(!shown.contains("How it came to this"), "its story leaves the room to the new cause:\n{shown}");
+    place("Link to beta");
+    let alone = samples::state(samples::two_acted(), Theme::Default, Charset::Utf8);
+    assert!(text(&drawn(&alone, NOW, (80, 24))).contains("How it came to this"), "alone, it is told");
+}
+
+#[test]
 fn u8_a_view_that_goes_on_below_says_so() {
     let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
     press(&mut state, Key::Char('?'), NOW);
@@ -247,6 +261,19 @@ fn u1_the_health_of_one_that_is_gone_is_not_shown_as_if_it_were_fit() {
     for key in ['5', 'd'] {
         assert_eq!(healths(heard.clone(), key), healths(gone.clone(), key) + 1, "{key}");
     }
+}
+
+#[test]
+fn u1_of_one_that_is_not_heard_nothing_is_alike() {
+    let differences = |status: Status| {
+        let mut state = samples::state(status, Theme::Default, Charset::Utf8);
+        press(&mut state, Key::Char('d'), NOW);
+        text(&drawn(&state, NOW, (80, 24)))
+    };
+    let healthy = differences(samples::healthy());
+    assert!(healthy.contains("none that matters") && healthy.contains("alike"), "{healthy}");
+    let silent = differences(samples::silent());
+    assert!(silent.contains("not known: alpha is not heard") && !silent.contains("alike"), "{silent}");
 }
 
 #[test]
@@ -299,6 +326,43 @@ fn u3_without_news_nothing_is_claimed() {
     assert!(row(&buffer, 0).contains("?? NO NEWS for 7 s"), "{}", row(&buffer, 0));
     assert!(!row(&buffer, 1).contains("PRIMARY"));
     insta::assert_snapshot!("no_news_80x24", shown(&buffer));
+}
+
+#[test]
+fn u3_without_news_the_screen_says_what_it_can_know_and_promises_nothing() {
+    let rows = |connection| {
+        let mut state = samples::state(samples::two_primaries(), Theme::Default, Charset::Utf8);
+        state.connection = connection;
+        text(&drawn(&state, NOW + SECOND * 7, (80, 24)))
+    };
+    let frozen = rows(Connection::Open);
+    assert!(frozen.contains("its socket is open: is it frozen?"), "{frozen}");
+    let gone = rows(Connection::Closed);
+    assert!(gone.contains("?? its socket is closed: gone or restarting, no news for 7 s"), "{gone}");
+    for shown in [frozen, gone] {
+        assert!(!shown.contains("runs on"), "whether it runs is not known:\n{shown}");
+        assert!(!shown.contains("Press nothing"), "what to do is old:\n{shown}");
+        assert!(shown.contains("nothing can be done from here now"), "{shown}");
+    }
+    let mut state = samples::state(samples::two_primaries(), Theme::Default, Charset::Utf8);
+    state.view = View::Events;
+    let events = text(&drawn(&state, NOW + SECOND * 7, (80, 24)));
+    assert!(!events.contains("1 alarm") && events.contains("as the controller last told them"), "{events}");
+}
+
+#[test]
+fn u3_of_two_screens_of_one_user_each_finds_itself_among_the_attached() {
+    let attached = |may_act| {
+        let look = Look { theme: Theme::Default, charset: Charset::Utf8 };
+        let mut state = State::new(look, may_act, None);
+        let mut status = samples::healthy();
+        status.attached = vec!["ops".to_owned(), "ops (read-only)".to_owned()];
+        state.on_reply(Reply::Hello(samples::hello()), NOW);
+        state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW);
+        row(&drawn(&state, NOW, (80, 24)), 2).trim_end().to_owned()
+    };
+    assert!(attached(MayAct::AsAllowed).ends_with("attached: you, ops (read-only)"), "{}", attached(MayAct::AsAllowed));
+    assert!(attached(MayAct::Never).ends_with("attached: you, ops"), "{}", attached(MayAct::Never));
 }
 
 #[test]

@@ -19,7 +19,8 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
         view.forecast.lines.iter().filter(|line| !line.ok).map(|line| line.text.clone()).collect()
     };
     if around.nobody_acts_for.is_some_and(|time| time > around.boot_timeout) {
-        let unheard = view.peers.iter().filter(|peer| peer.gone.is_some() && peer.gone != Some(Gone::Stopped));
+        let unheard =
+            view.peers.iter().filter(|peer| peer.gone.is_some_and(|gone| !matches!(gone, Gone::Stopped | Gone::Off)));
         found.push(Alarm::NobodyActs {
             node: name(),
             missing: view.take_over.iter().filter(|line| !line.ok).map(|line| line.text.clone()).collect(),
@@ -39,7 +40,7 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
                     MayAct::Yes
                 }
                 (Gone::Silent | Gone::NeverHeard, Judgement::OneActs | Judgement::TwoAct) => MayAct::No,
-                (Gone::Crashed | Gone::Stopped, _) => MayAct::No,
+                (Gone::Crashed | Gone::Stopped | Gone::Off, _) => MayAct::No,
             };
             let others = view.peers.iter().any(|other| other.gone.is_none() && other.mode.is_some());
             let left = if others { Left::Others } else { Left::Nobody };

@@ -50,7 +50,7 @@ impl Alarm {
             Alarm::TwoActed(two) => {
                 let (stopped, goes_on) = (&two.stopped, &two.goes_on);
                 words(
-                    format!("{stopped} and {goes_on} both acted, for at most {}", lasting(two.at_most)),
+                    format!("over: {stopped} and {goes_on} both acted, for at most {}", lasting(two.at_most)),
                     "Tell whoever owns the plant: for a while both acted on it.".to_owned(),
                     &[
                         format!("It is over: {stopped} gave way by itself when the two met again."),
@@ -234,6 +234,12 @@ fn peer_gone(peer: &str, gone: Gone, may_act: MayAct, left: Left) -> Words {
             format!("{peer}'s process is gone: {short}"),
             format!("Look why it ended, on {peer}: journalctl -u tandem"),
             &[back],
+            alone,
+        ),
+        Gone::Off => words(
+            format!("{peer} is off: {short}"),
+            format!("Find out why {peer} fell silent before it was switched off: its journal, its console."),
+            &["Mend it, then switch it on.".to_owned(), back],
             alone,
         ),
         Gone::Stopped => words(

@@ -132,6 +132,24 @@ fn u2_the_plans_of_a_shutdown() {
 }
 
 #[test]
+fn u2_a_shutdown_in_a_group_of_three_says_who_is_left() {
+    let mut view = secondary();
+    let mut gamma = view.peers[0].clone();
+    gamma.name = "gamma".into();
+    gamma.mode = Some(Mode::Secondary);
+    view.peers.push(gamma);
+    let left = |view: &View| {
+        let draft = plan_for(&Action::Shutdown, view, &Others::default()).expect("it makes sense");
+        draft.rests_on[0].text.clone()
+    };
+    assert_eq!(left(&view), "2 of 3 members are left while beta is stopped");
+    view.protection = vec![Protection::Majority];
+    assert_eq!(left(&view), "2 of 3 members are left while beta is stopped; with one more lost nobody acts");
+    view.peers[1].gone = Some(Gone::Crashed);
+    assert_eq!(left(&view), "there is no second member while beta is stopped");
+}
+
+#[test]
 fn two_acting_cannot_happen_is_only_said_when_it_is_true() {
     let two = |view: &View| plan_for(&Action::TakeOver, view, &Others::default()).expect("sense").two_acting;
     assert_eq!(two(&secondary()), NEVER_TWO);

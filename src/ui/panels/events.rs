@@ -43,6 +43,9 @@ fn right(sight: &Sight<'_>, status: &Status, whole: bool, (shown, all): (usize, 
     if shown != all {
         return format!("{shown} of {all}, Esc shows all");
     }
+    if sight.state.no_news(sight.now).is_some() {
+        return "as the controller last told them".to_owned();
+    }
     let standing = |class: AlarmClass| status.alarms.iter().filter(|alarm| alarm.class == class).count();
     let alarms = words::plural(standing(AlarmClass::Alarm), "alarm");
     let warnings = words::plural(standing(AlarmClass::Warning), "warning");

@@ -56,7 +56,12 @@ fn keys(sight: &Sight<'_>) -> Line {
         .collect();
     let leave = shown(Command::Leave);
     let node = sight.state.status.as_ref().map_or("the controller", |status| status.node.as_str());
-    let runs_on = if sight.state.faults.is_some() { "the demo ends".to_owned() } else { format!("{node} runs on") };
+    let runs_on = match (&sight.state.faults, sight.state.no_news(sight.now)) {
+        (Some(_), _) => "the demo ends".to_owned(),
+        (None, None) => format!("{node} runs on"),
+        // Whether it runs is what nobody knows now.
+        (None, Some(_)) => "screen only".to_owned(),
+    };
     let right = Line::of(format!("{leave} leave ({runs_on}) "));
     let left = Line::of(format!(" {}", words.join("  ")));
     if left.width() + right.width() < sight.width {
@@ -76,6 +81,9 @@ fn keys(sight: &Sight<'_>) -> Line {
 fn acting(sight: &Sight<'_>) -> Line {
     if let Err(why) = sight.state.may_operate() {
         return Line::of(format!(" {why}"));
+    }
+    if sight.state.no_news(sight.now).is_some() {
+        return Line::of(" no news from the controller: nothing can be done from here now");
     }
     let act = shown(Command::Act);
     let shorts: Vec<&str> = ACTIONS.iter().map(|action| action.short).collect();

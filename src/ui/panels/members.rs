@@ -9,6 +9,8 @@ use super::{Panel, Sight, mark};
 /// The panel.
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let widest = status.peers.iter().map(|peer| peer.name.len()).chain([status.node.len()]).max().unwrap_or(0);
+    let terms = status.peers.iter().map(|peer| peer.term).chain([status.term]);
+    let terms = terms.map(|term| said::in_term(term).len()).max().unwrap_or(0);
     let row = |name: &str, shape: said::Mark, word: &str, term: u64, rest: String| {
         let shape = if sight.state.no_news(sight.now).is_some() { said::Mark::Unknown } else { shape };
         Line::of("  ")
@@ -16,7 +18,7 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
             .to_column(widest + 5)
             .then(mark(shape))
             .text(format!(" {:<12}", sight.value(word)))
-            .text(format!("term {}   {}", sight.value(said::term(term)), sight.value(rest)))
+            .text(format!("{:<terms$}   {}", sight.value(said::in_term(term)), sight.value(rest)))
     };
     let own = (said::mark(status.mode), said::mode(status.mode));
     let mut lines = vec![row(&status.node, own.0, own.1, status.term, "this member".to_owned())];
