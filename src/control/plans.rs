@@ -142,13 +142,13 @@ fn not_proved_off(view: &View) -> Vec<&str> {
 fn take_over(view: &View, others: &Others) -> Result<Draft, String> {
     let me = view.name.as_str();
     if view.mode == Mode::Primary {
-        return Err(format!("{me} is Primary already, term {}.", view.term));
+        return Err(format!("{me} is Primary already, term {}", view.term));
     }
     if view.transition.as_ref().is_some_and(|change| change.to == Mode::Primary) {
-        return Err(format!("{me} is already taking over: wait for the outcome."));
+        return Err(format!("{me} is already taking over: wait for the outcome"));
     }
     if view.able == Ability::Cannot(Unable::ObserveOnly) {
-        return Err(format!("{me} is observe-only (takeover.observe_only): it does nothing."));
+        return Err(format!("{me} is observe-only (takeover.observe_only): it does nothing"));
     }
     let rests_on: Vec<PlanLine> = view
         .take_over
@@ -225,10 +225,10 @@ fn take_over(view: &View, others: &Others) -> Result<Draft, String> {
 fn step_down(view: &View, others: &Others) -> Result<Draft, String> {
     let me = &view.name;
     if view.mode == Mode::Secondary {
-        return Err(format!("{me} is Secondary already: there is nothing to step down from."));
+        return Err(format!("{me} is Secondary already: there is nothing to step down from"));
     }
     if view.transition.is_some() {
-        return Err(format!("{me} is already stopping: wait for the outcome."));
+        return Err(format!("{me} is already stopping: wait for the outcome"));
     }
     Ok(match &view.successor {
         Some(successor) => {
@@ -333,7 +333,7 @@ fn peers_lines(view: &View, successor: &str) -> Vec<PlanLine> {
 
 fn hold(view: &View, lasts: Duration) -> Result<Draft, String> {
     if lasts.is_zero() {
-        return Err("a hold needs a time longer than zero, e.g. 30m. To end one: resume.".to_owned());
+        return Err("a hold needs a time longer than zero, such as 30m; resume ends one".to_owned());
     }
     let time = hold_time(lasts);
     let tell = |peer: &PeerView| {
@@ -364,7 +364,7 @@ fn resume(view: &View) -> Result<Draft, String> {
     let what = match (&view.hold, stepped_down) {
         (Some(hold), _) => format!("the hold by {} ends", hold.by),
         (None, true) => format!("{} may take over again", view.name),
-        (None, false) => return Err("The group is not held: there is nothing to resume.".to_owned()),
+        (None, false) => return Err("the group is not held: there is nothing to resume".to_owned()),
     };
     Ok(Draft {
         title: what,

@@ -114,7 +114,7 @@ impl Engine {
     ) {
         let view = self.negotiator.view(now);
         if self.awaited.is_some() {
-            let _ = reply.send(Err("Another command is under way. Nothing has been done.".to_owned()));
+            let _ = reply.send(Err("another command is under way; nothing has been done".to_owned()));
             return;
         }
         let confirmed = match self.desk.confirm(plan, force, &who, &view, &self.others(), now) {
