@@ -185,7 +185,12 @@ impl Dialog {
     pub fn on_paste(&mut self) -> Answer {
         match std::mem::take(self) {
             Dialog::None => Answer::Stays,
-            Dialog::Actions | Dialog::Faults | Dialog::Asked(_) | Dialog::Find(_) => Answer::Closed,
+            Dialog::Actions | Dialog::Faults | Dialog::Asked(_) => Answer::Closed,
+            Dialog::Find(typed) => {
+                // It takes pasted text letter by letter, as any text.
+                *self = Dialog::Find(typed);
+                Answer::Stays
+            }
             Dialog::Plan(open) => Answer::Abandon(open.plan.number),
         }
     }

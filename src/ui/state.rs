@@ -205,7 +205,15 @@ impl State {
     pub fn on_input(&mut self, input: Input, now: Duration) -> Effects {
         match input {
             Input::Key(key) => self.on_key(key, now),
+            // A text to find may be pasted; it commands nothing.
+            Input::Paste if matches!(self.dialog, Dialog::Find(_)) => Effects::default(),
             Input::Paste => self.pasted(now),
+            Input::Pasted(letter) => {
+                if matches!(self.dialog, Dialog::Find(_)) && self.shown == self.serial {
+                    self.dialog.on_key(Key::Char(letter));
+                }
+                Effects::default()
+            }
         }
     }
 
@@ -216,7 +224,7 @@ impl State {
             let pasted = before.is_some_and(|(last, at)| {
                 now.saturating_sub(at) < HAND && (last != key || self.dialog != Dialog::None)
             });
-            if pasted {
+            if pasted && !matches!(self.dialog, Dialog::Find(_)) {
                 return self.pasted(now);
             }
         }

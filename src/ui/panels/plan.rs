@@ -35,7 +35,8 @@ pub fn boxed(sight: &Sight<'_>, open: &OpenPlan, rows: usize) -> Vec<Line> {
     let checked = match left_out {
         true => " more on a larger screen ".to_owned(),
         false => {
-            format!(" checked {} s ago ", sight.now.saturating_sub(open.at).as_secs() + open.plan.checked_ms / 1000)
+            let since = u64::try_from(sight.now.saturating_sub(open.at).as_millis()).unwrap_or(u64::MAX);
+            format!(" checked {} ", words::ago(since.saturating_add(open.plan.checked_ms)))
         }
     };
     let mut drawn = vec![edge(sight.width, &title, &checked)];
