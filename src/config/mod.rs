@@ -11,6 +11,7 @@ pub mod keys;
 pub mod measuring;
 pub mod required;
 pub mod size;
+pub mod target;
 
 mod error;
 mod members;

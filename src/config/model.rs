@@ -305,6 +305,14 @@ impl Config {
         self.security.also_accept.iter().map(|pattern| self.resolve(pattern, me)).collect()
     }
 
+    /// The working directory of `process` on `me`: its own, else the file's folder.
+    pub fn process_directory(&self, process: &ProcessConfig, me: MemberId) -> PathBuf {
+        match &process.directory {
+            Some(pattern) => self.resolve(pattern, me),
+            None => self.path.parent().unwrap_or(Path::new("")).to_owned(),
+        }
+    }
+
     /// Reads the keys that the link of `me` needs.
     pub fn load_keys(&self, me: MemberId) -> Result<LinkKeys, KeyError> {
         match self.security.mode {
