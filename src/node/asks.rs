@@ -126,7 +126,8 @@ impl Engine {
             }
         };
         let what = action_words(&confirmed);
-        self.note_action(&who, what.clone(), "confirmed by hand");
+        // With its number: who has the plan open on another screen is told what became of it by these words.
+        self.note_action(&who, format!("plan {plan}: {what}"), "confirmed by hand");
         let action = confirmed.action.clone();
         self.awaited = Some(Awaited { reply, by: who.name().to_owned(), action, what, since: now });
         let by = who.operator();
