@@ -1,5 +1,7 @@
 //! What waits for the disk: the term before acting, the vote before answering (N11, N16, N20).
 
+use serde::{Deserialize, Serialize};
+
 use super::decision::Rule;
 use super::event::Event;
 use super::exchange::{Durable, Output, StateVersion};
@@ -8,7 +10,7 @@ use super::takeover::{Assume, How};
 use super::{Negotiator, State};
 
 /// How far the disk has come.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct Disk {
     /// The latest version asked for.
     asked: StateVersion,

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::decision::Rule;
 use super::event::Event;
 use super::exchange::{Command, CommandOutcome, Output, StateVersion, StopCause};
@@ -25,7 +27,7 @@ pub(super) const LONGEST_STOP: Duration = Duration::from_secs(10 * 60);
 pub(super) const STEPPED_DOWN_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// An operator's command whose outcome is not known yet.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Pending {
     pub by: Name,
     pub wanted: Wanted,
@@ -33,7 +35,7 @@ pub(super) struct Pending {
 }
 
 /// What the operator waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Wanted {
     /// That this member is Primary.
     TakeOver {
@@ -47,7 +49,7 @@ pub(super) enum Wanted {
 }
 
 /// A release that waits for the vote to be on disk.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Release {
     term: Term,
     to: MemberId,

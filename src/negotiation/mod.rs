@@ -36,6 +36,8 @@ mod tests;
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use ability::Score;
 use decision::{AnswerEvidence, Decision, PeerEvidence, Rule};
 use disk::Disk;
@@ -56,7 +58,7 @@ use time::Instant;
 const SHORTEST_STALL: Duration = Duration::from_millis(5);
 
 /// Where a member is between Secondary and Primary.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum State {
     Secondary,
     /// Decided, and waiting for the disk (rule 7). People see this as Secondary, "taking over".
@@ -76,21 +78,22 @@ enum State {
 }
 
 /// Not to become Primary before `until`, because `to` was told that it may (N16).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Promise {
     to: MemberId,
     until: Instant,
 }
 
 /// No candidate until `to`, who was handed the role, has announced itself (rule 11).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Waiting {
     to: MemberId,
     until: Instant,
 }
 
-/// One member's negotiation. See the module's first paragraph.
-#[derive(Debug)]
+/// One member's negotiation. See the module's first paragraph. Serialisable whole, private parts included: the journal's
+/// recorder writes it now and then, so that a replay may begin there (U5).
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Negotiator {
     settings: Settings,
     now: Instant,

@@ -3,6 +3,8 @@
 //! Rule 6 is one list of conditions, walked in one place. The machine asks whether all are met, the forecast and the
 //! plans ask which are, under an assumption ("if alpha fails now", "if alpha agrees to hand over").
 
+use serde::{Deserialize, Serialize};
+
 use std::ops::ControlFlow;
 
 use super::ability::{Ability, Rank, Unable};
@@ -355,7 +357,7 @@ impl Negotiator {
 }
 
 /// Whether what protection asks for was there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum How {
     /// By rule 6.
     ByRule,
