@@ -29,6 +29,8 @@ pub(super) struct Fencing {
     under_way: Option<Instant>,
     /// Whether the peer was heard when it began.
     of_one_heard: bool,
+    /// Which incarnation of the peer it was begun against.
+    of: Option<Incarnation>,
     /// Set while it is off: since when that is known, and by whose word.
     off: Option<(Instant, OffWord)>,
     /// How the last round failed.
@@ -65,7 +67,7 @@ impl Fencing {
 }
 
 /// A round that failed.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Failed {
     at: Instant,
     why: String,
@@ -125,12 +127,13 @@ impl Negotiator {
     pub(super) fn shoot(&mut self, peer: MemberId, why: FenceWhy, out: &mut Vec<Output>) {
         let now = self.now;
         let of_one_heard = self.gone(peer).is_none();
+        let of = self.peers[peer.index()].incarnation;
         let fencing = &mut self.peers[peer.index()].fencing;
         if fencing.under_way.is_some() {
             return;
         }
         fencing.under_way = Some(now);
-        fencing.of_one_heard = of_one_heard;
+        (fencing.of_one_heard, fencing.of) = (of_one_heard, of);
         fencing.rounds += 1;
         self.event(Event::Fencing { peer: self.settings.name(peer), why: why.clone() }, out);
         out.push(Output::Fence { peer, why });
@@ -142,13 +145,17 @@ impl Negotiator {
         }
         let now = self.now;
         let name = self.settings.name(peer);
+        let incarnation = self.peers[peer.index()].incarnation;
         let fencing = &mut self.peers[peer.index()].fencing;
         // What we did not ask for, in this life, proves nothing.
         let Some(since) = fencing.under_way.take() else { return };
         let ordered = self.fence_order.take_if(|order| order.peer == peer).is_some();
         match result {
             FenceResult::Off => {
-                fencing.off = Some((now, OffWord::Device));
+                // One that has started anew since was off, and is not any more.
+                if fencing.of == incarnation {
+                    fencing.off = Some((now, OffWord::Device));
+                }
                 fencing.failed = None;
                 fencing.heard_after_off = None;
                 fencing.took = Some(now.since(since));

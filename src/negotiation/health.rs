@@ -6,6 +6,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::ability::{Ability, Score, Sick};
 use super::decision::Rule;
 use super::event::Event;
@@ -23,7 +25,7 @@ use super::{Negotiator, State};
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// What is known of the Primary's health, and what was done about it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub(super) struct HealthTakeovers {
     /// Whose low scores are counted.
     of: Option<MemberId>,
@@ -44,7 +46,7 @@ pub(super) struct HealthTakeovers {
 }
 
 /// A Primary was asked to hand over for its health.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Asked {
     peer: MemberId,
     term: Term,
