@@ -19,15 +19,24 @@ use tandem::sim::{Crash, Fault, Group, Order, Step, Way, World};
 /// Seeds for each kind of group.
 const SEEDS: u64 = 400;
 
+/// Walks the seeds, or the one that the environment names, with processes that take time to stop and fall ill.
+fn walk_seeds_with_processes(group: &Group, seeds: std::ops::Range<u64>) {
+    each_seed(group, seeds, walk::walk_with_processes);
+}
+
 /// Walks the seeds, or the one that the environment names.
 fn walk_seeds(group: &Group, seeds: std::ops::Range<u64>) {
+    each_seed(group, seeds, walk::walk);
+}
+
+fn each_seed(group: &Group, seeds: std::ops::Range<u64>, walk: fn(&Group, u64) -> Result<walk::Done, Failure>) {
     let seeds = match std::env::var("TANDEM_SEED").map(|seed| seed.parse::<u64>()) {
         Ok(Ok(seed)) => seed..seed + 1,
         Ok(Err(why)) => panic!("TANDEM_SEED must be a number: {why}"),
         Err(_) => seeds,
     };
     for seed in seeds {
-        if let Err(Failure { broken, trace }) = walk::walk(group, seed) {
+        if let Err(Failure { broken, trace }) = walk(group, seed) {
             let members = group.members.len();
             panic!(
                 "{trace}\nseed {seed}, {members} members, protection {:?}: {broken}\nReplay it with: TANDEM_SEED={seed} \
@@ -56,6 +65,22 @@ fn walks_of_three_under_majority_keep_every_invariant() {
 #[test]
 fn walks_of_five_under_majority_keep_every_invariant() {
     walk_seeds(&World::group(5, &[Protection::Majority]), 0..SEEDS / 4);
+}
+
+#[test]
+fn walks_with_processes_keep_every_invariant() {
+    let fence = &[Protection::Fence][..];
+    let both = &[Protection::Majority, Protection::Fence][..];
+    let majority = &[Protection::Majority][..];
+    for (members, protection, seeds) in [
+        (2, &[][..], SEEDS),
+        (2, fence, 2 * SEEDS),
+        (3, fence, SEEDS / 2),
+        (3, majority, SEEDS / 2),
+        (3, both, SEEDS / 4),
+    ] {
+        walk_seeds_with_processes(&World::group(members, protection), 0..seeds);
+    }
 }
 
 /// Through the link's own bytes and back: what it refuses, a member would never hear.

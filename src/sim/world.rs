@@ -241,6 +241,11 @@ impl World {
         all.filter(|(_, process)| process.run == Run::Running).map(|(member, _)| MemberId(member as u8))
     }
 
+    /// The longest that stopping takes any member.
+    pub(super) fn longest_stop(&self) -> Duration {
+        self.processes.iter().map(|process| process.stop_time).max().unwrap_or_default()
+    }
+
     /// Every member.
     pub fn members(&self) -> impl Iterator<Item = MemberId> + Clone + use<> {
         // A group has at most five.
