@@ -225,8 +225,8 @@ pub fn recover(world: &mut World) -> Result<(), Broken> {
             world.apply(Fault::Start(member));
         }
     }
-    // Words about a hold may still be on their way.
-    world.run(world.group.reply_timeout)?;
+    // Words about a hold may still be on their way, and who steps down may still stop.
+    world.run(world.group.reply_timeout + world.longest_stop())?;
     for member in world.members() {
         world.apply(Fault::Order(member, Order::Resume));
     }
