@@ -14,7 +14,7 @@ use tandem::negotiation::member::{MemberId, Name};
 use tandem::negotiation::message::Message;
 use tandem::negotiation::settings::Protection;
 use tandem::sim::walk::{self, Failure};
-use tandem::sim::{Crash, Fault, Group, Order, Step, Way, World};
+use tandem::sim::{Agent, Crash, Fault, Group, Order, Step, Way, World};
 
 /// Seeds for each kind of group.
 const SEEDS: u64 = 400;
@@ -158,7 +158,10 @@ fn fault(members: usize) -> impl Strategy<Value = Fault> {
         Just(Order::ForceStepDown),
         time(60_000).prop_map(Order::Hold),
         Just(Order::Resume),
+        member(members).prop_map(Order::Fence),
+        member(members).prop_map(Order::IsOff),
     ];
+    let agent = prop_oneof![Just(Agent::Works), Just(Agent::Fails), Just(Agent::Hangs)];
     prop_oneof![
         (two(members), way).prop_map(|((one, other), way)| Fault::Cut(one, other, way)),
         two(members).prop_map(|(one, other)| Fault::Heal(one, other)),
@@ -171,7 +174,10 @@ fn fault(members: usize) -> impl Strategy<Value = Fault> {
         member(members).prop_map(Fault::BreakDisk),
         member(members).prop_map(Fault::MendDisk),
         member(members).prop_map(Fault::Sicken),
+        member(members).prop_map(Fault::SickenProcesses),
         member(members).prop_map(Fault::Recover),
+        (member(members), time(6_000)).prop_map(|(one, longest)| Fault::StopTime(one, longest)),
+        (member(members), agent).prop_map(|(one, agent)| Fault::Fencing(one, agent)),
         (member(members), order).prop_map(|(one, order)| Fault::Order(one, order)),
         (member(members), cause).prop_map(|(one, cause)| Fault::Stop(one, cause)),
     ]
@@ -199,6 +205,11 @@ proptest! {
     #[test]
     fn no_schedule_breaks_an_unprotected_pair(seed in 0..8_u64, steps in schedule(2)) {
         holds(&World::group(2, &[]), seed, &steps)?;
+    }
+
+    #[test]
+    fn no_schedule_breaks_a_pair_that_fences(seed in 0..8_u64, steps in schedule(2)) {
+        holds(&World::group(2, &[Protection::Fence]), seed, &steps)?;
     }
 
     #[test]
