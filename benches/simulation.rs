@@ -93,7 +93,9 @@ impl Pair {
                         self.waiting.push_back((to.index(), Input::Received { peer: MemberId(who as u8), message }));
                     }
                     Output::Write { version, .. } => self.waiting.push_back((who, Input::Written { version })),
-                    Output::ModeChanged(_)
+                    Output::StopServing { .. } => self.waiting.push_back((who, Input::ServingStopped)),
+                    Output::Fence { .. }
+                    | Output::ModeChanged(_)
                     | Output::TakingOver(_)
                     | Output::Event(_)
                     | Output::CommandDone(_)

@@ -101,6 +101,15 @@ fn full() -> Status {
                 first_age_ms: 9_000,
             }],
             attached: vec![text("ops3")],
+            processes: vec![PeerProcess {
+                name: text("plant-control"),
+                state: ProcessState::Running,
+                pid: Some(988),
+                run_when: RunWhen::Primary,
+                since_ms: 5,
+                start_ms: Some(900),
+                stop_ms: 5_000,
+            }],
         }],
         health: Health {
             total: 0.98,
@@ -112,18 +121,46 @@ fn full() -> Status {
                 score: 0.279,
                 measured: 7.0,
                 unit: text("%"),
+                why: Some(text("x")),
             }],
         },
         processes: vec![Process {
             name: text("plant-control"),
             pid: Some(4_121),
-            state: text("running"),
+            state: ProcessState::Running,
+            since_ms: 9,
             uptime_ms: Some(9),
             restarts_30s: 0,
+            restarts: 3,
             response_ms: Some(12.0),
             memory_pct: Some(2.6),
             cpu_pct: Some(0.5),
             counts: true,
+            run_when: RunWhen::Primary,
+            heartbeat: Some(text("notify")),
+            period_ms: Some(1_000),
+            start_ms: Some(900),
+            stop_ms: 5_000,
+            why: Some(text("no answer for 3 s")),
+            next_start_ms: Some(500),
+            output: vec![text("started")],
+        }],
+        fencing: vec![Fencing {
+            peer: text("alpha"),
+            agent: text("fence_ipmilan"),
+            action: text("off"),
+            device: Some(FenceDevice { answers: false, age_ms: 41_000, took_ms: 60, why: Some(text("no answer")) }),
+            monitor_ms: Some(60_000),
+            under_way: Some(FenceUnderWay { attempt: 3, since_ms: 2_000, timeout_ms: 20_000 }),
+            last: Some(FenceLast {
+                attempt: 2,
+                result: FenceResult::Failed,
+                age_ms: 6_000,
+                took_ms: 20_000,
+                why: Some(text("no answer within 20 s")),
+            }),
+            next_try_ms: Some(54_000),
+            lied: false,
         }],
         takeover: Takeover {
             ready: true,
@@ -173,6 +210,7 @@ fn bare() -> Status {
     status.protection = Protection { policy: Vec::new(), state: ProtectionState::Unprotected };
     status.links.clear();
     status.processes.clear();
+    status.fencing.clear();
     status.health.sub.clear();
     status.alarms.clear();
     status.attached.clear();
@@ -187,6 +225,7 @@ fn bare() -> Status {
     (peer.mode, peer.able, peer.score, peer.last_heard_ms) = (None, None, None, None);
     (peer.gone, peer.version) = (None, None);
     peer.replies.clear();
+    peer.processes.clear();
     status
 }
 
@@ -207,7 +246,19 @@ fn a_status_with_everything_and_one_with_nothing_are_valid() {
 
 #[test]
 fn every_action_and_every_word_is_known_to_the_schema() {
-    for action in [Action::TakeOver, Action::StepDown, Action::Hold { for_ms: 1 }, Action::Resume, Action::Shutdown] {
+    let (peer, name) = (text("alpha"), text("plant-control"));
+    for action in [
+        Action::TakeOver,
+        Action::StepDown,
+        Action::Hold { for_ms: 1 },
+        Action::Resume,
+        Action::Shutdown,
+        Action::Fence { peer: peer.clone() },
+        Action::IsOff { peer },
+        Action::RestartProcess { name: name.clone() },
+        Action::StopProcess { name: name.clone() },
+        Action::StartProcess { name },
+    ] {
         let status = Status { plan: Some(plan(action)), ..full() };
         assert_eq!(faults(&value(&status)), Vec::<String>::new());
     }
@@ -217,6 +268,22 @@ fn every_action_and_every_word_is_known_to_the_schema() {
     for reply in [ReplyKind::StaySecondary, ReplyKind::BecomePrimary, ReplyKind::NoAnswer, ReplyKind::Query] {
         let mut status = full();
         status.peers[0].replies[0].reply = reply;
+        assert_eq!(faults(&value(&status)), Vec::<String>::new());
+    }
+    use ProcessState::{GivenUp, Restarting, Running, Starting, Stopped, Stopping, Waits};
+    for state in [Waits, Starting, Running, Stopping, Restarting, Stopped, GivenUp] {
+        let mut status = full();
+        status.processes[0].state = state;
+        assert_eq!(faults(&value(&status)), Vec::<String>::new());
+    }
+    for run_when in [RunWhen::Always, RunWhen::Primary, RunWhen::Secondary] {
+        let mut status = full();
+        status.processes[0].run_when = run_when;
+        assert_eq!(faults(&value(&status)), Vec::<String>::new());
+    }
+    for result in [FenceResult::Off, FenceResult::Failed, FenceResult::OffByWord] {
+        let mut status = full();
+        status.fencing[0].last.as_mut().expect("it has one").result = result;
         assert_eq!(faults(&value(&status)), Vec::<String>::new());
     }
     for state in [LinkState::Up, LinkState::Connecting, LinkState::Down] {

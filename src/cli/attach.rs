@@ -7,14 +7,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 
 use crate::config::{self, Config, locate};
 use crate::control::carrier::Carrier;
 use crate::control::client::{attach, connect};
 use crate::control::request::{Reply, Request};
-use crate::ui::{self, Left, ScreenOptions, Theme};
+use crate::ui::{self, Connection, Left, ScreenOptions, Theme};
 
 use super::args::{AttachArgs, Global, StatusArgs};
 use super::connect::socket_path;
@@ -41,8 +41,10 @@ pub fn run(global: &Global, args: &AttachArgs) -> anyhow::Result<Exit> {
     };
     // A configuration that cannot be read must not keep anybody from looking.
     let screen = Config::load(&locate(global.config.as_deref())).map(|config| config.screen).unwrap_or_default();
-    let options = ScreenOptions { read_only: args.read_only, ..screen_options(&screen) };
-    let (carrier, keeper) = keep_connected(socket)?;
+    let (stands, connection) = watch::channel(Connection::Open);
+    let (carrier, keeper) = keep_connected(socket, stands)?;
+    let connection = Some(connection);
+    let options = ScreenOptions { read_only: args.read_only, connection, ..screen_options(&screen) };
     let left = ui::run(carrier, options)?;
     keeper.join().map_err(|_| anyhow::anyhow!("the thread that keeps the connection has panicked"))?;
     match left {
@@ -67,8 +69,11 @@ pub(super) fn screen_options(screen: &config::Screen) -> ScreenOptions {
     }
 }
 
-/// Starts the thread that keeps the connection. It ends when the carrier is dropped.
-fn keep_connected(socket: PathBuf) -> anyhow::Result<(Carrier, std::thread::JoinHandle<()>)> {
+/// Starts the thread that keeps the connection, and says how it stands. It ends when the carrier is dropped.
+fn keep_connected(
+    socket: PathBuf,
+    stands: watch::Sender<Connection>,
+) -> anyhow::Result<(Carrier, std::thread::JoinHandle<()>)> {
     let (requests, asked) = mpsc::channel(WAITING);
     let (told, replies) = mpsc::channel(WAITING);
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -77,7 +82,7 @@ fn keep_connected(socket: PathBuf) -> anyhow::Result<(Carrier, std::thread::Join
         .context("the connection's own runtime cannot be started")?;
     let keeper = std::thread::Builder::new()
         .name("attach".to_owned())
-        .spawn(move || runtime.block_on(keep(&socket, asked, &told)))
+        .spawn(move || runtime.block_on(keep(&socket, asked, &told, &stands)))
         .context("the connection's thread cannot be started")?;
     Ok((Carrier { requests, replies }, keeper))
 }
@@ -89,15 +94,22 @@ enum Over {
     ControllerLost,
 }
 
-async fn keep(socket: &Path, mut asked: mpsc::Receiver<Request>, told: &mpsc::Sender<Reply>) {
+async fn keep(
+    socket: &Path,
+    mut asked: mpsc::Receiver<Request>,
+    told: &mpsc::Sender<Reply>,
+    stands: &watch::Sender<Connection>,
+) {
     loop {
         if let Ok((carrier, bridge)) = connect(socket).map_err(std::io::Error::other).and_then(attach) {
+            stands.send_replace(Connection::Open);
             let over = pump(carrier, &mut asked, told).await;
             bridge.join().await;
             if over == Over::ScreenLeft {
                 return;
             }
         }
+        stands.send_replace(Connection::Closed);
         // What is asked of a controller that is away is dropped: it must not reach the next one as a surprise.
         let again = Instant::now() + RETRY;
         loop {
@@ -154,7 +166,8 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("alpha.sock");
         let listener = UnixListener::bind(&path).expect("bound");
-        let (mut carrier, keeper) = keep_connected(path.clone()).expect("started");
+        let (stands, connection) = watch::channel(Connection::Open);
+        let (mut carrier, keeper) = keep_connected(path.clone(), stands).expect("started");
         let stream = greet(&listener, "first");
         assert_eq!(node(carrier.replies.blocking_recv()), "first");
         drop((listener, stream));
@@ -162,12 +175,15 @@ mod tests {
         // It is taken from the channel while nobody is there; so it is over once the channel is empty again.
         carrier.requests.blocking_send(Request::Confirm { plan: 47, force: None }).expect("sent");
         let until = std::time::Instant::now() + Duration::from_secs(5);
-        while carrier.requests.capacity() < WAITING && std::time::Instant::now() < until {
+        let away = || *connection.borrow() == Connection::Closed && carrier.requests.capacity() == WAITING;
+        while !away() && std::time::Instant::now() < until {
             std::thread::yield_now();
         }
+        assert_eq!(*connection.borrow(), Connection::Closed, "the screen is told that nobody listens");
         let listener = UnixListener::bind(&path).expect("bound again");
         let mut stream = greet(&listener, "second");
         assert_eq!(node(carrier.replies.blocking_recv()), "second");
+        assert_eq!(*connection.borrow(), Connection::Open);
         carrier.requests.blocking_send(Request::Status).expect("sent");
         let mut line = String::new();
         stream.read_line(&mut line).expect("a request");

@@ -120,7 +120,7 @@ fn human(status: &Status) -> String {
     }
     text += &format!("   limit {:.2}\n", health.threshold);
     for process in &status.processes {
-        text += &format!("  {}  {}\n", process.name, process.state);
+        text += &format!("  {}  {}\n", process.name, words::process_state(process.state));
     }
     if !status.events.is_empty() {
         text += "Events, newest first\n";
@@ -173,13 +173,7 @@ fn plans(status: &Status, text: &mut String) {
 fn takeover(status: &Status, text: &mut String) {
     let takeover = &status.takeover;
     let ready = if takeover.ready { "READY" } else { "NOT READY" };
-    let acts = takeover.acts.as_deref().unwrap_or("nobody");
-    let after =
-        takeover.expected_ms.map_or_else(String::new, |time| format!(" after about {:.1} s", time as f64 / 1e3));
-    match &takeover.if_fails {
-        Some(fails) => *text += &format!("If {fails} fails now: {acts} acts{after}: {ready}\n"),
-        None => *text += &format!("A takeover now: {ready}\n"),
-    }
+    *text += &format!("{}: {ready}\n", words::forecast(status));
     for line in &takeover.lines {
         *text += &format!("  {}  {}\n", if line.ok { "ok" } else { "NO" }, line.text);
     }

@@ -9,7 +9,7 @@ use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
 use crate::negotiation::view::{Gone, PeerView, View};
 
-use super::alarms::{FLAPPING, NOBODY_ACTS, TWO_PRIMARIES};
+use super::alarms::{FENCING_FAILED, FLAPPING, HEARD_AFTER_OFF, NOBODY_ACTS, TWO_PRIMARIES};
 use super::plan::Plan;
 use super::status::{self, Judgement, ProtectionState, SCHEMA, Status};
 use super::words;
@@ -33,6 +33,12 @@ pub struct Surroundings {
     pub peers: Vec<AroundPeer>,
     /// The Total Health Threshold.
     pub threshold: Score,
+    /// What the Total Health Score is made of.
+    pub sub_health: Vec<status::SubHealth>,
+    /// Required processes.
+    pub processes: Vec<status::Process>,
+    /// How each other member is switched off.
+    pub fencing: Vec<status::Fencing>,
     /// What is wrong, from [`super::desk::Desk::alarms`].
     pub alarms: Vec<status::Alarm>,
     /// Who looks at a screen of this member, from [`super::desk::Desk::attached`].
@@ -66,6 +72,8 @@ pub struct AroundPeer {
     pub replies: Vec<status::Reply>,
     /// Who looks at a screen there.
     pub attached: Vec<String>,
+    /// Its required processes, as it tells of them.
+    pub processes: Vec<status::PeerProcess>,
 }
 
 fn ms(time: Duration) -> u64 {
@@ -89,6 +97,7 @@ fn gone_word(gone: Gone) -> &'static str {
         Gone::Silent => "silent",
         Gone::Crashed => "crashed",
         Gone::Stopped => "stopped",
+        Gone::Off => "off",
     }
 }
 
@@ -98,9 +107,13 @@ fn may_act_unheard(view: &View, peer: &PeerView) -> bool {
     if view.protection.contains(&Protection::Majority) && view.protected_now && !view.forced {
         return false;
     }
+    // Under fencing nobody takes over from a member that is on: who acts and is not switched off acts alone.
+    if view.protection.contains(&Protection::Fence) && view.mode == Mode::Primary && !view.forced {
+        return false;
+    }
     match peer.gone {
         Some(Gone::Silent | Gone::NeverHeard) => true,
-        Some(Gone::Crashed | Gone::Stopped) => false,
+        Some(Gone::Crashed | Gone::Stopped | Gone::Off) => false,
         None => peer.mode.is_none(),
     }
 }
@@ -139,12 +152,8 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
             otherwise: view.reason.rule.otherwise(),
         },
         able: able(view.able),
-        serving: view.mode == Mode::Primary && view.transition.is_none(),
-        transition: view.transition.as_ref().map(|change| status::Transition {
-            to: mode(change.to),
-            waiting_for: change.waiting_for.clone(),
-            since_ms: ms(view.now.since(change.since)),
-        }),
+        serving: serves(view, &around.processes),
+        transition: transition(view, &around.processes),
         hold: view.hold.as_ref().map(|hold| status::Hold {
             since_ms: ms(view.now.since(hold.since)),
             expires_ms: ms(hold.until.since(view.now)),
@@ -154,8 +163,13 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
         protection: protection(view),
         links: around.links.clone(),
         peers: view.peers.iter().map(|peer| compose_peer(peer, around)).collect(),
-        health: status::Health { total: view.score.into(), threshold: around.threshold.into(), sub: Vec::new() },
-        processes: Vec::new(),
+        health: status::Health {
+            total: view.score.into(),
+            threshold: around.threshold.into(),
+            sub: around.sub_health.clone(),
+        },
+        processes: around.processes.clone(),
+        fencing: around.fencing.clone(),
         takeover: status::Takeover {
             ready: view.forecast.ready,
             expected_ms: view.forecast.expected.map(ms),
@@ -183,6 +197,29 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
     }
 }
 
+/// Whether this member acts: Primary, and what runs only on the Primary runs.
+fn serves(view: &View, processes: &[status::Process]) -> bool {
+    let runs = |process: &status::Process| process.state == status::ProcessState::Running;
+    let needed = processes.iter().filter(|process| process.run_when == status::RunWhen::Primary);
+    view.mode == Mode::Primary && view.transition.is_none() && view.stopping.is_none() && needed.into_iter().all(runs)
+}
+
+/// What this member waits for while it changes: its disk, or what still stops (P2).
+fn transition(view: &View, processes: &[status::Process]) -> Option<status::Transition> {
+    let (to, waiting_for, since) = match (&view.transition, &view.stopping) {
+        (Some(change), _) => (mode(change.to), change.waiting_for.clone(), change.since),
+        (None, Some(stopping)) => {
+            let stops =
+                |process: &&status::Process| process.run_when == status::RunWhen::Primary && process.pid.is_some();
+            let names: Vec<&str> = processes.iter().filter(stops).map(|process| process.name.as_str()).collect();
+            let what = if names.is_empty() { "what runs on the Primary".to_owned() } else { names.join(", ") };
+            (status::Mode::Secondary, format!("{what} to stop"), stopping.since)
+        }
+        (None, None) => return None,
+    };
+    Some(status::Transition { to, waiting_for, since_ms: ms(view.now.since(since)) })
+}
+
 fn protection(view: &View) -> status::Protection {
     status::Protection {
         policy: view.protection.iter().map(|one| one.word().to_owned()).collect(),
@@ -208,6 +245,7 @@ fn compose_peer(peer: &PeerView, around: &Surroundings) -> status::Peer {
         differs: peer.differs.iter().map(|key| key.word().to_owned()).collect(),
         replies: known.map(|known| known.replies.clone()).unwrap_or_default(),
         attached: known.map(|known| known.attached.clone()).unwrap_or_default(),
+        processes: known.map(|known| known.processes.clone()).unwrap_or_default(),
     }
 }
 
@@ -227,7 +265,8 @@ pub fn exit_class(status: &Status) -> ExitClass {
     let kind = |alarm: &status::Alarm| alarm.id.split(':').next().unwrap_or_default().to_owned();
     let standing: Vec<String> = status.alarms.iter().map(kind).collect();
     let stands = |kind: &str| standing.iter().any(|one| one == kind);
-    if status.judgement == Judgement::TwoAct || stands(TWO_PRIMARIES) || stands(NOBODY_ACTS) {
+    let critical = [TWO_PRIMARIES, NOBODY_ACTS, FENCING_FAILED, HEARD_AFTER_OFF];
+    if status.judgement == Judgement::TwoAct || critical.into_iter().any(stands) {
         return ExitClass::Critical;
     }
     let degraded = status.judgement != Judgement::OneActs

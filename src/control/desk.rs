@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::negotiation::time::Instant;
 use crate::negotiation::view::View;
 
-use super::alarms::{Alarm, Around, NOBODY_ACTS, Told, alarms_from};
+use super::alarms::{Alarm, Around, NOBODY_ACTS, Stands, Told, alarms_from};
 use super::compose::judge;
 use super::plan::{Action, LineState, Plan};
 use super::plans::{Draft, Others, plan_for};
@@ -104,7 +104,7 @@ impl Desk {
         let _ = self.refresh(view, others, now);
         if let Some(plan) = &others.plan_elsewhere {
             return Err(format!(
-                "Plan {} ({}) is open on {}: confirm it or leave it there first. It ends by itself after {} s.",
+                "plan {} ({}) is open on {}: confirm it or leave it there first; it ends by itself after {} s",
                 plan.number,
                 plan.title,
                 plan.node,
@@ -114,7 +114,7 @@ impl Desk {
         if let Some(open) = &self.open {
             let left = (open.opened + PLAN_LASTS).since(now).as_secs();
             return Err(format!(
-                "Plan {} ({}) of {} is open: confirm it or leave it first. It ends by itself in {left} s.",
+                "plan {} ({}) of {} is open: confirm it or leave it first; it ends by itself in {left} s",
                 open.number, open.draft.title, open.by
             ));
         }
@@ -140,20 +140,20 @@ impl Desk {
     ) -> Result<Confirmed, String> {
         by.check_may_operate()?;
         if let Some(why) = self.refresh(view, others, now) {
-            return Err(format!("{why} Nothing has been done."));
+            return Err(format!("{why}; nothing has been done"));
         }
         let Some(open) = &self.open else {
-            return Err(format!("There is no plan {number}: it has ended. Nothing has been done."));
+            return Err(format!("there is no plan {number}: it has ended; nothing has been done"));
         };
         if open.number != number {
-            return Err(format!("{number} is not the number of the open plan. Nothing has been done."));
+            return Err(format!("{number} is not the number of the open plan; nothing has been done"));
         }
         let forced = match (&open.draft.force, force) {
             (None, _) => Forced::No,
             (Some(needed), Some(typed)) if typed == needed.by_typing => Forced::Yes,
             (Some(needed), _) => {
                 return Err(format!(
-                    "A line of plan {number} fails: it can only be forced, by typing {}. Nothing has been done.",
+                    "a line of plan {number} fails: it can only be forced, by typing {}; nothing has been done",
                     needed.by_typing
                 ));
             }
@@ -171,7 +171,7 @@ impl Desk {
                 self.open = None;
                 Ok(())
             }
-            Some(_) | None => Err(format!("There is no plan {number}: it has ended.")),
+            Some(_) | None => Err(format!("there is no plan {number}: it has ended")),
         }
     }
 
@@ -181,18 +181,18 @@ impl Desk {
         let open = self.open.as_mut()?;
         let number = open.number;
         let why = if now >= open.opened + PLAN_LASTS {
-            Some(format!("Plan {number} has ended: it was open for {} s.", PLAN_LASTS.as_secs()))
+            Some(format!("plan {number} has ended: it was open for {} s", PLAN_LASTS.as_secs()))
         } else if let Some(other) = others.plan_elsewhere.as_ref().filter(|other| other.node < self.node) {
             // Two were opened in the same moment: both desks see both, and the names decide alike on both.
             Some(format!(
-                "Plan {number} has ended: plan {} of {} was opened in the same moment.",
+                "plan {number} has ended: plan {} of {} was opened in the same moment",
                 other.number, other.node
             ))
         } else {
             match plan_for(&open.action, view, others) {
-                Err(why) => Some(format!("Plan {number} has ended: {why}")),
+                Err(why) => Some(format!("plan {number} has ended: {why}")),
                 Ok(draft) => match worse(&open.draft, &draft) {
-                    Some(what) => Some(format!("Plan {number} has ended: {what}.")),
+                    Some(what) => Some(format!("plan {number} has ended: {what}")),
                     None => {
                         open.draft = draft;
                         open.checked = now;
@@ -236,14 +236,14 @@ impl Desk {
         }
     }
 
-    /// What is wrong now, worst class first and within a class what began first; `around.nobody_acts_for` is filled in
-    /// here. What is over is gone without being cleared; what settles by itself is only told when it has not.
+    /// What is wrong now, worst class first; within a class what stands before what is over, then what began first;
+    /// `around.nobody_acts_for` is filled in here. What is over is gone without being cleared; what settles by itself is only told when it has not.
     pub fn alarms(&mut self, view: &View, mut around: Around) -> Vec<status::Alarm> {
         around.nobody_acts_for = self.nobody_acts_for(view);
         let (found, boot_timeout) = (alarms_from(view, &around), around.boot_timeout);
         let ids: Vec<String> = found.iter().map(Alarm::id).collect();
         self.standing.retain(|id, _| ids.contains(id));
-        let mut alarms: Vec<(Instant, status::Alarm)> = Vec::new();
+        let mut alarms: Vec<(Stands, Instant, status::Alarm)> = Vec::new();
         for (alarm, id) in found.iter().zip(ids) {
             let new = Standing { since: view.now, told: false, seen: None };
             let standing = self.standing.entry(id.clone()).or_insert(new);
@@ -266,11 +266,11 @@ impl Desk {
                 since_ms: u64::try_from(view.now.since(standing.since).as_millis()).unwrap_or(u64::MAX),
                 seen: standing.seen.clone(),
             };
-            alarms.push((standing.since, shown));
+            alarms.push((alarm.stands(), standing.since, shown));
         }
         // Stable: causes that began together keep the order in which they were found.
-        alarms.sort_by_key(|(since, alarm)| (alarm.class, *since));
-        alarms.into_iter().map(|(_, alarm)| alarm).collect()
+        alarms.sort_by_key(|(stands, since, alarm)| (alarm.class, *stands, *since));
+        alarms.into_iter().map(|(_, _, alarm)| alarm).collect()
     }
 
     /// Marks every standing alarm as seen that nobody has seen yet. `time` is RFC 3339. Returns how many there were.
@@ -285,11 +285,7 @@ impl Desk {
     pub fn attach(&mut self, who: &Who, screen: Screen) -> ScreenId {
         let id = ScreenId(self.next_screen);
         self.next_screen += 1;
-        let name = match screen {
-            Screen::Operating => who.name().to_owned(),
-            Screen::ReadOnly => format!("{} (read-only)", who.name()),
-        };
-        self.screens.insert(id, name);
+        self.screens.insert(id, screen.called(who.name()));
         id
     }
 

@@ -65,6 +65,16 @@ pub enum Screen {
     ReadOnly,
 }
 
+impl Screen {
+    /// How a screen of `who` is called under "attached". The screen finds itself there by the same words.
+    pub fn called(self, who: &str) -> String {
+        match self {
+            Screen::Operating => who.to_owned(),
+            Screen::ReadOnly => format!("{who} (read-only)"),
+        }
+    }
+}
+
 /// From the server.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]

@@ -53,6 +53,9 @@ pub struct Status {
     pub health: Health,
     /// Required processes.
     pub processes: Vec<Process>,
+    /// How each other member is switched off (S2); empty where none is configured.
+    #[serde(default)]
+    pub fencing: Vec<Fencing>,
     /// Would it fail over now (U12)?
     pub takeover: Takeover,
     /// What is wrong, first cause first.
@@ -283,6 +286,28 @@ pub struct Peer {
     pub replies: Vec<Reply>,
     /// Who looks at a screen there.
     pub attached: Vec<String>,
+    /// Its required processes, as it tells of them.
+    #[serde(default)]
+    pub processes: Vec<PeerProcess>,
+}
+
+/// A required process of another member, as far as that member tells.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PeerProcess {
+    /// Its name.
+    pub name: String,
+    /// How it stands.
+    pub state: ProcessState,
+    /// Its pid while it runs.
+    pub pid: Option<u32>,
+    /// When it is to run.
+    pub run_when: RunWhen,
+    /// How long it has been in this state.
+    pub since_ms: u64,
+    /// How long it took from its last start until it was ready; none: it never was.
+    pub start_ms: Option<u64>,
+    /// How long it may take to stop before it is killed: `stop_grace`.
+    pub stop_ms: u64,
 }
 
 /// Equal replies in a row.
@@ -332,11 +357,11 @@ pub struct Health {
 /// One sub-health.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SubHealth {
-    /// Its name.
+    /// Its name: `restarts`, `response_time`, `memory`, or that of a check.
     pub name: String,
     /// 0…1.
     pub status: f64,
-    /// Its share.
+    /// Its share: all of them together are 1.
     pub weight: f64,
     /// Status × weight.
     pub score: f64,
@@ -344,6 +369,8 @@ pub struct SubHealth {
     pub measured: f64,
     /// In which unit.
     pub unit: String,
+    /// Why it is below 1, in a few words; none where the figure says it.
+    pub why: Option<String>,
 }
 
 /// A required process.
@@ -353,12 +380,16 @@ pub struct Process {
     pub name: String,
     /// Its pid while it runs.
     pub pid: Option<u32>,
-    /// Its state in a word.
-    pub state: String,
+    /// How it stands.
+    pub state: ProcessState,
+    /// How long it has been in this state.
+    pub since_ms: u64,
     /// How long it has run.
     pub uptime_ms: Option<u64>,
     /// Restarts in the last 30 s.
     pub restarts_30s: u32,
+    /// Restarts since this controller started.
+    pub restarts: u64,
     /// Response time of its heartbeat.
     pub response_ms: Option<f64>,
     /// Memory, per cent of the machine's.
@@ -367,6 +398,128 @@ pub struct Process {
     pub cpu_pct: Option<f64>,
     /// Whether it counts for the health.
     pub counts: bool,
+    /// When it is to run.
+    pub run_when: RunWhen,
+    /// How it is asked whether it lives: `notify`, `http`, `tcp`, `command`, `line`; none: only its life counts.
+    pub heartbeat: Option<String>,
+    /// How often.
+    pub period_ms: Option<u64>,
+    /// How long it took from its last start until it was ready; none: it never was.
+    pub start_ms: Option<u64>,
+    /// How long it may take to stop before it is killed: `stop_grace`.
+    pub stop_ms: u64,
+    /// Why it is not as it should be, in a few words: how it ended, or that it does not answer.
+    pub why: Option<String>,
+    /// When it is started again; none: it is not waiting for that.
+    pub next_start_ms: Option<u64>,
+    /// The last lines that it wrote, oldest first.
+    pub output: Vec<String>,
+}
+
+/// How a required process stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessState {
+    /// It is not to run in this mode.
+    Waits,
+    /// It was started, and is not ready yet.
+    Starting,
+    /// It runs.
+    Running,
+    /// It was told to stop.
+    Stopping,
+    /// It ended, and is started again after a while.
+    Restarting,
+    /// An operator stopped it.
+    Stopped,
+    /// It ended too often: it is not started again.
+    GivenUp,
+}
+
+/// When a required process is to run (P2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RunWhen {
+    /// Always.
+    Always,
+    /// On the Primary.
+    Primary,
+    /// On a Secondary.
+    Secondary,
+}
+
+/// How another member is switched off, and how that went of late (S2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fencing {
+    /// The member that is switched off by it.
+    pub peer: String,
+    /// The agent's or the command's name: `fence_ipmilan`.
+    pub agent: String,
+    /// `off` or `reboot`.
+    pub action: String,
+    /// What the last check of the device said; none: none was made yet, or none is.
+    pub device: Option<FenceDevice>,
+    /// How often the device is checked; none: never.
+    pub monitor_ms: Option<u64>,
+    /// An attempt that is under way.
+    pub under_way: Option<FenceUnderWay>,
+    /// How the last attempt ended; none: none was made since this start.
+    pub last: Option<FenceLast>,
+    /// When it is tried again by itself; none: it is not waiting for that.
+    pub next_try_ms: Option<u64>,
+    /// Set when the member was heard again in the same life after a confirmed off: the agent lied.
+    pub lied: bool,
+}
+
+/// Whether a fence device answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceDevice {
+    /// Whether it answered its last check.
+    pub answers: bool,
+    /// How long ago that check ended.
+    pub age_ms: u64,
+    /// How long it took.
+    pub took_ms: u64,
+    /// What the agent said, when it did not answer.
+    pub why: Option<String>,
+}
+
+/// A fencing that is under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceUnderWay {
+    /// Which attempt it is, from 1.
+    pub attempt: u32,
+    /// For how long it has been tried.
+    pub since_ms: u64,
+    /// After how long it is given up.
+    pub timeout_ms: u64,
+}
+
+/// How a fencing ended.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceLast {
+    /// Which attempt it was, from 1.
+    pub attempt: u32,
+    /// How it ended.
+    pub result: FenceResult,
+    /// How long ago.
+    pub age_ms: u64,
+    /// How long it took.
+    pub took_ms: u64,
+    /// Why it failed; of an operator's word, whose it is.
+    pub why: Option<String>,
+}
+
+/// What came of a fencing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FenceResult {
+    /// It is off: the agent's status says so.
+    Off,
+    /// It failed, or nobody knows.
+    Failed,
+    /// An operator looked, and said that it is off.
+    OffByWord,
 }
 
 /// Would it fail over now?

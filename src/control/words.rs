@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::negotiation::decision::{PeerEvidence, seconds};
 
-use super::status::{AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProtectionState, ReplyKind, Status};
+use super::status::{
+    AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProcessState, ProtectionState, ReplyKind, Status,
+};
 
 /// The shape that tells a state without colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,9 +78,16 @@ pub fn does(status: &Status) -> &'static str {
         (_, Mode::Primary) if !status.serving => "not serving",
         (_, Mode::Primary) => "acts",
         (_, Mode::Secondary) if status.observe_only => "observes only",
-        (_, Mode::Secondary) if status.able.level == 0 => "held back",
+        (_, Mode::Secondary) if status.able.level == 0 || takeover_blocked(status) => "held back",
         (_, Mode::Secondary) => "stands by",
     }
+}
+
+/// Whether a takeover waits for a fencing that failed (screens/3).
+pub fn takeover_blocked(status: &Status) -> bool {
+    let failed = |alarm: &&super::status::Alarm| alarm.id.split(':').next() == Some(super::alarms::FENCING_FAILED);
+    status.mode == Mode::Secondary
+        && status.alarms.iter().find(failed).is_some_and(|alarm| alarm.class == AlarmClass::Alarm)
 }
 
 /// The shape of a mode.
@@ -89,6 +98,19 @@ pub fn mark(mode: Mode) -> Mark {
     }
 }
 
+/// How a process stands, in a word or two.
+pub fn process_state(state: ProcessState) -> &'static str {
+    match state {
+        ProcessState::Waits => "waits",
+        ProcessState::Starting => "starting",
+        ProcessState::Running => "running",
+        ProcessState::Stopping => "stopping",
+        ProcessState::Restarting => "restarting",
+        ProcessState::Stopped => "stopped",
+        ProcessState::GivenUp => "given up",
+    }
+}
+
 /// Row 1: this member.
 pub fn row_one(status: &Status) -> MemberRow {
     MemberRow {
@@ -96,7 +118,7 @@ pub fn row_one(status: &Status) -> MemberRow {
         name: status.node.clone(),
         mark: mark(status.mode),
         word: mode(status.mode),
-        does: format!("{}, term {}", does(status), status.term),
+        does: format!("{}, {}", does(status), in_term(status.term)),
         tail: status.group.clone(),
     }
 }
@@ -115,19 +137,32 @@ pub fn standing(peer: &Peer) -> (Mark, &'static str, String) {
         (Some("silent"), _) => (Mark::Unknown, "SILENT", "may act by now".to_owned()),
         (Some("never_heard"), _) => (Mark::Unknown, "NEVER HEARD", "may act".to_owned()),
         (Some("crashed"), _) => (Mark::StandsBy, "CRASHED", "its process is gone".to_owned()),
+        (Some("off"), _) => (Mark::StandsBy, "OFF", "was switched off".to_owned()),
         (Some("stopped"), _) => (Mark::StandsBy, "STOPPED", "said that it stops".to_owned()),
         (Some(_), _) => (Mark::Unknown, "GONE", "may act".to_owned()),
         (None, None) => (Mark::Unknown, "NOT HEARD", "not heard since this start".to_owned()),
         (None, Some(Mode::Primary)) => (Mark::Acts, "PRIMARY", format!("acts, term {}", peer.term)),
-        // A Secondary that has not been told of any term has none.
-        (None, Some(Mode::Secondary)) if peer.term == 0 => (Mark::StandsBy, "SECONDARY", "stands by".to_owned()),
-        (None, Some(Mode::Secondary)) => (Mark::StandsBy, "SECONDARY", format!("stands by, term {}", peer.term)),
+        (None, Some(Mode::Secondary)) => (Mark::StandsBy, "SECONDARY", format!("stands by, {}", in_term(peer.term))),
     }
 }
 
-/// A term; a member that knows of none has a dash.
-pub fn term(number: u64) -> String {
-    if number == 0 { "-".to_owned() } else { number.to_string() }
+/// A member's term, as it is said everywhere; one that has not heard of any has none.
+pub fn in_term(number: u64) -> String {
+    if number == 0 { "no term".to_owned() } else { format!("term {number}") }
+}
+
+/// What the forecast answers: what follows when the one that acts fails; while nobody is known to act, what this member
+/// itself waits for.
+pub fn forecast(status: &Status) -> String {
+    let takeover = &status.takeover;
+    let Some(fails) = &takeover.if_fails else { return format!("If {} took over now", status.node) };
+    match (&takeover.acts, takeover.expected_ms) {
+        (Some(acts), Some(ms)) => {
+            format!("If {fails} fails now: {acts} acts after about {}.{} s", ms / 1000, ms % 1000 / 100)
+        }
+        (Some(acts), None) => format!("If {fails} fails now: {acts} acts"),
+        (None, _) => format!("If {fails} fails now: nobody acts"),
+    }
 }
 
 /// When a peer was heard, `age_ms` ago by now.
@@ -194,6 +229,9 @@ pub fn judged(status: &Status, aged: impl Fn(u64) -> u64) -> String {
     let lasts = |age: u64| lasting(Duration::from_millis(aged(age)));
     let alarm = status.alarms.iter().find(|alarm| alarm.class == AlarmClass::Alarm);
     match (alarm, status.judgement) {
+        (Some(_), Judgement::NobodyActs) if takeover_blocked(status) => {
+            "!! NO TAKEOVER: fencing failed   nobody is known to act".to_owned()
+        }
         (None, Judgement::TwoAct) => format!("!! {words}"),
         (None, Judgement::OneActs | Judgement::OneActsOtherUnknown | Judgement::NobodyActs) => words.to_owned(),
         (Some(alarm), Judgement::TwoAct | Judgement::NobodyActs) => match &status.two_acted {
@@ -306,6 +344,30 @@ pub fn milliseconds(us: u64) -> String {
     format!("{}.{:02} ms", us / 1_000, us % 1_000 / 10)
 }
 
+/// On a Primary, what follows from members that are not heard and may act: none while two cannot act for all that this
+/// member knows. So that whoever asks why, in the middle of a cut, is told what the cut may have made (N12). `aged` makes
+/// an age of the status one of now.
+pub fn split(status: &Status, aged: impl Fn(u64) -> u64) -> Vec<String> {
+    if status.mode == Mode::Secondary || status.judgement == Judgement::OneActs {
+        return Vec::new();
+    }
+    let unheard = status.peers.iter().filter(|peer| matches!(peer.gone.as_deref(), Some("silent" | "never_heard")));
+    let mut lines: Vec<String> = unheard
+        .map(|peer| {
+            let (_, _, may) = standing(peer);
+            format!("{} is {}: it {may}", peer.name, heard(peer, peer.last_heard_ms.map(&aged)))
+        })
+        .collect();
+    if lines.is_empty() {
+        return lines;
+    }
+    if status.protection.state == ProtectionState::Unprotected {
+        lines.push("nothing keeps two from acting: takeover.protection is empty".to_owned());
+    }
+    lines.push("when they hear each other again, the lower term gives way (N12)".to_owned());
+    lines
+}
+
 /// What was known of a peer when a decision was taken, a line each.
 pub fn facts(peer: &PeerEvidence) -> Vec<String> {
     let mut facts = Vec::new();
@@ -314,7 +376,7 @@ pub fn facts(peer: &PeerEvidence) -> Vec<String> {
         (None, _) => format!("{link}, never heard since this member started"),
         (Some(ago), None) => format!("{link}, last heard {} before", seconds(ago)),
         (Some(ago), Some((mode, term))) => {
-            format!("{link}, last heard {} before, as {}, term {term}", seconds(ago), mode.word())
+            format!("{link}, last heard {} before, as {}, {}", seconds(ago), mode.word(), in_term(term.number))
         }
     });
     if let Some(answer) = peer.answer {
@@ -343,78 +405,4 @@ pub fn evidence(peers: &[PeerEvidence]) -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::compose::compose;
-    use super::super::examples::{around, primary, secondary, with_gone};
-    use super::*;
-    use crate::negotiation::view::Gone;
-
-    #[test]
-    fn ages_are_coarse() {
-        let of = |seconds| ago(Duration::from_secs(seconds));
-        assert_eq!(of(1), "just now");
-        assert_eq!(of(41), "41 s ago");
-        assert_eq!(of(106), "1:46 ago");
-        assert_eq!(of(7_300), "2 h ago");
-        assert_eq!(of(3 * 86_400 + 5), "3d ago");
-    }
-
-    fn rows(view: &crate::negotiation::view::View) -> (MemberRow, MemberRow, JudgementRow) {
-        let status = compose(view, &around());
-        (row_one(&status), row_two(&status).expect("there is a peer"), row_three(&status))
-    }
-
-    #[test]
-    fn rows_one_to_three_say_who_acts_and_what_is_known_of_the_other() {
-        let (one, two, three) = rows(&secondary());
-        assert_eq!((one.mark, one.word, one.does.as_str()), (Mark::StandsBy, "SECONDARY", "stands by, term 7"));
-        assert_eq!((two.mark, two.word, two.does.as_str()), (Mark::Acts, "PRIMARY", "acts, term 7"));
-        assert_eq!(two.tail, "heard just now");
-        assert_eq!((three.judgement.as_str(), three.protection.as_str()), ("ONE ACTS", "UNPROTECTED"));
-        assert_eq!((three.hold.as_str(), three.attached.as_str()), ("no hold", "attached: nobody"));
-    }
-
-    #[test]
-    fn row_two_says_what_a_member_that_is_gone_may_do() {
-        for (gone, mark, word, does) in [
-            (Gone::Silent, Mark::Unknown, "SILENT", "may still act"),
-            (Gone::NeverHeard, Mark::Unknown, "NEVER HEARD", "may act"),
-            (Gone::Crashed, Mark::StandsBy, "CRASHED", "its process is gone"),
-            (Gone::Stopped, Mark::StandsBy, "STOPPED", "said that it stops"),
-        ] {
-            let (_, two, _) = rows(&with_gone(secondary(), gone));
-            assert_eq!((two.mark, two.word, two.does.as_str()), (mark, word, does));
-        }
-        let (_, two, three) = rows(&with_gone(secondary(), Gone::Silent));
-        assert_eq!(two.tail, "silent for 2 min 14 s");
-        assert_eq!(three.judgement, "NOBODY ACTS");
-    }
-
-    #[test]
-    fn two_that_act_are_shouted() {
-        let mut view = primary();
-        view.peers[0].mode = Some(crate::negotiation::message::Mode::Primary);
-        assert_eq!(rows(&view).2.judgement, "!! TWO ACT");
-    }
-
-    #[test]
-    fn lengths_are_coarse() {
-        let of = |seconds| lasting(Duration::from_secs(seconds));
-        assert_eq!(of(41), "41 s");
-        assert_eq!(of(31 * 60 + 36), "31 min 36 s");
-        assert_eq!(of(4 * 3_600 + 12 * 60), "4 h 12 min");
-        assert_eq!(of(3 * 86_400 + 4 * 3_600 + 12 * 60), "3d 04:12");
-    }
-
-    #[test]
-    fn an_order_is_not_printed_as_a_state() {
-        assert_eq!(order(ReplyKind::StaySecondary), "stay Secondary");
-        assert_eq!(order(ReplyKind::BecomePrimary), "become Primary");
-    }
-
-    #[test]
-    fn round_trips_are_printed_with_two_decimals() {
-        assert_eq!(milliseconds(210), "0.21 ms");
-        assert_eq!(milliseconds(12_345), "12.34 ms");
-    }
-}
+mod tests;

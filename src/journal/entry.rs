@@ -268,6 +268,7 @@ fn of_rule(rule: &Rule) -> Severity {
         | Rule::OperatorTookOver { .. }
         | Rule::HandedOver { .. }
         | Rule::Stopping { .. } => Severity::Note,
+        Rule::PeerOff { .. } | Rule::TookOverForHealth { .. } => Severity::Warning,
         Rule::NeverHeard { .. }
         | Rule::PeerSilent { .. }
         | Rule::PeerCrashed { .. }
@@ -306,5 +307,17 @@ fn event_word(event: &Event) -> &'static str {
         Event::StateDurable => "state_durable",
         Event::HistoryUnknown => "history_unknown",
         Event::StepDownEnded => "step_down_ended",
+        Event::SteppingDown { .. } => "stepping_down",
+        Event::HealthTakeoverAsked { .. } => "health_takeover_asked",
+        Event::HealthTakeoverUnanswered { .. } => "health_takeover_unanswered",
+        Event::FlapStopped { .. } => "flap_stopped",
+        Event::FlapEnded { .. } => "flap_ended",
+        Event::Fencing { .. } => "fencing",
+        Event::FencedOff { .. } => "fenced_off",
+        Event::FencingFailed { .. } => "fencing_failed",
+        Event::ToldOff { .. } => "told_off",
+        Event::HeardAfterOff { .. } => "heard_after_off",
+        Event::FenceDeviceDead { .. } => "fence_device_dead",
+        Event::FenceDeviceBack { .. } => "fence_device_back",
     }
 }

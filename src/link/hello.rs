@@ -198,6 +198,9 @@ pub struct Hello {
 /// The number of [`Protection::Majority`] on the wire.
 const MAJORITY: u8 = 1;
 
+/// The number of [`Protection::Fence`] on the wire.
+const FENCE: u8 = 2;
+
 /// The most protections a hello can list.
 pub const MAX_PROTECTIONS: usize = 16;
 
@@ -214,6 +217,7 @@ impl Hello {
         for protection in protections {
             match protection {
                 Protection::Majority => writer.u8(MAJORITY),
+                Protection::Fence => writer.u8(FENCE),
             };
         }
         writer.text(&self.program, MAX_TEXT);
@@ -250,6 +254,7 @@ fn read_protections(reader: &mut Reader<'_>) -> Result<Vec<Protection>, DecodeEr
     for _ in 0..count {
         match reader.u8("a protection")? {
             MAJORITY => protections.push(Protection::Majority),
+            FENCE => protections.push(Protection::Fence),
             // One that this version does not know can only be told as a difference (N19), never as agreement: no list
             // of this version's own has a word twice.
             _newer => protections.extend([Protection::Majority; 2]),

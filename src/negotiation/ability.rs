@@ -43,8 +43,8 @@ impl From<Score> for f64 {
 
 /// Why a member cannot be Primary at all.
 ///
-/// The numbers are the wire's (PROTOCOL.md). Reasons that belong to fencing, arbiters and reachability join this list
-/// with the parts that can report them.
+/// The numbers are the wire's (PROTOCOL.md). Reasons that belong to arbiters and reachability join this list with the
+/// parts that can report them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unable {

@@ -47,6 +47,22 @@ pub enum Rule {
         /// The stopped peer.
         peer: Name,
     },
+    /// S2: the peer is off: its fencing device says so, or somebody who looked.
+    PeerOff {
+        /// The peer.
+        peer: Name,
+        /// The operator who looked; none: the fencing device.
+        by: Option<Name>,
+    },
+    /// H5: a sick Primary handed the role to this member, which had asked for it.
+    TookOverForHealth {
+        /// The sick peer.
+        peer: Name,
+        /// Its health as last heard.
+        score: Score,
+        /// This member's.
+        mine: Score,
+    },
     /// N18: the Primary released the role to this member.
     Released {
         /// Who released it.
@@ -208,6 +224,8 @@ impl Rule {
             Rule::NeverHeard { .. } => "N3",
             Rule::ToldPrimary { .. } | Rule::PeerSilent { .. } => "N4",
             Rule::PeerCrashed { .. } | Rule::PeerStopped { .. } => "N14",
+            Rule::PeerOff { .. } => "S2",
+            Rule::TookOverForHealth { .. } => "H5",
             Rule::Released { .. } | Rule::HandedOver { .. } | Rule::Stopping { .. } => "N18",
             Rule::OperatorTookOver { .. } | Rule::OperatorForced { .. } | Rule::SteppedDown { .. } => "U2",
             Rule::YieldedTo { .. } | Rule::YieldedByRelay { .. } => "N12",
@@ -227,6 +245,8 @@ impl Rule {
             Rule::PeerSilent { .. } => "peer_silent",
             Rule::PeerCrashed { .. } => "peer_crashed",
             Rule::PeerStopped { .. } => "peer_stopped",
+            Rule::PeerOff { .. } => "peer_off",
+            Rule::TookOverForHealth { .. } => "took_over_for_health",
             Rule::Released { .. } => "released",
             Rule::OperatorTookOver { .. } => "operator_took_over",
             Rule::OperatorForced { .. } => "operator_forced",
@@ -259,6 +279,8 @@ impl Rule {
             | Rule::PeerSilent { .. }
             | Rule::PeerCrashed { .. }
             | Rule::PeerStopped { .. }
+            | Rule::PeerOff { .. }
+            | Rule::TookOverForHealth { .. }
             | Rule::YieldedTo { .. }
             | Rule::YieldedByRelay { .. }
             | Rule::HandedOver { cause: HandOverCause::Health, .. }
@@ -282,6 +304,13 @@ impl Rule {
             Rule::PeerSilent { peer, silent_for } => format!("{peer} silent for {}", seconds(*silent_for)),
             Rule::PeerCrashed { peer } => format!("{peer}'s process is gone: closed, and refused on every address"),
             Rule::PeerStopped { peer } => format!("{peer} said that it stops"),
+            Rule::PeerOff { peer, by: None } => format!("{peer} is off: it was fenced, and its device says so"),
+            Rule::PeerOff { peer, by: Some(by) } => format!("{peer} is off: {by} looked"),
+            Rule::TookOverForHealth { peer, score, mine } => format!(
+                "{peer} is sick, health {:.2}, this member's is {:.2}: it handed the role over when asked",
+                f64::from(*score),
+                f64::from(*mine)
+            ),
             Rule::Released { by, term } => format!("{by} handed the role over, its term {term} is over"),
             Rule::OperatorTookOver { by } => format!("{by} made this member take over"),
             Rule::OperatorForced { by } => format!("{by} forced this member to take over"),
@@ -348,6 +377,15 @@ impl Rule {
             Rule::PeerStopped { peer } => {
                 vec![format!("{peer} not being stopped"), "a hold of the group".to_owned()]
             }
+            Rule::PeerOff { peer, by: None } => {
+                vec![format!("{peer} not being silent, or its fencing failing"), "a hold of the group".to_owned()]
+            }
+            Rule::PeerOff { by: Some(by), .. } => vec![format!("{by} not saying so")],
+            Rule::TookOverForHealth { peer, .. } => vec![
+                format!("a health of {peer} at or above takeover.threshold"),
+                format!("this member's own health below it, or not above {peer}'s by takeover.margin"),
+                "a hold of the group".to_owned(),
+            ],
             Rule::Released { by, .. } => vec![format!("{by} not handing over, or handing over to another")],
             Rule::OperatorTookOver { .. } | Rule::OperatorForced { .. } => {
                 vec!["the operator not confirming the plan".to_owned()]
@@ -390,7 +428,9 @@ impl Rule {
 impl Decision {
     /// The decision as one line: the mode, the term, the reason.
     pub fn text(&self) -> String {
-        format!("{}, term {}: {}", self.mode.word(), self.term, self.rule.text())
+        // One that has not heard of any term is in none.
+        let term = if self.term == Term::NONE { String::new() } else { format!(", term {}", self.term) };
+        format!("{}{term}: {}", self.mode.word(), self.rule.text())
     }
 }
 

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ability::Score;
 use super::decision::{Rule, seconds};
+use super::exchange::FenceWhy;
 use super::member::Name;
 use super::message::Refusal;
 use super::settings::AgreementKey;
@@ -141,13 +143,88 @@ pub enum Event {
     HistoryUnknown,
     /// Rule 11: after a forced step-down this member may take over again.
     StepDownEnded,
+    /// P2: this Primary leaves its role, and first stops what runs only on the Primary.
+    SteppingDown {
+        /// Why.
+        rule: Rule,
+    },
+    /// H5: a sick Primary was asked to hand over.
+    HealthTakeoverAsked {
+        /// The Primary.
+        peer: Name,
+        /// Its health.
+        score: Score,
+        /// This member's.
+        mine: Score,
+    },
+    /// H5: a sick Primary was asked to hand over, and did not in time.
+    HealthTakeoverUnanswered {
+        /// The Primary.
+        peer: Name,
+    },
+    /// S6: this member has taken over for health too often, and takes no more of this kind.
+    FlapStopped {
+        /// How often within the last hour.
+        taken: u32,
+    },
+    /// S6: the operator let it take over for health again.
+    FlapEnded {
+        /// Who.
+        by: Name,
+    },
+    /// S2: a peer is being switched off.
+    Fencing {
+        /// Who.
+        peer: Name,
+        /// Why.
+        why: FenceWhy,
+    },
+    /// S2: a peer is off.
+    FencedOff {
+        /// Who.
+        peer: Name,
+    },
+    /// S2: a peer is not known to be off.
+    FencingFailed {
+        /// Who.
+        peer: Name,
+        /// Why.
+        why: String,
+    },
+    /// U2: an operator said that a peer is off.
+    ToldOff {
+        /// Who is off.
+        peer: Name,
+        /// Who looked.
+        by: Name,
+    },
+    /// S2: a peer that counted as off was heard, without having started anew.
+    HeardAfterOff {
+        /// The peer.
+        peer: Name,
+        /// The operator who said that it is off; none: the fencing device did.
+        by: Option<Name>,
+    },
+    /// S2: a peer's fencing device does not answer.
+    FenceDeviceDead {
+        /// The peer that it would switch off.
+        peer: Name,
+    },
+    /// S2: it answers again.
+    FenceDeviceBack {
+        /// The peer that it switches off.
+        peer: Name,
+    },
 }
 
 impl Event {
     /// How much it matters.
     pub fn severity(&self) -> Severity {
         match self {
-            Event::TwoPrimaries { .. } | Event::StateNotDurable => Severity::Alarm,
+            Event::TwoPrimaries { .. }
+            | Event::StateNotDurable
+            | Event::FencingFailed { .. }
+            | Event::HeardAfterOff { .. } => Severity::Alarm,
             Event::PeerGone { rule: Rule::PeerStopped { .. }, .. } => Severity::Note,
             Event::PeerGone { .. }
             | Event::Stalled { .. }
@@ -155,6 +232,12 @@ impl Event {
             | Event::SettingsDiffer { .. }
             | Event::HandOverRefused { .. }
             | Event::HandOverLost { .. }
+            | Event::HealthTakeoverAsked { .. }
+            | Event::HealthTakeoverUnanswered { .. }
+            | Event::FlapStopped { .. }
+            | Event::Fencing { .. }
+            | Event::FencedOff { .. }
+            | Event::FenceDeviceDead { .. }
             | Event::HistoryUnknown => Severity::Warning,
             Event::PeerUp { .. }
             | Event::PeerDown { .. }
@@ -166,6 +249,10 @@ impl Event {
             | Event::WouldTakeOver { .. }
             | Event::HandOverAsked { .. }
             | Event::StateDurable
+            | Event::SteppingDown { .. }
+            | Event::FlapEnded { .. }
+            | Event::ToldOff { .. }
+            | Event::FenceDeviceBack { .. }
             | Event::StepDownEnded => Severity::Note,
         }
     }
@@ -197,6 +284,31 @@ impl Event {
             Event::StateNotDurable => "the state directory cannot be written: no role is taken until it can".to_owned(),
             Event::StateDurable => "the state directory can be written again".to_owned(),
             Event::HistoryUnknown => "history unknown: no state on disk, and no peer was heard".to_owned(),
+            Event::SteppingDown { rule } => {
+                format!("stops what runs only on the Primary, because {}", rule.text())
+            }
+            Event::HealthTakeoverAsked { peer, score, mine } => format!(
+                "asks {peer} to hand over: its health is {:.2}, this member's {:.2}",
+                f64::from(*score),
+                f64::from(*mine)
+            ),
+            Event::HealthTakeoverUnanswered { peer } => format!("{peer} is sick and did not hand over in time"),
+            Event::FlapStopped { taken } => {
+                format!("took over for health {taken} times within an hour: no more of this kind until `resume`")
+            }
+            Event::FlapEnded { by } => format!("{by} lets it take over for health again"),
+            Event::Fencing { peer, why } => format!("switches {peer} off, because {}", why.text()),
+            Event::FencedOff { peer } => format!("{peer} is off: its fencing device says so"),
+            Event::FencingFailed { peer, why } => format!("fencing {peer} failed: {why}"),
+            Event::ToldOff { peer, by } => format!("{by} looked: {peer} is off"),
+            Event::HeardAfterOff { peer, by: None } => {
+                format!("{peer} is heard after its fencing device said that it is off: the device or its agent lies")
+            }
+            Event::HeardAfterOff { peer, by: Some(by) } => {
+                format!("{peer} is heard after {by} said that it is off")
+            }
+            Event::FenceDeviceDead { peer } => format!("the fencing device of {peer} does not answer"),
+            Event::FenceDeviceBack { peer } => format!("the fencing device of {peer} answers"),
             Event::StepDownEnded => "after the forced step-down this member may take over again".to_owned(),
         }
     }

@@ -10,6 +10,7 @@ use super::event::Event;
 use super::member::{MemberId, Name};
 use super::message::{HoldStamp, Message, PeerHello, Refusal};
 use super::term::Term;
+use super::time::Instant;
 
 /// What must survive a restart, whole each time (negotiation.md, "What a member keeps").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,65 @@ pub enum Command {
         /// Real time now, milliseconds since 1970.
         unix_ms: u64,
     },
+    /// A peer is switched off, alive or not (U2).
+    Fence {
+        /// Who is switched off.
+        peer: MemberId,
+        /// Who asks.
+        by: Name,
+    },
+    /// "It is off, I looked": counts as fencing done, by the operator's word.
+    IsOff {
+        /// Who is off.
+        peer: MemberId,
+        /// Who looked.
+        by: Name,
+    },
+}
+
+/// What became of an [`Output::Fence`], all its attempts included.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FenceResult {
+    /// The agent says that the peer is off, and its status says so too.
+    Off,
+    /// It is not known to be off.
+    Failed {
+        /// What the last attempt came to, without a full stop.
+        why: String,
+    },
+}
+
+/// Why a peer is switched off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "why", rename_all = "snake_case")]
+pub enum FenceWhy {
+    /// Rule 15: this Primary hears no other member.
+    PrimaryAlone,
+    /// Rule 15: a takeover lacks nothing but this.
+    TakeoverWaits,
+    /// H5: a sick Primary was asked to hand over, and did not.
+    Unanswered,
+    /// H5: a sick Primary handed over, and `fencing.always` is set.
+    Always,
+    /// U2: an operator asked.
+    Operator {
+        /// Who.
+        by: Name,
+    },
+}
+
+impl FenceWhy {
+    /// The reason as a clause that follows "because".
+    pub fn text(&self) -> String {
+        match self {
+            FenceWhy::PrimaryAlone => "this Primary hears no other member".to_owned(),
+            FenceWhy::TakeoverWaits => "the takeover waits for nothing else".to_owned(),
+            FenceWhy::Unanswered => "it is sick, was asked to hand over, and did not".to_owned(),
+            FenceWhy::Always => "it lost the role for its health, and fencing.always is set".to_owned(),
+            FenceWhy::Operator { by } => format!("{by} asked"),
+        }
+    }
 }
 
 /// Why the controller stops.
@@ -149,6 +209,28 @@ pub enum Input {
         /// The Total Health Score.
         score: Score,
     },
+    /// The longest that stopping everything that runs only on the Primary can take; zero, as at the start: there is
+    /// nothing to stop.
+    StopTime {
+        /// How long at most.
+        longest: Duration,
+    },
+    /// Everything that runs only on the Primary has stopped: the answer to [`Output::StopServing`].
+    ServingStopped,
+    /// What became of an [`Output::Fence`].
+    Fenced {
+        /// Who was to be switched off.
+        peer: MemberId,
+        /// What became of it.
+        result: FenceResult,
+    },
+    /// A peer's fencing device was asked whether it is there (S2).
+    FenceDevice {
+        /// The peer that it switches off.
+        peer: MemberId,
+        /// Whether it answered.
+        answers: bool,
+    },
     /// An operator's command.
     Command(Command),
     /// The controller is to stop; [`Output::Stopped`] follows.
@@ -203,10 +285,24 @@ pub enum Output {
         /// The whole state.
         state: Durable,
     },
-    /// The mode is another from now on. Everything that had to be durable for it is.
+    /// The mode is another from now on. Everything that had to be durable for it is: of a Primary, start what runs on
+    /// it; of a Secondary, what runs only on the Primary has stopped. A Primary that was Primary before has a new term.
     ModeChanged(Decision),
     /// This member has decided to take over and waits for its disk. People see it as Secondary, "taking over".
     TakingOver(Decision),
+    /// Stop everything that runs only on the Primary, then say [`Input::ServingStopped`]; who has nothing to stop says
+    /// it at once. Said again with an earlier deadline when a lease is about to end.
+    StopServing {
+        /// When what still runs has to be killed; none: each has its own grace.
+        by: Option<Instant>,
+    },
+    /// Switch a peer off now, then say [`Input::Fenced`]. What has begun is never cancelled.
+    Fence {
+        /// Whom.
+        peer: MemberId,
+        /// Why.
+        why: FenceWhy,
+    },
     /// Something for the journal.
     Event(Event),
     /// The operator's last unanswered command came out like this.

@@ -10,7 +10,7 @@ use super::settings::{Protection, Settings};
 use super::takeover::{Assume, Condition, Stand};
 use super::term::Term;
 use super::time::Instant;
-use super::view::{Forecast, ForecastLine, Gone, HoldView, PeerView, TransitionView, View};
+use super::view::{Forecast, ForecastLine, Gone, HealthView, HoldView, PeerView, View};
 use super::{Mode, Negotiator, State};
 
 impl Negotiator {
@@ -26,29 +26,28 @@ impl Negotiator {
 
     /// The mode and the term: as Primary its own, else the highest seen. Allocates nothing.
     pub fn mode_and_term(&self) -> (Mode, Term) {
-        match self.state {
-            State::Primary { term, .. } => (Mode::Primary, term),
-            State::Secondary | State::Becoming { .. } => (Mode::Secondary, self.seen),
+        match (&self.state, &self.kept) {
+            (State::Primary { term, .. }, _) => (Mode::Primary, *term),
+            (State::Stopping(stopping), _) => (Mode::Primary, stopping.term),
+            (State::Secondary | State::Becoming { .. }, Some(kept)) => (Mode::Primary, kept.term),
+            (State::Secondary | State::Becoming { .. }, None) => (Mode::Secondary, self.seen),
         }
     }
 
     /// Whether this member is Primary by an operator's force, without what protection asks for.
     pub fn is_forced(&self) -> bool {
-        matches!(self.state, State::Primary { how: super::takeover::How::Forced, .. })
+        use super::takeover::How;
+        match &self.state {
+            State::Primary { how, .. } => *how == How::Forced,
+            State::Stopping(stopping) => stopping.how == How::Forced,
+            State::Secondary | State::Becoming { .. } => self.kept.as_ref().is_some_and(|kept| kept.how == How::Forced),
+        }
     }
 
     /// Everything that others may know, as of `now`.
     pub fn view(&self, now: Instant) -> View {
         let now = self.now.max(now);
         let (mode, term) = self.mode_and_term();
-        let transition = match &self.state {
-            State::Becoming { since, .. } => Some(TransitionView {
-                to: Mode::Primary,
-                waiting_for: "its new term to be on disk".to_owned(),
-                since: *since,
-            }),
-            State::Secondary | State::Primary { .. } => None,
-        };
         let not_told = self
             .settings
             .others()
@@ -70,7 +69,13 @@ impl Negotiator {
             able: self.ability(),
             score: self.score,
             forced: self.is_forced(),
-            transition,
+            transition: self.transition_view(),
+            stopping: self.stopping_view(),
+            health: HealthView {
+                confirmations: self.settings.confirmations,
+                max_per_hour: self.settings.max_per_hour,
+                ..HealthView::default()
+            },
             hold,
             promise: self.promise.map(|promise| (self.settings.name(promise.to), promise.until)),
             protection: self.settings.protection.clone(),
@@ -101,18 +106,23 @@ impl Negotiator {
             claim: known.claim,
             score: known.score,
             differs: known.differs.clone(),
+            fence: self.fence_view(peer),
         }
     }
 
     /// Whether what protection asks for is there: of a Primary its lease, of a Secondary what it could get.
     fn protected_now(&self) -> bool {
         self.settings.protection.iter().all(|protection| match protection {
+            Protection::Fence => self.settings.others().all(|peer| match self.gone(peer) {
+                None => self.could_fence(peer),
+                Some(Gone::Off | Gone::Stopped) => true,
+                // A Primary goes on without: what it may fear is only that the silent one takes over unprotected.
+                Some(Gone::NeverHeard | Gone::Silent | Gone::Crashed) => self.announced().is_some(),
+            }),
             Protection::Majority => {
-                let have = match self.state {
-                    State::Primary { .. } => 1 + self.live_grants(),
-                    State::Secondary | State::Becoming { .. } => {
-                        1 + self.settings.others().filter(|peer| self.reachable(*peer)).count()
-                    }
+                let have = match self.announced() {
+                    Some(_) => 1 + self.live_grants(),
+                    None => 1 + self.settings.others().filter(|peer| self.reachable(*peer)).count(),
                 };
                 have >= self.majority()
             }
@@ -167,6 +177,7 @@ impl Negotiator {
                     Stand::Gone(Gone::Silent) => format!("{name} is silent"),
                     Stand::Gone(Gone::Crashed) => format!("{name}'s process is gone"),
                     Stand::Gone(Gone::Stopped) => format!("{name} has stopped"),
+                    Stand::Gone(Gone::Off) => format!("{name} is off"),
                     Stand::Opposes if self.live_primary(*peer).is_some() => format!("{name} is Primary"),
                     Stand::Opposes if !self.reachable(*peer) => {
                         format!("{name} does not answer, and is not silent for long enough yet")
@@ -175,6 +186,7 @@ impl Negotiator {
                     Stand::Unheard => format!("{name} was not heard yet"),
                 }
             }
+            Condition::Fenced(peer) => self.fence_text(*peer, ok),
             Condition::Majority { have, need } => {
                 format!("{have} of {} members agree, {need} needed", self.settings.members.len())
             }
@@ -183,9 +195,9 @@ impl Negotiator {
 
     /// U12: what would happen if the one that matters failed now.
     fn forecast(&self) -> Forecast {
-        match self.state {
-            State::Primary { .. } => self.forecast_of_primary(),
-            State::Secondary | State::Becoming { .. } => self.forecast_of_secondary(),
+        match self.shown_mode() {
+            Mode::Primary => self.forecast_of_primary(),
+            Mode::Secondary => self.forecast_of_secondary(),
         }
     }
 
@@ -197,12 +209,7 @@ impl Negotiator {
             text: match self.peers[primary.index()].heard {
                 Some(heard) => {
                     let age = self.now.since(heard);
-                    let when = if age < Duration::from_secs(2) {
-                        "just now".to_owned()
-                    } else {
-                        format!("{} ago", seconds(age))
-                    };
-                    format!("{} was heard {when}", self.settings.name(primary))
+                    format!("{} was heard {}", self.settings.name(primary), ago(age))
                 }
                 None => format!("{} is known as Primary", self.settings.name(primary)),
             },
@@ -299,15 +306,30 @@ impl Negotiator {
     }
 
     fn told(&self, fails: Option<MemberId>, acts: Option<MemberId>, ready: bool, lines: Vec<ForecastLine>) -> Forecast {
+        let me = self.settings.me;
+        let fencing = match fails {
+            Some(fails) if fails != me && acts == Some(me) => self.fencing_takes(fails),
+            Some(_) | None => Duration::ZERO,
+        };
         Forecast {
             if_fails: fails.map(|peer| self.settings.name(peer)),
             // Who would come first, but would not take over, does not act.
             acts: acts.filter(|_| ready).map(|peer| self.settings.name(peer)),
             ready,
             // A silence is known after the timeout; a lease or a promise is no longer than that.
-            expected: ready.then(|| self.timeout.max(Duration::from_millis(1))),
+            // Where a silent member has to be fenced first, that adds its delay and what it takes.
+            expected: ready.then(|| self.timeout.max(Duration::from_millis(1)) + fencing),
             lines,
         }
+    }
+}
+
+/// How long ago, coarsely: "just now", "41 s ago".
+pub(super) fn ago(age: Duration) -> String {
+    match age.as_secs() {
+        0..2 => "just now".to_owned(),
+        short @ 2..120 => format!("{short} s ago"),
+        long => format!("{} min ago", long / 60),
     }
 }
 

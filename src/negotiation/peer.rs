@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::ability::{Ability, Score};
+use super::fencing::Fencing;
 use super::message::{Grant, HoldStamp, Incarnation, Mode, Query};
 use super::settings::{Agreement, AgreementKey};
 use super::term::Term;
@@ -10,7 +13,7 @@ use super::time::Instant;
 use super::view::Gone;
 
 /// The last answer of a peer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct LastAnswer {
     /// Set when it said "be Primary".
     pub consent: Option<Consent>,
@@ -19,7 +22,7 @@ pub(super) struct LastAnswer {
 }
 
 /// "Be Primary", with what it is worth.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Consent {
     /// The number it was given for.
     pub proposed: u64,
@@ -30,7 +33,7 @@ pub(super) struct Consent {
 }
 
 /// One peer.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Peer {
     pub link_up: bool,
     /// Whether a connection was up since boot: until then the boot's waits apply.
@@ -72,6 +75,7 @@ pub(super) struct Peer {
     pub hold_told: HoldStamp,
     pub agreement: Option<Agreement>,
     pub differs: Vec<AgreementKey>,
+    pub fencing: Fencing,
     /// What the journal was last told.
     pub gone_said: Option<Gone>,
     pub two_primaries_said: Option<Term>,
@@ -106,6 +110,7 @@ impl Peer {
             hold_told: HoldStamp::default(),
             agreement: None,
             differs: Vec::new(),
+            fencing: Fencing::default(),
             gone_said: None,
             two_primaries_said: None,
         }
@@ -140,6 +145,9 @@ impl Peer {
 
     /// Rule 2. `boot_wait` is for a peer never heard since boot, `timeout` for the others.
     pub fn gone(&self, now: Instant, times: &SilenceTimes) -> Option<Gone> {
+        if self.fencing.is_off() {
+            return Some(Gone::Off);
+        }
         if self.not_before.is_some_and(|not_before| now < not_before) {
             return None;
         }

@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 use super::ability::Score;
 use super::member::{MemberId, Name};
 
-/// What must succeed before the role is taken, beside the members' consent (S1). Fencing, arbiters and reachability
-/// join this set, and rule 6's list, with the parts that carry them out.
+/// What must succeed before the role is taken, beside the members' consent (S1). Arbiters and reachability join this
+/// set, and rule 6's list, with the parts that carry them out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protection {
     /// More than half of the configured members must be reachable and agree; groups of three and more.
     Majority,
+    /// Every silent member must be confirmed off, or have said that it stops (S2).
+    Fence,
 }
 
 impl Protection {
@@ -21,6 +23,7 @@ impl Protection {
     pub fn word(self) -> &'static str {
         match self {
             Protection::Majority => "majority",
+            Protection::Fence => "fence",
         }
     }
 }
@@ -50,6 +53,21 @@ pub struct Settings {
     pub observe_only: bool,
     /// The Total Health Threshold (H5): a score below it is sick.
     pub threshold: Score,
+    /// By how much the own score must beat a sick Primary's (H5).
+    pub margin: Score,
+    /// Low scores in a row before acting; 0 counts as 1 (H5).
+    pub confirmations: u32,
+    /// Takeovers within an hour from a peer that still answers; then none until the operator speaks (S6).
+    pub max_per_hour: u32,
+    /// How long who lost the role for its health stays a lesser candidate (S6).
+    pub sick_for: Duration,
+    /// Whether a sick Primary is fenced even when it hands over when asked (H5, the seed's letter).
+    pub fencing_always: bool,
+    /// By member: how long who does not shoot first waits before it switches that one off (S3). None: there is no
+    /// device for it.
+    pub fence_delay: Vec<Option<Duration>>,
+    /// Who shoots first when nobody is Primary; none: the lower address (S3).
+    pub preferred: Option<MemberId>,
 }
 
 /// What makes [`Settings`] unusable.
@@ -77,6 +95,7 @@ impl Settings {
     pub fn new(me: MemberId, members: Vec<Name>) -> Settings {
         Settings {
             me,
+            fence_delay: vec![None; members.len()],
             members,
             members_hash: 0,
             protection: Vec::new(),
@@ -87,6 +106,12 @@ impl Settings {
             crash_detection: true,
             observe_only: false,
             threshold: Score::from_ten_thousandths(7_500),
+            margin: Score::from_ten_thousandths(500),
+            confirmations: 2,
+            max_per_hour: 4,
+            sick_for: Duration::from_secs(600),
+            fencing_always: false,
+            preferred: None,
         }
     }
 
@@ -125,6 +150,11 @@ impl Settings {
     /// Whether `protection` holds `wanted`.
     pub fn protected_by(&self, wanted: Protection) -> bool {
         self.protection.contains(&wanted)
+    }
+
+    /// How long who does not shoot first waits before it switches `member` off; none: there is no device for it.
+    pub fn fence_delay_of(&self, member: MemberId) -> Option<Duration> {
+        self.fence_delay.get(member.index()).copied().flatten()
     }
 
     /// Every member but this one, in the order of their addresses.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ability::{Ability, Score};
-use super::decision::Decision;
+use super::decision::{Decision, Rule};
 use super::member::{MemberId, Name};
 use super::message::{Incarnation, Mode};
 use super::settings::{AgreementKey, Protection};
@@ -25,6 +25,116 @@ pub enum Gone {
     Crashed,
     /// It said Bye (N14).
     Stopped,
+    /// Its fencing device, or somebody who looked, says that it is off (S2).
+    Off,
+}
+
+/// How it stands with switching a peer off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum FenceState {
+    /// Nothing is done.
+    Idle,
+    /// A takeover waits for it, and lets the other side shoot first (S3).
+    Waiting {
+        /// Until when.
+        until: Instant,
+    },
+    /// The agent works.
+    UnderWay {
+        /// Since when.
+        since: Instant,
+        /// Which round this is, counted from 1 since the peer was last heard.
+        round: u32,
+    },
+    /// It is off.
+    Off {
+        /// Since when that is known.
+        at: Instant,
+        /// The operator who looked; none: the device says so.
+        by: Option<Name>,
+    },
+    /// It is not known to be off.
+    Failed {
+        /// Since when.
+        at: Instant,
+        /// What the last attempt came to.
+        why: String,
+        /// How many rounds failed since the peer was last heard.
+        rounds: u32,
+        /// When it is tried again; none: only on an operator's word, or when a takeover waits for it.
+        next: Option<Instant>,
+    },
+}
+
+/// A peer's fencing device, as it answered last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DeviceView {
+    /// Whether it answered.
+    pub answers: bool,
+    /// When.
+    pub at: Instant,
+}
+
+/// Switching a peer off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FenceView {
+    /// Whether there is a device for it.
+    pub configured: bool,
+    /// How it stands.
+    pub state: FenceState,
+    /// The device; none: not asked yet.
+    pub device: Option<DeviceView>,
+    /// Set when it was heard after it had counted as off: by whom it had been said; none: by the device (S2, critical).
+    pub heard_after_off: Option<OffWord>,
+    /// How long the last switching off took.
+    pub took: Option<Duration>,
+}
+
+/// Whose word it was that a peer is off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OffWord {
+    /// The fencing device's.
+    Device,
+    /// An operator's who looked.
+    Operator(Name),
+}
+
+/// A Primary that leaves its role while what runs only on it still stops (P2).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StoppingView {
+    /// Why it leaves.
+    pub rule: Rule,
+    /// Since when.
+    pub since: Instant,
+    /// When what still runs is killed; none: each after its own grace.
+    pub by: Option<Instant>,
+    /// Who follows; none: nobody is named.
+    pub to: Option<Name>,
+}
+
+/// Where the takeover of a sick Primary stands (H5, S6).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HealthView {
+    /// Low scores of the Primary in a row, at most [`HealthView::confirmations`].
+    pub low: u32,
+    /// How many it takes.
+    pub confirmations: u32,
+    /// Since when the Primary has been asked to hand over and has not.
+    pub asked: Option<Instant>,
+    /// Why it last refused, as a clause.
+    pub refused: Option<String>,
+    /// How often this member took over for health within the last hour.
+    pub taken: u32,
+    /// How often it may.
+    pub max_per_hour: u32,
+    /// Since when it takes no more of this kind, until the operator speaks (S6).
+    pub stopped: Option<Instant>,
+    /// Set while both this member and the Primary, or the one it would hand over to, are sick: one fact, no duel.
+    pub both_sick: bool,
+    /// Until when this member is a lesser candidate because it lost the role for its health (S6).
+    pub lost_until: Option<Instant>,
 }
 
 /// What this member knows of one peer.
@@ -54,6 +164,15 @@ pub struct PeerView {
     pub score: Option<Score>,
     /// Settings in which it differs (N19).
     pub differs: Vec<AgreementKey>,
+    /// Switching it off.
+    pub fence: FenceView,
+}
+
+impl Default for FenceView {
+    /// No device, nothing done.
+    fn default() -> FenceView {
+        FenceView { configured: false, state: FenceState::Idle, device: None, heard_after_off: None, took: None }
+    }
 }
 
 /// A line of the forecast.
@@ -130,6 +249,10 @@ pub struct View {
     pub forced: bool,
     /// What it waits for.
     pub transition: Option<TransitionView>,
+    /// Set while it leaves the role and its processes stop; the mode is still Primary then (P2).
+    pub stopping: Option<StoppingView>,
+    /// The takeover of a sick Primary.
+    pub health: HealthView,
     /// The hold in force.
     pub hold: Option<HoldView>,
     /// To whom it has promised not to become Primary, and until when (N16).

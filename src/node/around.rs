@@ -160,6 +160,10 @@ impl Engine {
         let journal = self.journal.health();
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
+            processes: Vec::new(),
+            fencing: Vec::new(),
+            hooks_failed: Vec::new(),
+            killed_by_guardian: Vec::new(),
             nobody_acts_for: None,
             boot_timeout: self.facts.boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
@@ -178,7 +182,7 @@ impl Engine {
     pub(super) fn compose(&mut self, now: Instant) -> Status {
         let view = self.negotiator.view(now);
         let around = self.around(now);
-        let links = around.links.clone();
+        let (links, processes, fencing) = (around.links.clone(), around.processes.clone(), around.fencing.clone());
         let alarms = self.desk.alarms(&view, around);
         let peers = self
             .negotiator
@@ -191,6 +195,7 @@ impl Engine {
                     version: facts.version.clone(),
                     replies: facts.replies.report(now),
                     attached: facts.shown.attached.clone(),
+                    processes: Vec::new(),
                 }
             })
             .collect();
@@ -204,6 +209,9 @@ impl Engine {
             links,
             peers,
             threshold: self.facts.threshold,
+            sub_health: Vec::new(),
+            processes,
+            fencing,
             alarms,
             attached: self.desk.attached(),
             events: self.events.iter().cloned().collect(),

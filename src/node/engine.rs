@@ -17,7 +17,7 @@ use crate::link::{LinkEvent, Links, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::decision::{Decision, Rule};
 use crate::negotiation::event::{Event, Severity};
-use crate::negotiation::exchange::{Input, Output, StopCause};
+use crate::negotiation::exchange::{FenceResult, Input, Output, StopCause};
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::{Message, Mode, Order};
 use crate::negotiation::time::Instant;
@@ -239,10 +239,15 @@ impl Engine {
     pub fn feed(&mut self, now: Instant, input: Input) {
         let mut outputs = std::mem::take(&mut self.outputs);
         self.negotiator.handle(now, input, &mut outputs);
+        // Nothing runs only on the Primary here, so it has stopped as soon as it is to.
+        let stop_serving = outputs.iter().any(|output| matches!(output, Output::StopServing { .. }));
         for output in outputs.drain(..) {
             self.carry_out(now, output);
         }
         self.outputs = outputs;
+        if stop_serving {
+            self.feed(now, Input::ServingStopped);
+        }
     }
 
     fn carry_out(&mut self, now: Instant, output: Output) {
@@ -261,6 +266,12 @@ impl Engine {
                 self.two_acted.event(stamp(now), &self.facts.node, &event);
                 self.note(Entry::Event(event));
             }
+            // There is no fencing room yet that could be asked, and the configuration refuses `[fence]`.
+            Output::Fence { peer, why: _ } => {
+                let result = FenceResult::Failed { why: "this version cannot fence".to_owned() };
+                self.feed(now, Input::Fenced { peer, result });
+            }
+            Output::StopServing { .. } => {}
             Output::CommandDone(outcome) => self.command_done(now, outcome),
             Output::Stopped => {
                 self.stopped = true;

@@ -122,6 +122,10 @@ impl TwoActed {
                 let unheard = self.unheard.get(peer.as_str()).copied();
                 // The later of the two: before it, one of them was heard not to act, or was not Primary.
                 let since = [unheard, self.primary_since].into_iter().flatten().max_by_key(|stamp| stamp.at);
+                if unheard.is_some() && mine < term {
+                    // Had it acted in this term before the silence, this member would have given way then.
+                    self.step(now, format!("now heard: {peer} took over while {me} did not hear it, term {term}"));
+                }
                 self.step(now, format!("both are Primary: {me} in term {mine}, {peer} in term {term}"));
                 let this = One { name: me.to_owned(), term: mine.number, since: self.primary_since };
                 let that = One { name: peer.to_string(), term: term.number, since: None };
@@ -146,7 +150,19 @@ impl TwoActed {
             | Event::StateNotDurable
             | Event::StateDurable
             | Event::HistoryUnknown
-            | Event::StepDownEnded => {}
+            | Event::StepDownEnded
+            | Event::SteppingDown { .. }
+            | Event::HealthTakeoverAsked { .. }
+            | Event::HealthTakeoverUnanswered { .. }
+            | Event::FlapStopped { .. }
+            | Event::FlapEnded { .. }
+            | Event::Fencing { .. }
+            | Event::FencedOff { .. }
+            | Event::FencingFailed { .. }
+            | Event::ToldOff { .. }
+            | Event::HeardAfterOff { .. }
+            | Event::FenceDeviceDead { .. }
+            | Event::FenceDeviceBack { .. } => {}
         }
     }
 
@@ -289,10 +305,9 @@ mod tests {
         let found = two.found().expect("found");
         assert_eq!((found.stops.name.as_str(), found.since, found.over), ("alpha", at(100), Some(at(200))));
         assert_eq!(found.stops.since, Some(at(1)));
-        assert_eq!(
-            found.steps.last().map(|step| step.text.as_str()),
-            Some("alpha gave way, rule N12: the lower term yields")
-        );
+        let texts: Vec<&str> = found.steps.iter().map(|step| step.text.as_str()).collect();
+        assert_eq!(texts.last(), Some(&"alpha gave way, rule N12: the lower term yields"));
+        assert!(texts.contains(&"now heard: beta took over while alpha did not hear it, term 8"), "{texts:?}");
     }
 
     #[test]

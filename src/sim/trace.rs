@@ -62,6 +62,8 @@ impl Trace {
             }
             Output::Event(event) => format!("  * {}", event.text()),
             Output::CommandDone(outcome) => format!("  * command: {outcome:?}"),
+            Output::StopServing { by } => format!("  > stop serving, by {by:?}"),
+            Output::Fence { peer, why } => format!("  > fence {}: {}", group.name(*peer), why.text()),
             Output::Stopped => "  * stopped".to_owned(),
             Output::Write { version, state } => format!(
                 "  > write {}: seen {} of {}, voted {} for {}",
@@ -98,6 +100,8 @@ impl Trace {
             Fault::BreakDisk(one) => write!(what, "disk of {} fails", name(one)),
             Fault::MendDisk(one) => write!(what, "disk of {} works", name(one)),
             Fault::Sicken(one) => write!(what, "{} is sick", name(one)),
+            Fault::SickenProcesses(one) => write!(what, "the processes of {} are sick", name(one)),
+            Fault::StopTime(one, longest) => write!(what, "stopping takes {} up to {longest:?}", name(one)),
             Fault::Recover(one) => write!(what, "{} is healthy", name(one)),
             Fault::Order(one, order) => write!(what, "operator at {}: {order:?}", name(one)),
             Fault::Stop(one, cause) => write!(what, "stop {} ({cause:?})", name(one)),
@@ -118,6 +122,10 @@ fn input_text(group: &Settings, input: &Input) -> String {
         Input::Written { version } => format!("written {}", version.0),
         Input::WriteFailed { version } => format!("write {} failed", version.0),
         Input::Health { score } => format!("health {:.2}", f64::from(*score)),
+        Input::StopTime { longest } => format!("stopping takes {longest:?}"),
+        Input::ServingStopped => "serving stopped".to_owned(),
+        Input::Fenced { peer, result } => format!("fencing {}: {result:?}", group.name(*peer)),
+        Input::FenceDevice { peer, answers } => format!("fence device of {} answers: {answers}", group.name(*peer)),
         Input::Command(command) => format!("command {command:?}"),
         Input::Stop { cause } => format!("stop {cause:?}"),
     }

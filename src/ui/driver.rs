@@ -15,7 +15,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use crate::control::carrier::Carrier;
 use crate::control::request::{Reply, Request};
@@ -27,7 +27,7 @@ use super::input::{Decoder, Input};
 use super::keys::Fault;
 use super::layout;
 use super::line::{Charset, Look, Theme};
-use super::options::{Left, ScreenOptions};
+use super::options::{Connection, Left, ScreenOptions};
 use super::pace::{Pace, Wish};
 use super::stand_in::StandIn;
 use super::state::{DriverWish, Effects, MayAct, State};
@@ -101,6 +101,7 @@ struct Driver {
     replies: mpsc::Receiver<Reply>,
     orders: Option<mpsc::Sender<(Fault, usize)>>,
     news: Option<mpsc::Receiver<News>>,
+    connection: Option<watch::Receiver<Connection>>,
     state: State,
     decoder: Decoder,
     started: Instant,
@@ -155,6 +156,7 @@ impl Driver {
             replies: carrier.replies,
             orders,
             news,
+            connection: options.connection,
             state: State::new(Look { theme, charset }, may_act, faults),
             decoder: Decoder::default(),
             started: Instant::now(),
@@ -240,6 +242,10 @@ impl Driver {
                 }
                 Some(news) = next(&mut self.news) => {
                     self.state.on_fault_news(news);
+                    self.dirty = true;
+                }
+                Some(connection) = changed(&mut self.connection) => {
+                    self.state.connection = connection;
                     self.dirty = true;
                 }
                 _ = resized.recv() => self.redraw(),
@@ -455,6 +461,20 @@ fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
 async fn next(news: &mut Option<mpsc::Receiver<News>>) -> Option<News> {
     match news {
         Some(news) => news.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// The connection's new state; none when nobody keeps one any more.
+async fn changed(connection: &mut Option<watch::Receiver<Connection>>) -> Option<Connection> {
+    match connection {
+        Some(stands) => match stands.changed().await {
+            Ok(()) => Some(*stands.borrow_and_update()),
+            Err(_) => {
+                *connection = None;
+                None
+            }
+        },
         None => std::future::pending().await,
     }
 }

@@ -33,4 +33,4 @@ mod tests;
 pub use driver::{run, run_on};
 pub use faults::FaultPanel;
 pub use line::Theme;
-pub use options::{Left, ScreenOptions};
+pub use options::{Connection, Left, ScreenOptions};

@@ -1,5 +1,7 @@
 //! What a screen is told when it is opened, and what it says when it ends.
 
+use tokio::sync::watch;
+
 use super::faults::FaultPanel;
 use super::line::Theme;
 
@@ -18,6 +20,19 @@ pub struct ScreenOptions {
     pub read_only: bool,
     /// The demo's faults.
     pub faults: Option<FaultPanel>,
+    /// How the connection to the controller stands, where there is one that can break.
+    pub connection: Option<watch::Receiver<Connection>>,
+}
+
+/// Whether the controller's socket is open: one that is open and silent is frozen, one that is closed is gone or
+/// restarting, and a person does something else about each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Connection {
+    /// It is, or it was never lost.
+    #[default]
+    Open,
+    /// It closed; it is tried again and again.
+    Closed,
 }
 
 impl Default for ScreenOptions {
@@ -29,6 +44,7 @@ impl Default for ScreenOptions {
             max_draws_per_second: 10,
             read_only: false,
             faults: None,
+            connection: None,
         }
     }
 }

@@ -116,9 +116,11 @@ pub fn healthy() -> Status {
                 },
             ],
             attached: Vec::new(),
+            processes: Vec::new(),
         }],
         health: Health { total: 1.0, threshold: 0.75, sub: Vec::new() },
         processes: Vec::new(),
+        fencing: Vec::new(),
         takeover: Takeover {
             ready: true,
             expected_ms: Some(3050),
@@ -219,7 +221,7 @@ pub fn two_acted() -> Status {
     };
     status.alarms[0].id = "two_acted".to_owned();
     status.alarms[0].class = AlarmClass::Warning;
-    status.alarms[0].text = "alpha and beta both acted, for at most 31 min 36 s".to_owned();
+    status.alarms[0].text = "over: alpha and beta both acted, for at most 31 min 36 s".to_owned();
     status.takeover = Takeover {
         ready: true,
         expected_ms: Some(3050),
@@ -231,6 +233,25 @@ pub fn two_acted() -> Status {
         two.over_for_ms = Some(3000);
         two.steps.push(step("2026-11-21T02:12:40Z", "alpha gave way, rule N12: the lower term yields"));
     }
+    status
+}
+
+/// The same, and then the other falls silent: a new cause above what is over.
+pub fn two_acted_then_silent() -> Status {
+    let mut status = two_acted();
+    let gone = silent();
+    status.judgement = gone.judgement;
+    status.peers[0].gone.clone_from(&gone.peers[0].gone);
+    status.peers[0].last_heard_ms = gone.peers[0].last_heard_ms;
+    let mut cause = gone.alarms[0].clone();
+    cause.text = "beta is silent: the group is not redundant".to_owned();
+    cause.first = "Find out whether beta is on: lamps, its own console, call the site.".to_owned();
+    cause.seen = None;
+    for link in &mut status.links {
+        link.state = LinkState::Down;
+        link.last_heard_ms = Some(134_000);
+    }
+    status.alarms.insert(0, cause);
     status
 }
 

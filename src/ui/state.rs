@@ -6,12 +6,13 @@ use std::time::Duration;
 use crate::control::request::{Hello, Request, Screen};
 use crate::control::status::{Event, Status};
 
-use super::dialog::{Answer, Dialog, HAND};
+use super::dialog::{Answer, Dialog, HAND, OpenPlan};
 use super::faults::FaultState;
 use super::history::History;
 use super::input::{Input, Key};
 use super::keys::{Command, Fault, View, command_for};
 use super::line::{Line, Look};
+use super::options::Connection;
 
 mod news;
 
@@ -100,6 +101,8 @@ pub struct State {
     pub scroll: usize,
     /// What is open over the panels.
     pub dialog: Dialog,
+    /// How the connection to the controller stands.
+    pub connection: Connection,
     /// The demo's faults.
     pub faults: Option<FaultState>,
     /// The line above the key bar.
@@ -137,6 +140,7 @@ impl State {
             focus: None,
             scroll: 0,
             dialog: Dialog::None,
+            connection: Connection::Open,
             faults,
             remark: None,
             find: None,
@@ -152,7 +156,8 @@ impl State {
         }
     }
 
-    fn kind(&self) -> Screen {
+    /// What kind of screen it is.
+    pub fn kind(&self) -> Screen {
         match self.may_act {
             MayAct::AsAllowed => Screen::Operating,
             MayAct::Never => Screen::ReadOnly,
@@ -200,7 +205,15 @@ impl State {
     pub fn on_input(&mut self, input: Input, now: Duration) -> Effects {
         match input {
             Input::Key(key) => self.on_key(key, now),
+            // A text to find may be pasted; it commands nothing.
+            Input::Paste if matches!(self.dialog, Dialog::Find(_)) => Effects::default(),
             Input::Paste => self.pasted(now),
+            Input::Pasted(letter) => {
+                if matches!(self.dialog, Dialog::Find(_)) && self.shown == self.serial {
+                    self.dialog.on_key(Key::Char(letter));
+                }
+                Effects::default()
+            }
         }
     }
 
@@ -211,7 +224,7 @@ impl State {
             let pasted = before.is_some_and(|(last, at)| {
                 now.saturating_sub(at) < HAND && (last != key || self.dialog != Dialog::None)
             });
-            if pasted {
+            if pasted && !matches!(self.dialog, Dialog::Find(_)) {
                 return self.pasted(now);
             }
         }
@@ -254,6 +267,11 @@ impl State {
                 self.changed_dialog();
                 self.remark(Line::of(format!("plan {plan} is closed: nothing was done")), now, REMARK_STANDS);
             }
+            Answer::LookedAway(plan) => {
+                self.changed_dialog();
+                let text = format!("plan {plan} stays open: nothing was done; a shows it again");
+                self.remark(Line::of(text), now, REMARK_STANDS);
+            }
             Answer::Fault(fault) => {
                 self.changed_dialog();
                 if let Some(faults) = &mut self.faults {
@@ -288,15 +306,15 @@ impl State {
         }
         match command {
             Command::Show(view) => self.show(view),
-            Command::NextPanel => self.step(1),
-            Command::PreviousPanel => self.step(-1),
+            Command::NextPanel => self.step(1, now),
+            Command::PreviousPanel => self.step(-1, now),
             Command::Find => {
                 self.show(View::Events);
                 self.open(Dialog::Find(String::new()));
             }
             Command::Freeze => self.freeze_or_thaw(now),
-            Command::Down => self.step_or_scroll(1),
-            Command::Up => self.step_or_scroll(-1),
+            Command::Down => self.step_or_scroll(1, now),
+            Command::Up => self.step_or_scroll(-1, now),
             Command::PageDown => self.scroll_by(10),
             Command::PageUp => self.scroll_by(-10),
             Command::First => self.scroll_by(isize::MIN),
@@ -322,7 +340,14 @@ impl State {
                 Ok(()) if self.no_news(now).is_some() => {
                     self.remark(Line::of("no news from the controller: nothing can be done now"), now, REMARK_STANDS);
                 }
-                Ok(()) => self.open(Dialog::Actions),
+                // There is one plan at a time: before anything else, that one is confirmed or left, from any screen.
+                Ok(()) => match self.status.as_ref().and_then(|status| status.plan.clone()) {
+                    Some(plan) => {
+                        let open = OpenPlan::of_another(plan, self.status_at);
+                        self.open(Dialog::Plan(Box::new(open)));
+                    }
+                    None => self.open(Dialog::Actions),
+                },
                 Err(why) => self.remark(Line::of(why), now, REMARK_STANDS),
             },
             Command::Faults => match self.faults {
@@ -359,10 +384,10 @@ impl State {
     }
 
     /// The panels of the overview, in their order.
-    pub fn panels(&self) -> Vec<View> {
+    pub fn panels(&self, now: Duration) -> Vec<View> {
         let Some(status) = &self.status else { return Vec::new() };
         let mut panels = Vec::new();
-        if !status.alarms.is_empty() {
+        if !status.alarms.is_empty() || self.no_news(now).is_some() {
             panels.push(View::ToDo);
         }
         if self.two_acted_matters() {
@@ -380,12 +405,13 @@ impl State {
         panels
     }
 
-    /// Whether two act, or acted and nobody has seen it yet: then it takes the room of what is calm.
+    /// Whether two act, or acted and nobody has seen it yet: then it takes the room of what is calm. Once it is over it
+    /// never takes the room of another cause; `w` and `d` tell it all the same.
     fn two_acted_matters(&self) -> bool {
         let Some(status) = &self.status else { return false };
         let about = |id: &str| id.starts_with("two_acted") || id.starts_with("two_primaries");
-        let unseen = status.alarms.iter().any(|alarm| alarm.seen.is_none() && about(&alarm.id));
-        status.two_acted.as_ref().is_some_and(|two| two.over_for_ms.is_none() || unseen)
+        let first = status.alarms.first().filter(|alarm| alarm.seen.is_none() && about(&alarm.id));
+        status.two_acted.as_ref().is_some_and(|two| two.over_for_ms.is_none() || first.is_some())
     }
 
     fn show(&mut self, view: View) {
@@ -408,12 +434,12 @@ impl State {
         }
     }
 
-    fn step(&mut self, by: isize) {
+    fn step(&mut self, by: isize, now: Duration) {
         if self.view != View::Overview {
             self.show(View::Overview);
             return;
         }
-        let panels = self.panels();
+        let panels = self.panels(now);
         if panels.is_empty() {
             return;
         }
@@ -426,8 +452,8 @@ impl State {
         self.focus = Some(panels[next]);
     }
 
-    fn step_or_scroll(&mut self, by: isize) {
-        if self.view == View::Overview { self.step(by) } else { self.scroll_by(by) }
+    fn step_or_scroll(&mut self, by: isize, now: Duration) {
+        if self.view == View::Overview { self.step(by, now) } else { self.scroll_by(by) }
     }
 
     fn scroll_by(&mut self, by: isize) {

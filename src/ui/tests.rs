@@ -18,6 +18,7 @@ use super::input::{Decoder, Input, Key};
 use super::keys::{ACTIONS, BINDINGS, FAULTS, View};
 use super::layout;
 use super::line::{Charset, Look, Theme};
+use super::options::Connection;
 use super::samples::{self, NOW};
 use super::state::{DriverWish, Effects, MayAct, State};
 
@@ -90,6 +91,7 @@ const VIEWS: &[Sample] = &[
     ("healthy", samples::healthy, View::Overview),
     ("two_primaries", samples::two_primaries, View::Overview),
     ("two_acted", samples::two_acted, View::Overview),
+    ("two_acted_then_silent", samples::two_acted_then_silent, View::Overview),
     ("silent", samples::silent, View::Overview),
     ("silent_path", samples::silent_path, View::Overview),
     ("three", samples::three, View::Overview),
@@ -183,6 +185,73 @@ fn u8_find_shows_only_the_events_that_hold_the_text() {
 }
 
 #[test]
+fn u8_pasted_text_can_be_found_and_commands_nothing() {
+    for paste in [&b"\x1b[200~paths\r\x1b[201~"[..], b"paths", b"pat\rhs"] {
+        let mut state = samples::state(samples::two_acted(), Theme::Default, Charset::Utf8);
+        press(&mut state, Key::Char('/'), NOW);
+        let serial = state.serial();
+        state.frame_left(serial);
+        for input in Decoder::default().feed(paste, NOW + SECOND) {
+            assert_eq!(state.on_input(input, NOW + SECOND), Effects::default());
+        }
+        assert_eq!(state.dialog, Dialog::Find("paths".to_owned()), "{paste:?}");
+    }
+    // By hand or not, letter by letter: text is text here.
+    let mut state = samples::state(samples::two_acted(), Theme::Default, Charset::Utf8);
+    press(&mut state, Key::Char('/'), NOW);
+    for letter in "paths".chars() {
+        press(&mut state, Key::Char(letter), NOW + SECOND);
+    }
+    assert_eq!(state.dialog, Dialog::Find("paths".to_owned()));
+}
+
+#[test]
+fn u8_a_line_that_does_not_fit_says_that_it_goes_on() {
+    let mut status = samples::healthy();
+    status.events[0].text =
+        "a sentence that is longer than a line of eighty columns can hold by a few words".to_owned();
+    let why = "no answer to 133 calls, 1 a second, and some more words that do not fit into a row of the link panel";
+    for link in &mut status.links {
+        link.state = crate::control::status::LinkState::Down;
+        link.why = Some(why.to_owned());
+    }
+    for charset in [Charset::Utf8, Charset::Ascii] {
+        let state = samples::state(status.clone(), Theme::Default, charset);
+        let shown = text(&drawn(&state, NOW, (80, 24)));
+        let cut: Vec<&str> = shown.lines().filter(|line| line.ends_with("...")).collect();
+        assert_eq!(cut.len(), 3, "two paths and an event:\n{shown}");
+        let wide = text(&drawn(&state, NOW, (200, 60)));
+        assert!(wide.contains("of the link panel") && !wide.contains("..."), "{wide}");
+    }
+    let mut state = samples::state(status, Theme::Default, Charset::Utf8);
+    state.view = View::Link;
+    assert!(text(&drawn(&state, NOW, (80, 24))).contains("panel"), "selected, it is told whole");
+}
+
+#[test]
+fn u8_a_long_remark_is_told_whole() {
+    let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
+    let why = "plan 47 (beta takes over from alpha) of ops-2 is open: confirm it or leave it first; it ends by itself";
+    state.on_reply(Reply::Refused { why: why.to_owned() }, NOW);
+    let shown = text(&drawn(&state, NOW, (80, 24)));
+    assert!(shown.contains("refused: plan 47") && shown.contains("by itself"), "{shown}");
+}
+
+#[test]
+fn u9_the_lesson_is_told_whole_on_a_narrow_screen() {
+    for size in [(40, 10), (40, 24), (80, 24)] {
+        let look = Look { theme: Theme::Default, charset: Charset::Utf8 };
+        let mut state = State::new(look, MayAct::AsAllowed, Some(FaultState::of(vec!["alpha".to_owned()])));
+        state.on_reply(Reply::Hello(samples::hello()), NOW);
+        state.on_reply(Reply::Status(std::sync::Arc::new(samples::healthy())), NOW);
+        let buffer = drawn(&state, NOW, size);
+        let shown: Vec<String> = (0..size.1).map(|y| row(&buffer, y).trim().to_owned()).collect();
+        let lesson = "Next: f, c: alpha crashes; watch rows 1 to 3";
+        assert!(shown.join(" ").contains(lesson), "{size:?}: {shown:?}");
+    }
+}
+
+#[test]
 fn u8_events_are_held_still_while_somebody_reads_further_down() {
     for hold in [Key::Char(' '), Key::Down] {
         let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
@@ -208,11 +277,12 @@ fn u1_the_history_of_round_trips_is_shown_where_there_is_room() {
         status.links[0].rtt_us = Some(rtt);
         state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW + SECOND * 10 * second);
     }
-    let row = "each 10 s, 9 is 0.21 ms: 94949";
+    let row = "worst of each 10 s, 9 is 0.21 ms: 94949";
+    let explained = "round trips, the worst of each 10 s; 9 is 0.21 ms, . is down: 94949";
     assert!(text(&drawn(&state, NOW + SECOND * 40, (120, 40))).contains(row));
     assert!(!text(&drawn(&state, NOW + SECOND * 40, (80, 24))).contains(row));
     press(&mut state, Key::Char('2'), NOW + SECOND * 40);
-    assert!(text(&drawn(&state, NOW + SECOND * 40, (80, 24))).contains(row));
+    assert!(text(&drawn(&state, NOW + SECOND * 40, (80, 24))).contains(explained));
 }
 
 #[test]
@@ -222,6 +292,18 @@ fn u8_a_copy_for_a_ticket_is_one_column_on_any_terminal() {
     let titles: Vec<&str> = plain.lines().filter(|line| line.starts_with("\u{2500} ")).collect();
     assert!(titles.iter().all(|line| line.matches("\u{2500} ").count() <= 2), "{plain}");
     assert!(plain.contains("gave way") && plain.contains("Events, newest first"), "{plain}");
+}
+
+#[test]
+fn u13_what_is_over_folds_below_a_new_cause() {
+    let state = samples::state(samples::two_acted_then_silent(), Theme::Default, Charset::Utf8);
+    let shown = text(&drawn(&state, NOW, (80, 24)));
+    let place = |what: &str| shown.find(what).unwrap_or_else(|| panic!("{what:?} is missing:\n{shown}"));
+    assert!(place("beta is silent") < place("both acted, for at most 31 min 36 s"), "{shown}");
+    assert!(!shown.contains("How it came to this"), "its story leaves the room to the new cause:\n{shown}");
+    place("Link to beta");
+    let alone = samples::state(samples::two_acted(), Theme::Default, Charset::Utf8);
+    assert!(text(&drawn(&alone, NOW, (80, 24))).contains("How it came to this"), "alone, it is told");
 }
 
 #[test]
@@ -247,6 +329,19 @@ fn u1_the_health_of_one_that_is_gone_is_not_shown_as_if_it_were_fit() {
     for key in ['5', 'd'] {
         assert_eq!(healths(heard.clone(), key), healths(gone.clone(), key) + 1, "{key}");
     }
+}
+
+#[test]
+fn u1_of_one_that_is_not_heard_nothing_is_alike() {
+    let differences = |status: Status| {
+        let mut state = samples::state(status, Theme::Default, Charset::Utf8);
+        press(&mut state, Key::Char('d'), NOW);
+        text(&drawn(&state, NOW, (80, 24)))
+    };
+    let healthy = differences(samples::healthy());
+    assert!(healthy.contains("none that matters") && healthy.contains("alike"), "{healthy}");
+    let silent = differences(samples::silent());
+    assert!(silent.contains("not known: alpha is not heard") && !silent.contains("alike"), "{silent}");
 }
 
 #[test]
@@ -299,6 +394,43 @@ fn u3_without_news_nothing_is_claimed() {
     assert!(row(&buffer, 0).contains("?? NO NEWS for 7 s"), "{}", row(&buffer, 0));
     assert!(!row(&buffer, 1).contains("PRIMARY"));
     insta::assert_snapshot!("no_news_80x24", shown(&buffer));
+}
+
+#[test]
+fn u3_without_news_the_screen_says_what_it_can_know_and_promises_nothing() {
+    let rows = |connection| {
+        let mut state = samples::state(samples::two_primaries(), Theme::Default, Charset::Utf8);
+        state.connection = connection;
+        text(&drawn(&state, NOW + SECOND * 7, (80, 24)))
+    };
+    let frozen = rows(Connection::Open);
+    assert!(frozen.contains("its socket is open: is it frozen?"), "{frozen}");
+    let gone = rows(Connection::Closed);
+    assert!(gone.contains("?? its socket is closed: gone or restarting, no news for 7 s"), "{gone}");
+    for shown in [frozen, gone] {
+        assert!(!shown.contains("runs on"), "whether it runs is not known:\n{shown}");
+        assert!(!shown.contains("Press nothing"), "what to do is old:\n{shown}");
+        assert!(shown.contains("nothing can be done from here now"), "{shown}");
+    }
+    let mut state = samples::state(samples::two_primaries(), Theme::Default, Charset::Utf8);
+    state.view = View::Events;
+    let events = text(&drawn(&state, NOW + SECOND * 7, (80, 24)));
+    assert!(!events.contains("1 alarm") && events.contains("as the controller last told them"), "{events}");
+}
+
+#[test]
+fn u3_of_two_screens_of_one_user_each_finds_itself_among_the_attached() {
+    let attached = |may_act| {
+        let look = Look { theme: Theme::Default, charset: Charset::Utf8 };
+        let mut state = State::new(look, may_act, None);
+        let mut status = samples::healthy();
+        status.attached = vec!["ops".to_owned(), "ops (read-only)".to_owned()];
+        state.on_reply(Reply::Hello(samples::hello()), NOW);
+        state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW);
+        row(&drawn(&state, NOW, (80, 24)), 2).trim_end().to_owned()
+    };
+    assert!(attached(MayAct::AsAllowed).ends_with("attached: you, ops (read-only)"), "{}", attached(MayAct::AsAllowed));
+    assert!(attached(MayAct::Never).ends_with("attached: you, ops"), "{}", attached(MayAct::Never));
 }
 
 #[test]

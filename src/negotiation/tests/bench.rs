@@ -114,6 +114,8 @@ impl Bench {
                         DiskMood::Failing => inputs.push_back(Input::WriteFailed { version: *version }),
                         DiskMood::Slow => {}
                     }
+                } else if let Output::StopServing { .. } = output {
+                    inputs.push_back(Input::ServingStopped);
                 }
             }
             self.log.extend(out);

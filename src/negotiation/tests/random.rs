@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::super::Negotiator;
 use super::super::ability::{Ability, Score, Sick, Unable};
-use super::super::exchange::{Command, Input, Output, StateVersion, StopCause};
+use super::super::exchange::{Command, FenceResult, Input, Output, StateVersion, StopCause};
 use super::super::member::MemberId;
 use super::super::message::{
     Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, Incarnation, Message, Mode,
@@ -124,6 +124,8 @@ fn command() -> impl Strategy<Value = Command> {
         any::<bool>().prop_map(|force| Command::StepDown { by: "ann".into(), force }),
         (duration(), number()).prop_map(|(lasts, unix_ms)| Command::Hold { by: "ann".into(), lasts, unix_ms }),
         number().prop_map(|unix_ms| Command::Resume { by: "ann".into(), unix_ms }),
+        member().prop_map(|peer| Command::Fence { peer, by: "ann".into() }),
+        member().prop_map(|peer| Command::IsOff { peer, by: "ann".into() }),
     ]
 }
 
@@ -140,6 +142,13 @@ fn step() -> impl Strategy<Value = Step> {
         1 => version().prop_map(|version| Input::Written { version }),
         1 => version().prop_map(|version| Input::WriteFailed { version }),
         1 => score().prop_map(|score| Input::Health { score }),
+        1 => duration().prop_map(|longest| Input::StopTime { longest }),
+        2 => Just(Input::ServingStopped),
+        2 => (member(), any::<bool>()).prop_map(|(peer, off)| Input::Fenced {
+            peer,
+            result: if off { FenceResult::Off } else { FenceResult::Failed { why: "no answer".to_owned() } },
+        }),
+        1 => (member(), any::<bool>()).prop_map(|(peer, answers)| Input::FenceDevice { peer, answers }),
         3 => command().prop_map(Input::Command),
         1 => prop_oneof![40 => Just(Input::Tick), 1 => Just(Input::Stop { cause: StopCause::Signal })],
     ];
@@ -152,13 +161,18 @@ fn step() -> impl Strategy<Value = Step> {
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    (0_u8..3, 0_u8..4, any::<bool>()).prop_map(|(me, kind, observe)| {
+    (0_u8..3, 0_u8..4, any::<bool>(), any::<bool>()).prop_map(|(me, kind, observe, fence)| {
         let mut settings = match kind {
             0 => two(me.min(1)),
             _ => three(me),
         };
         if kind == 3 {
             settings.protection = vec![Protection::Majority];
+        }
+        if fence {
+            settings.protection.push(Protection::Fence);
+            settings.fence_delay.fill(Some(Duration::from_secs(5)));
+            settings.fencing_always = me == 1;
         }
         settings.observe_only = observe && me == 2;
         settings
@@ -200,6 +214,8 @@ impl Watched {
                 | Output::ModeChanged(_)
                 | Output::TakingOver(_)
                 | Output::Event(_)
+                | Output::StopServing { .. }
+                | Output::Fence { .. }
                 | Output::CommandDone(_)
                 | Output::Stopped => {}
             }

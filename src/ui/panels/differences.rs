@@ -2,7 +2,7 @@
 //!
 //! It is this member's view of the others; what they think of it is on their own screens.
 
-use crate::control::status::{Able, Status};
+use crate::control::status::{Able, Peer, Status};
 use crate::control::words as said;
 
 use super::super::line::{Line, Role};
@@ -24,9 +24,15 @@ enum Kind {
     Alike,
 }
 
+/// The value of what is not known: of a member that is not heard, what it once told is history.
+const UNKNOWN: &str = "?";
+
 impl Row {
     fn differs(&self) -> bool {
-        self.kind == Kind::Alike && self.values.windows(2).any(|pair| pair[0] != pair[1])
+        // What is not known neither differs nor is alike.
+        let mut known = self.values.iter().filter(|value| *value != UNKNOWN);
+        let first = known.next();
+        self.kind == Kind::Alike && known.any(|value| Some(value) != first)
     }
 }
 
@@ -54,10 +60,16 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     }
     let differ = rows.iter().filter(|row| row.differs()).count()
         + status.peers.iter().map(|peer| peer.differs.len()).sum::<usize>();
-    let right = match differ {
-        0 => "none that matters".to_owned(),
-        1 => "1 thing differs".to_owned(),
-        many => format!("{many} things differ"),
+    let unheard: Vec<&str> =
+        status.peers.iter().filter(|peer| !is_heard(peer)).map(|peer| peer.name.as_str()).collect();
+    let right = match (differ, unheard.as_slice()) {
+        _ if sight.state.no_news(sight.now).is_some() => "not known without news".to_owned(),
+        (0, []) => "none that matters".to_owned(),
+        (0, names) => format!("not known: {} is not heard", names.join(" and ")),
+        (1, []) => "1 thing differs".to_owned(),
+        (many, []) => format!("{many} things differ"),
+        (1, names) => format!("1 thing differs; {} is not heard", names.join(" and ")),
+        (many, names) => format!("{many} things differ; {} is not heard", names.join(" and ")),
     };
     for part in [story::both(sight, status), story::steps(sight, status)].into_iter().flatten() {
         lines.push(Line::new());
@@ -67,21 +79,26 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     Panel::new("Differences between the members", right, lines)
 }
 
+fn is_heard(peer: &Peer) -> bool {
+    peer.gone.is_none() && peer.last_heard_ms.is_some()
+}
+
 fn rows(sight: &Sight<'_>, status: &Status) -> Vec<Row> {
-    let row = |head, kind, own: String, of: &dyn Fn(&crate::control::status::Peer) -> String| Row {
+    let row = |head, kind, own: String, of: &dyn Fn(&Peer) -> String| Row {
         head,
         kind,
         values: std::iter::once(own).chain(status.peers.iter().map(of)).collect(),
     };
-    let unknown = || "?".to_owned();
+    let unknown = || UNKNOWN.to_owned();
     let able = |able: Option<&Able>| match able {
         None => unknown(),
         Some(Able { why: Some(why), .. }) => why.clone(),
         Some(Able { why: None, .. }) => "fit".to_owned(),
     };
+    let term = |number: u64| if number == 0 { "none yet".to_owned() } else { number.to_string() };
     let mut rows = vec![
         row("mode", Kind::Own, said::mode(status.mode).to_owned(), &|peer| said::standing(peer).1.to_owned()),
-        row("term", Kind::Own, said::term(status.term), &|peer| said::term(peer.term)),
+        row("term", Kind::Own, term(status.term), &|peer| term(peer.term)),
         row("health", Kind::Own, format!("{:.2}", status.health.total), &|peer| {
             // What one that is gone once told of itself would read as if it were fit.
             peer.score.filter(|_| peer.gone.is_none()).map_or_else(unknown, |score| format!("{score:.2}"))
@@ -90,13 +107,12 @@ fn rows(sight: &Sight<'_>, status: &Status) -> Vec<Row> {
             able(peer.able.as_ref().filter(|_| peer.gone.is_none()))
         }),
         row("version", Kind::Alike, status.version.clone(), &|peer| {
-            // What is not known does not differ.
-            peer.version.clone().unwrap_or_else(|| status.version.clone())
+            peer.version.clone().filter(|_| is_heard(peer)).unwrap_or_else(unknown)
         }),
-        row("settings", Kind::Own, "this member".to_owned(), &|peer| match (peer.differs.len(), peer.last_heard_ms) {
-            (_, None) => unknown(),
-            (0, Some(_)) => "alike".to_owned(),
-            (many, Some(_)) => format!("{many} differ"),
+        row("settings", Kind::Own, "this member".to_owned(), &|peer| match (is_heard(peer), peer.differs.len()) {
+            (false, _) => unknown(),
+            (true, 0) => "alike".to_owned(),
+            (true, many) => format!("{many} differ"),
         }),
         row("heard", Kind::Own, "this member".to_owned(), &|peer| {
             peer.last_heard_ms.map_or_else(|| "never".to_owned(), |age| words::ago(sight.aged(age)))

@@ -6,7 +6,7 @@ use super::super::dialog::Dialog;
 use super::super::keys::View;
 use super::super::line::{Line, Role};
 use super::super::words;
-use super::{Panel, Sight, wrap};
+use super::{Panel, Sight};
 
 /// The panel.
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
@@ -43,6 +43,9 @@ fn right(sight: &Sight<'_>, status: &Status, whole: bool, (shown, all): (usize, 
     if shown != all {
         return format!("{shown} of {all}, Esc shows all");
     }
+    if sight.state.no_news(sight.now).is_some() {
+        return "as the controller last told them".to_owned();
+    }
     let standing = |class: AlarmClass| status.alarms.iter().filter(|alarm| alarm.class == class).count();
     let alarms = words::plural(standing(AlarmClass::Alarm), "alarm");
     let warnings = words::plural(standing(AlarmClass::Warning), "warning");
@@ -74,11 +77,7 @@ fn lines(sight: &Sight<'_>, events: &[&Event], whole: bool) -> Vec<Line> {
             continue;
         }
         // On its own screen an event is told whole.
-        let column = line.width();
-        for (part, text) in wrap(&event.text, sight.width.saturating_sub(column)).into_iter().enumerate() {
-            let head = if part == 0 { line.clone() } else { Line::new().to_column(column) };
-            lines.push(head.text(text));
-        }
+        lines.extend(super::whole(line, &event.text, sight.width));
     }
     lines
 }

@@ -1,19 +1,18 @@
 //! If the other fails now: the answer that must always be there (U12), from the same rule that would decide.
 
 use crate::control::status::{Line as Condition, Status};
+use crate::control::words as said;
 
 use super::super::line::{Line, Role};
-use super::super::words;
 use super::{Panel, Sight, verdict, wrap};
 
 /// The panel.
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let takeover = &status.takeover;
-    let fails = takeover.if_fails.as_deref().unwrap_or("the other");
-    let left = match (&takeover.acts, takeover.expected_ms) {
-        (Some(acts), Some(ms)) => format!("If {fails} fails now: {acts} acts after about {}", words::tenths(ms)),
-        (Some(acts), None) => format!("If {fails} fails now: {acts} acts"),
-        (None, _) => format!("If {fails} fails now: nobody acts"),
+    let left = match (sight.state.no_news(sight.now), &takeover.if_fails) {
+        // What would follow is not known without news.
+        (Some(_), Some(fails)) => format!("If {fails} fails now"),
+        (Some(_), None) | (None, _) => said::forecast(status),
     };
     let failing = takeover.lines.iter().filter(|line| !line.ok).count();
     let right = match (sight.state.no_news(sight.now), takeover.ready) {

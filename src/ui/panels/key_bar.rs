@@ -1,6 +1,6 @@
 //! The last two rows: what the keys do here and now, from the table of keys.
 
-use super::super::dialog::Dialog;
+use super::super::dialog::{Dialog, Whose};
 use super::super::keys::{ACTIONS, BINDINGS, Bar, Command, View};
 use super::super::line::Line;
 use super::Sight;
@@ -17,8 +17,16 @@ pub fn rows(sight: &Sight<'_>) -> [Line; 2] {
             };
             let full = format!(" plan {number} is open: {takes}");
             let first = if full.len() <= sight.width { full } else { format!(" plan {number}: number, Enter, Esc") };
-            let full = " any other key, or pasted text, closes the plan and does nothing";
-            let second = if full.len() <= sight.width { full } else { " any other key closes it" };
+            let (full, short) = match open.whose {
+                Whose::Mine => {
+                    (" any other key, or pasted text, closes the plan and does nothing", " any other key closes it")
+                }
+                Whose::Anothers => (
+                    " Esc, or any other key, leaves it open; Ctrl-C closes it for everybody",
+                    " Esc leaves it, Ctrl-C closes it",
+                ),
+            };
+            let second = if full.len() <= sight.width { full } else { short };
             [Line::of(first), Line::of(second)]
         }
         Dialog::Find(typed) => [
@@ -56,7 +64,12 @@ fn keys(sight: &Sight<'_>) -> Line {
         .collect();
     let leave = shown(Command::Leave);
     let node = sight.state.status.as_ref().map_or("the controller", |status| status.node.as_str());
-    let runs_on = if sight.state.faults.is_some() { "the demo ends".to_owned() } else { format!("{node} runs on") };
+    let runs_on = match (&sight.state.faults, sight.state.no_news(sight.now)) {
+        (Some(_), _) => "the demo ends".to_owned(),
+        (None, None) => format!("{node} runs on"),
+        // Whether it runs is what nobody knows now.
+        (None, Some(_)) => "screen only".to_owned(),
+    };
     let right = Line::of(format!("{leave} leave ({runs_on}) "));
     let left = Line::of(format!(" {}", words.join("  ")));
     if left.width() + right.width() < sight.width {
@@ -77,14 +90,17 @@ fn acting(sight: &Sight<'_>) -> Line {
     if let Err(why) = sight.state.may_operate() {
         return Line::of(format!(" {why}"));
     }
+    if sight.state.no_news(sight.now).is_some() {
+        return Line::of(" no news from the controller: nothing can be done from here now");
+    }
     let act = shown(Command::Act);
     let shorts: Vec<&str> = ACTIONS.iter().map(|action| action.short).collect();
     let faults = match sight.state.faults {
         Some(_) => format!("{} faults   ", shown(Command::Faults)),
         None => String::new(),
     };
-    if let Some(plan) = waits_for(sight) {
-        return Line::of(format!(" {faults}{act} act: waits, {plan} is open"));
+    if let Some((plan, to_do)) = waits_for(sight) {
+        return Line::of(format!(" {faults}{act} act: {plan} is open, {to_do}")).fitted(sight.width);
     }
     let variants = [
         format!(" {faults}{act} act: {} (each shows its plan first)", shorts.join(", ")),
@@ -95,12 +111,12 @@ fn acting(sight: &Sight<'_>) -> Line {
     Line::of(fitting.unwrap_or(&variants[2]))
 }
 
-/// The plan that stands in the way of any other: there is one at a time in the group.
-fn waits_for(sight: &Sight<'_>) -> Option<String> {
+/// The plan that stands in the way of any other, and what can be done about it here: there is one at a time in the group.
+fn waits_for(sight: &Sight<'_>) -> Option<(String, &'static str)> {
     let status = sight.state.status.as_ref()?;
     match (&status.plan, &status.plan_elsewhere) {
-        (Some(plan), _) => Some(format!("plan {} of {}", plan.number, plan.by)),
-        (None, Some(plan)) => Some(format!("plan {} on {}", plan.number, plan.node)),
+        (Some(plan), _) => Some((format!("plan {} of {}", plan.number, plan.by), "to confirm or to leave")),
+        (None, Some(plan)) => Some((format!("plan {} on {}", plan.number, plan.node), "wait for it")),
         (None, None) => None,
     }
 }

@@ -5,6 +5,7 @@ use crate::control::status::{AlarmClass, Judgement, Mode, Status};
 use crate::control::words as said;
 
 use super::super::line::{Line, Role};
+use super::super::options::Connection;
 use super::super::words;
 use super::{Sight, mark};
 
@@ -138,11 +139,17 @@ fn second(sight: &Sight<'_>, status: &Status) -> Line {
 
 fn third(sight: &Sight<'_>, status: &Status) -> Line {
     if let Some(silent) = sight.state.no_news(sight.now) {
-        let text = format!("?? the controller has said nothing for {}", words::lasting(millis(silent)));
+        let silent = words::lasting(millis(silent));
+        let text = match sight.state.connection {
+            Connection::Open => format!("?? the controller has said nothing for {silent}"),
+            Connection::Closed => format!("?? its socket is closed: gone or restarting, no news for {silent}"),
+        };
         return pick(
             sight.width,
             vec![
-                (Line::of(" ").word(text, Role::Doubtful).text(": values are unknown"), Line::new()),
+                (Line::of(" ").word(&text, Role::Doubtful).text(": values are unknown"), Line::new()),
+                (Line::of(" ").word(text, Role::Doubtful), Line::new()),
+                (Line::of(" ").word(short_news(sight.state.connection), Role::Doubtful), Line::new()),
                 (Line::of(" ").word("?? nothing is known", Role::Doubtful), Line::new()),
             ],
         );
@@ -165,9 +172,18 @@ fn third(sight: &Sight<'_>, status: &Status) -> Line {
     pick(sight.width, variants)
 }
 
+/// The same where there is no room for more.
+fn short_news(connection: Connection) -> &'static str {
+    match connection {
+        Connection::Open => "?? it says nothing: all is unknown",
+        Connection::Closed => "?? its socket is closed",
+    }
+}
+
 fn attached(sight: &Sight<'_>, status: &Status) -> String {
-    let me = sight.state.hello.as_ref().map(|hello| hello.you_are.as_str());
-    let mine = status.attached.iter().position(|who| Some(who.as_str()) == me);
+    // One user may have two screens, one of them read-only: each finds itself by what it is, not only by whose it is.
+    let me = sight.state.hello.as_ref().map(|hello| sight.state.kind().called(&hello.you_are));
+    let mine = status.attached.iter().position(|who| Some(who) == me.as_ref());
     let others = status.attached.iter().enumerate().filter(|(at, _)| Some(*at) != mine).map(|(_, who)| who.as_str());
     std::iter::once("you").chain(others).collect::<Vec<_>>().join(", ")
 }

@@ -1,9 +1,12 @@
 //! What to do: the first cause's sentence with *first*, *then* and *do not* (U13), and what else is wrong.
 
+use std::time::Duration;
+
 use crate::control::status::{Alarm, AlarmClass, Judgement, Status};
 use crate::control::words as said;
 
 use super::super::line::{Line, Role};
+use super::super::options::Connection;
 use super::super::words;
 use super::{Panel, Sight, wrap};
 
@@ -12,6 +15,9 @@ const NARROW: usize = 60;
 
 /// The panel.
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
+    if let Some(silent) = sight.state.no_news(sight.now) {
+        return without_news(sight, status, silent);
+    }
     let Some(alarm) = first_cause(status) else { return Panel::new("What to do", "", Vec::new()) };
     // On a narrow screen the long words would push the panel's own name off its rule.
     let seen = match &alarm.seen {
@@ -38,6 +44,28 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
         paragraph(sight, &mut lines, "also", Role::Plain, &format!("{}: {}", said::class(other.class), other.text));
     }
     Panel { right, ..Panel::new("What to do", "", lines) }
+}
+
+/// What to do about a controller that says nothing. What was wrong before is old, and so is what to do about it.
+fn without_news(sight: &Sight<'_>, status: &Status, silent: Duration) -> Panel {
+    let node = &status.node;
+    let (what, first) = match sight.state.connection {
+        Connection::Open => (
+            format!("{node}'s controller is silent, its socket is open: is it frozen?"),
+            format!("Look on {node} with top: is it stopped, or the machine overloaded?"),
+        ),
+        Connection::Closed => (
+            format!("{node}'s controller closed its socket: it is gone, or it restarts"),
+            format!("Look on {node} whether it runs: systemctl status tandem"),
+        ),
+    };
+    let mut lines = Vec::new();
+    paragraph(sight, &mut lines, "what", Role::Plain, &what);
+    paragraph(sight, &mut lines, "first", Role::Strong, &first);
+    paragraph(sight, &mut lines, "then", Role::Plain, "This screen comes back by itself, as soon as it answers.");
+    let old = format!("take what stands below for true: it is older than {} s.", silent.as_secs());
+    paragraph(sight, &mut lines, "do not", Role::Wrong, &old);
+    Panel { right: Line::new().word("NO NEWS", Role::Doubtful), ..Panel::new("What to do", "", lines) }
 }
 
 /// The alarm on top: the engine sorts, but an ALARM never stands behind a warning.

@@ -18,8 +18,8 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     };
     let since = words::moment(&words::before(sight.wall, sight.aged(status.since_ms)), sight.wall);
     let lasts = words::coarse(sight.aged(status.since_ms));
-    let (mode, term) = (said::mode(status.mode), status.term);
-    say("what", sight.value(format!("{mode} since {since}, for {lasts}, term {term}")));
+    let (mode, term) = (said::mode(status.mode), said::in_term(status.term));
+    say("what", sight.value(format!("{mode} since {since}, for {lasts}, {term}")));
     say("because", status.reason.text.clone());
     say("rule", format!("{}, clause {}", status.reason.rule.replace('_', " "), status.reason.clause));
     for (at, fact) in status.reason.evidence.iter().enumerate() {
@@ -27,6 +27,9 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     }
     for (at, line) in status.reason.otherwise.iter().enumerate() {
         say(if at == 0 { "otherwise" } else { "" }, line.clone());
+    }
+    for (at, line) in said::split(status, |age| sight.aged(age)).iter().enumerate() {
+        say(if at == 0 { "split" } else { "" }, sight.value(line.as_str()));
     }
     if let Some(change) = &status.transition {
         let waited = words::lasting(sight.aged(change.since_ms));
