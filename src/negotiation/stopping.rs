@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::decision::{Decision, Rule};
 use super::event::Event;
 use super::exchange::{CommandOutcome, Output};
@@ -23,7 +25,7 @@ use super::{Negotiator, State};
 const KILL_BEFORE_THE_END: Duration = Duration::from_millis(500);
 
 /// How a Primary leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Leaving {
     /// To a named successor (rule 11).
     HandsOver { to: MemberId, cause: HandOverCause },
@@ -48,7 +50,7 @@ impl Leaving {
 }
 
 /// A Primary on its way out.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Stopping {
     pub term: Term,
     pub how: How,
@@ -59,7 +61,7 @@ pub(super) struct Stopping {
 }
 
 /// What runs only on the Primary goes on for a moment, while this member asks whether anybody took over (rule 13).
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub term: Term,
     pub how: How,
