@@ -11,5 +11,6 @@ pub mod journal;
 pub mod link;
 pub mod negotiation;
 pub mod node;
+pub mod process;
 pub mod sim;
 pub mod ui;

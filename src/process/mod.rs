@@ -1,0 +1,3 @@
+//! Required processes: their heartbeats.
+
+pub mod heartbeat;
