@@ -121,7 +121,7 @@ fn act(client: &mut Client, action: Action, consent: Consent, mut streams: Strea
     if streams.console == Console::Script && matches!(consent, Consent::Ask | Consent::Force) {
         writeln!(
             streams.errors,
-            "tandem: there is no terminal to ask on: nothing has been done. Look at the plan on a terminal, or add --yes."
+            "tandem: there is no terminal to ask on: nothing has been done; look at the plan on a terminal, or add --yes"
         )?;
         return Ok(Exit::Failed);
     }
@@ -187,14 +187,14 @@ fn ask(plan: &Plan, consent: Consent, streams: &mut Streams) -> anyhow::Result<C
             if typed == plan.number.to_string() {
                 return Ok(Confirmation::Plain);
             }
-            writeln!(streams.errors, "tandem: that is not the plan's number: nothing has been done.")?;
+            writeln!(streams.errors, "tandem: that is not the plan's number: nothing has been done")?;
             Ok(Confirmation::No)
         }
         (Some(_), Consent::NeverAsks | Consent::Ask | Consent::Yes) => {
             write!(streams.errors, "{}", print(plan))?;
             writeln!(
                 streams.errors,
-                "tandem: a line of the plan fails: nothing has been done. With --force it goes on all the same."
+                "tandem: a line of the plan fails: nothing has been done; with --force it goes on all the same"
             )?;
             Ok(Confirmation::No)
         }
@@ -210,7 +210,7 @@ fn ask(plan: &Plan, consent: Consent, streams: &mut Streams) -> anyhow::Result<C
             if typed == *name {
                 return Ok(Confirmation::Forced(typed));
             }
-            writeln!(streams.errors, "tandem: that is not {name}: nothing has been done.")?;
+            writeln!(streams.errors, "tandem: that is not {name}: nothing has been done")?;
             Ok(Confirmation::No)
         }
     }

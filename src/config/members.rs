@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use crate::negotiation::member::{MAX_MEMBERS, Name};
 
 use super::model::MemberConfig;
-use super::read::{Fault, Reader, string, wrong_type};
+use super::read::{self, Fault, Part, Reader, string, wrong_type};
 use super::schema::MEMBER;
 
 /// The most addresses of one member. Redundant networks are two, seldom three; each costs a connection a pair.
@@ -76,16 +76,18 @@ fn read_one(
     table: &DeTable<'_>,
     seen: &mut Seen,
 ) -> Option<MemberConfig> {
-    reader.no_other_keys(&MEMBER, table);
+    let part = Part::of(&MEMBER, table);
+    reader.no_other_keys(&part);
     for (key, example) in [("name", "name = \"alpha\""), ("addresses", "addresses = [\"10.0.0.1:7400\"]")] {
         if !table.contains_key(key) {
             let fault = Fault::new(format!("this member has no `{key}`"), format!("write {example}"));
             reader.fault(entry.span(), &MEMBER.path(key), fault);
         }
     }
-    let name = reader.value(&MEMBER, table, "name", |value| read_name(value, seen));
+    let name = reader.value(&part, "name", |value| read::name("member", MAX_NAME_BYTES, &seen.names, value));
+    seen.names.extend(name.clone());
     let owner = name.clone().unwrap_or_else(|| "another member".to_owned());
-    let addresses = read_addresses(reader, table, &owner, seen);
+    let addresses = read_addresses(reader, &part, &owner, seen);
     let name = name?;
     // So that advice about one member's addresses finds its own line, not the last one's.
     if let Some(place) = reader.places.remove("member.addresses") {
@@ -94,29 +96,13 @@ fn read_one(
     Some(MemberConfig { name: Name::new(&name), addresses: addresses? })
 }
 
-fn read_name(value: &DeValue<'_>, seen: &mut Seen) -> Result<String, Fault> {
-    let name = string(value)?;
-    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
-    if !plain || name.is_empty() || name.len() > MAX_NAME_BYTES {
-        return Err(Fault::new(
-            format!("{name:?} cannot be a member's name"),
-            format!("write 1 to {MAX_NAME_BYTES} letters, digits, - and _: it also names files"),
-        ));
-    }
-    if seen.names.contains(&name) {
-        return Err(Fault::new(format!("there are two members called {name:?}"), "give each member a name of its own"));
-    }
-    seen.names.push(name.clone());
-    Ok(name)
-}
-
 fn read_addresses(
     reader: &mut Reader<'_>,
-    table: &DeTable<'_>,
+    part: &Part<'_, '_, '_>,
     owner: &str,
     seen: &mut Seen,
 ) -> Option<Vec<SocketAddr>> {
-    reader.value(&MEMBER, table, "addresses", |value| {
+    reader.value(part, "addresses", |value| {
         let list = value.as_array().ok_or_else(|| wrong_type("a list: addresses = [\"10.0.0.1:7400\"]", value))?;
         match list.len() {
             0 => Err(Fault::new("there is no address", "write at least one, \"10.0.0.1:7400\"")),
@@ -127,7 +113,7 @@ fn read_addresses(
             )),
         }
     })?;
-    let list = table.get("addresses")?.get_ref().as_array()?;
+    let list = part.table.get("addresses")?.get_ref().as_array()?;
     let mut addresses = Vec::new();
     for entry in list {
         match read_address(entry.get_ref(), owner, seen) {

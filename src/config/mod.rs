@@ -9,8 +9,10 @@ pub mod duration;
 pub mod fencing;
 pub mod keys;
 pub mod measuring;
+pub mod programs;
 pub mod required;
 pub mod size;
+pub mod target;
 
 mod error;
 mod members;

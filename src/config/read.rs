@@ -29,6 +29,33 @@ impl Fault {
     }
 }
 
+/// A table of the file: what may stand in it, and the path from the top that its keys are told with.
+pub(super) struct Part<'v, 'i, 'p> {
+    /// Its keys.
+    pub section: &'static Section,
+    /// Its path, `process.plant-control.restart`; empty for the top.
+    pub path: &'p str,
+    /// What the file has.
+    pub table: &'v DeTable<'i>,
+}
+
+impl<'v, 'i> Part<'v, 'i, 'static> {
+    /// The table of a section that stands in the file at most once.
+    pub(super) fn of(section: &'static Section, table: &'v DeTable<'i>) -> Part<'v, 'i, 'static> {
+        Part { section, path: section.name, table }
+    }
+}
+
+impl Part<'_, '_, '_> {
+    /// `key` as a path from the top of the file.
+    pub(super) fn key(&self, key: &str) -> String {
+        match self.path {
+            "" => key.to_owned(),
+            path => format!("{path}.{key}"),
+        }
+    }
+}
+
 /// Collects faults and the places of keys while the file is read.
 pub(super) struct Reader<'t> {
     text: &'t str,
@@ -65,11 +92,12 @@ impl<'t> Reader<'t> {
         });
     }
 
-    /// Faults every key of `table` that `section` does not have. At the top, section names are looked at elsewhere.
-    pub(super) fn no_other_keys(&mut self, section: &Section, table: &DeTable<'_>) {
-        for key in table.keys() {
+    /// Faults every key of `part` that its section does not have. At the top, section names are looked at elsewhere.
+    pub(super) fn no_other_keys(&mut self, part: &Part<'_, '_, '_>) {
+        let section = part.section;
+        for key in part.table.keys() {
             let name: &str = key.get_ref();
-            if section.known.contains(&name) {
+            if section.takes(name) {
                 continue;
             }
             let fault = if section.later.contains(&name) {
@@ -77,20 +105,19 @@ impl<'t> Reader<'t> {
             } else {
                 Fault::new(format!("unknown key `{}` {}", name.escape_debug(), section.title()), section.suggest(name))
             };
-            self.fault(key.span(), &section.path(name), fault);
+            self.fault(key.span(), &part.key(name), fault);
         }
     }
 
     /// The value of `key`, read by `parse`; none when it is absent or faulty, and a fault is recorded then.
     pub(super) fn value<T>(
         &mut self,
-        section: &Section,
-        table: &DeTable<'_>,
+        part: &Part<'_, '_, '_>,
         key: &str,
         parse: impl FnOnce(&DeValue<'_>) -> Result<T, Fault>,
     ) -> Option<T> {
-        let value: &Spanned<DeValue<'_>> = table.get(key)?;
-        let path = section.path(key);
+        let value: &Spanned<DeValue<'_>> = part.table.get(key)?;
+        let path = part.key(key);
         self.places.insert(path.clone(), Place::of(self.text, value.span()));
         match parse(value.get_ref()) {
             Ok(read) => Some(read),
@@ -99,6 +126,70 @@ impl<'t> Reader<'t> {
                 None
             }
         }
+    }
+
+    /// The value of a key that must be there; its absence is a fault at `span`, with `example` for what to write.
+    pub(super) fn needed<T>(
+        &mut self,
+        part: &Part<'_, '_, '_>,
+        span: std::ops::Range<usize>,
+        (key, example): (&str, &str),
+        parse: impl FnOnce(&DeValue<'_>) -> Result<T, Fault>,
+    ) -> Option<T> {
+        if !part.table.contains_key(key) {
+            let fault = Fault::new(format!("{} has no `{key}`", part.path), format!("write {example}"));
+            self.fault(span, &part.key(key), fault);
+        }
+        self.value(part, key, parse)
+    }
+
+    /// The table that `key` of `outer` holds, as a part of its own; none when it is absent, or no table, which is a fault.
+    pub(super) fn inner<'v, 'i>(
+        &mut self,
+        outer: &Part<'v, 'i, '_>,
+        key: &str,
+        example: &str,
+    ) -> Option<&'v DeTable<'i>> {
+        let value = outer.table.get(key)?;
+        let path = outer.key(key);
+        self.places.insert(path.clone(), Place::of(self.text, value.span()));
+        let table = value.get_ref().as_table();
+        if table.is_none() {
+            let Fault { message, .. } = wrong_type("", value.get_ref());
+            self.fault(value.span(), &path, Fault::new(format!("{path}: {message}"), format!("write {example}")));
+        }
+        table
+    }
+
+    /// The tables of a `[[list]]`, each with the place it begins at; what is no table is a fault.
+    pub(super) fn list<'v, 'i>(
+        &mut self,
+        part: &Part<'v, 'i, '_>,
+        key: &str,
+        most: usize,
+    ) -> Vec<(std::ops::Range<usize>, &'v DeTable<'i>)> {
+        let Some(value) = part.table.get(key) else { return Vec::new() };
+        let path = part.key(key);
+        let Some(entries) = value.get_ref().as_array() else {
+            let fault = Fault::new(
+                format!("[{path}] is written as one section, but there may be several"),
+                format!("write [[{path}]], in two brackets, before each one"),
+            );
+            self.fault(value.span(), &path, fault);
+            return Vec::new();
+        };
+        if let Some(first_too_many) = entries.get(most) {
+            let fault = Fault::new(format!("{} of [[{path}]] are too many", entries.len()), format!("at most {most}"));
+            self.fault(first_too_many.span(), &path, fault);
+        }
+        let mut tables = Vec::new();
+        for entry in entries {
+            match entry.get_ref().as_table() {
+                Some(table) => tables.push((entry.span(), table)),
+                None => self.fault(entry.span(), &path, wrong_type(&format!("[[{path}]]"), entry.get_ref())),
+            }
+        }
+        tables
     }
 }
 
@@ -169,6 +260,86 @@ pub(super) fn word<T: Copy>(words: &'static [(&'static str, T)]) -> impl FnOnce(
             Fault::new(format!("{text:?} is not known"), format!("write one of {}", list.join(", ")))
         })
     }
+}
+
+/// A number in `range`, whole or not; never "not a number" and never infinite.
+pub(super) fn number(range: RangeInclusive<f64>) -> impl FnOnce(&DeValue<'_>) -> Result<f64, Fault> {
+    move |value| {
+        let advice = || format!("write a number from {} to {}", range.start(), range.end());
+        let written = match value {
+            DeValue::Float(number) => number.as_str().to_owned(),
+            DeValue::Integer(number) if number.radix() == 10 => number.as_str().to_owned(),
+            other => return Err(Fault { suggestion: advice(), ..wrong_type("", other) }),
+        };
+        match written.parse::<f64>() {
+            // "Not a number" lies in no range.
+            Ok(number) if range.contains(&number) => Ok(number),
+            _ => Err(Fault::new(format!("{written} is out of range"), advice())),
+        }
+    }
+}
+
+/// A size in bytes of `smallest` or more.
+pub(super) fn size(smallest: u64, smallest_text: &'static str) -> impl FnOnce(&DeValue<'_>) -> Result<u64, Fault> {
+    move |value| {
+        let text = value.as_str().ok_or_else(|| wrong_type("a size in quotes, \"64MiB\"", value))?;
+        let bytes = super::size::parse(text)
+            .map_err(|error| Fault::new(error.to_string(), "a size is a number and a unit: KiB, MiB or GiB"))?;
+        match bytes < smallest {
+            true => Err(Fault::new(format!("{text:?} is too small"), format!("write {smallest_text:?} or more"))),
+            false => Ok(bytes),
+        }
+    }
+}
+
+/// A name of letters, digits, `-` and `_` that none of `taken` has; `what` is what it names, "process".
+pub(super) fn name(what: &str, longest: usize, taken: &[String], value: &DeValue<'_>) -> Result<String, Fault> {
+    let name = string(value)?;
+    let plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_');
+    if !plain || name.is_empty() || name.len() > longest {
+        return Err(Fault::new(
+            format!("{name:?} cannot be a {what}'s name"),
+            format!("write 1 to {longest} letters, digits, - and _: it also names files"),
+        ));
+    }
+    if taken.contains(&name) {
+        let message = match what {
+            "process" => format!("there are two processes called {name:?}"),
+            what => format!("there are two {what}s called {name:?}"),
+        };
+        return Err(Fault::new(message, format!("give each {what} a name of its own")));
+    }
+    Ok(name)
+}
+
+/// A program and its arguments, each a text; at least the program.
+pub(super) fn command(value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+    let command = command_or_none(value)?;
+    if command.is_empty() {
+        return Err(Fault::new(
+            "the command is empty",
+            "write the program and its arguments: [\"/usr/bin/NAME\", \"…\"]",
+        ));
+    }
+    Ok(command)
+}
+
+/// A program and its arguments, each a text, or an empty list for none.
+pub(super) fn command_or_none(value: &DeValue<'_>) -> Result<Vec<String>, Fault> {
+    let example = "a list of texts: [\"/usr/bin/NAME\", \"--option\"]";
+    let list = value.as_array().ok_or_else(|| wrong_type(example, value))?;
+    let mut command = Vec::new();
+    for entry in list {
+        let word = entry.get_ref().as_str().ok_or_else(|| wrong_type(example, entry.get_ref()))?;
+        if word.contains('\0') {
+            return Err(Fault::new("a command cannot hold the character zero", "remove \\u0000"));
+        }
+        command.push(word.to_owned());
+    }
+    if command.first().is_some_and(String::is_empty) {
+        return Err(Fault::new("the command has no program", "the first text of the list is the program"));
+    }
+    Ok(command)
 }
 
 /// A path: any text that is not empty.

@@ -2,72 +2,165 @@
 //!
 //! Only names stand here. What a key's value must look like is in [`super::read`].
 
+/// How a section is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// The keys before any section.
+    Top,
+    /// `[name]`, once.
+    Table,
+    /// `[[name]]`, as often as wanted.
+    List,
+    /// `[name.MEMBER]`, once for each member.
+    ByMember,
+    /// `key = { … }` inside another section.
+    Inline,
+}
+
 /// A section and its keys. `known` work in this version; `later` are in the contract, but do nothing yet, so writing
 /// them is an error that says so: a setting without effect is worse than a refusal.
 pub(super) struct Section {
-    /// The name in brackets; empty for the keys at the top.
+    /// The name in brackets, `health.weights`; empty for the keys at the top.
     pub name: &'static str,
+    /// How it is written.
+    pub form: Form,
     /// The keys that work.
     pub known: &'static [&'static str],
+    /// Other spellings of keys that work.
+    pub also: &'static [&'static str],
+    /// Sections within this one, which are looked at by themselves.
+    pub inner: &'static [&'static str],
     /// The keys that a later version brings.
     pub later: &'static [&'static str],
 }
 
-/// Keys at the top of the file, before any section.
-pub(super) const TOP: Section = Section { name: "", known: &["group", "member"], later: &[] };
-/// One `[[member]]`.
-pub(super) const MEMBER: Section = Section { name: "member", known: &["name", "addresses"], later: &[] };
-/// Times of the negotiation.
-pub(super) const NEGOTIATION: Section = Section {
-    name: "negotiation",
-    known: &["query_interval", "reply_timeout", "boot_timeout", "connect_grace", "crash_detection"],
-    later: &[],
-};
-/// How the link is secured.
-pub(super) const SECURITY: Section =
-    Section { name: "security", known: &["mode", "key_file", "also_accept"], later: &[] };
-/// What a takeover needs.
-pub(super) const TAKEOVER: Section = Section {
-    name: "takeover",
-    known: &["protection", "observe_only"],
-    later: &["threshold", "margin", "confirmations", "max_per_hour", "sick_for", "preferred"],
-};
-/// What is kept on disk.
-pub(super) const STATE: Section = Section { name: "state", known: &["directory"], later: &[] };
-/// The control socket.
-pub(super) const CONTROL: Section = Section { name: "control", known: &["socket", "mode", "group"], later: &[] };
-/// The screen.
-pub(super) const SCREEN: Section =
-    Section { name: "screen", known: &["theme", "ascii", "bell", "max_draws_per_second"], later: &[] };
-/// The journal.
-pub(super) const JOURNAL: Section = Section { name: "journal", known: &["keep"], later: &[] };
+/// A `[name]` with the keys `known`.
+const fn table(name: &'static str, known: &'static [&'static str]) -> Section {
+    Section { name, form: Form::Table, known, also: &[], inner: &[], later: &[] }
+}
 
-/// The sections in brackets, in the order of the contract.
-pub(super) const SECTIONS: [&Section; 8] =
-    [&MEMBER, &NEGOTIATION, &SECURITY, &TAKEOVER, &STATE, &CONTROL, &SCREEN, &JOURNAL];
+/// Keys at the top of the file, before any section.
+pub(super) const TOP: Section = Section { form: Form::Top, inner: &["member"], ..table("", &["group"]) };
+/// One `[[member]]`.
+pub(super) const MEMBER: Section = Section { form: Form::List, ..table("member", &["name", "addresses"]) };
+/// Times of the negotiation.
+pub(super) const NEGOTIATION: Section =
+    table("negotiation", &["query_interval", "reply_timeout", "boot_timeout", "connect_grace", "crash_detection"]);
+/// How the link is secured.
+pub(super) const SECURITY: Section = table("security", &["mode", "key_file", "also_accept"]);
+/// What a takeover needs.
+pub(super) const TAKEOVER: Section = table(
+    "takeover",
+    &["protection", "threshold", "margin", "confirmations", "max_per_hour", "sick_for", "preferred", "observe_only"],
+);
+/// What the Total Health Score is made of.
+pub(super) const HEALTH: Section =
+    Section { inner: &["weights", "check"], ..table("health", &["sample", "memory_base"]) };
+/// The weights of the three statuses.
+pub(super) const WEIGHTS: Section = table("health.weights", &["restarts", "response_time", "memory"]);
+/// One user-defined check.
+pub(super) const CHECK: Section = Section {
+    form: Form::List,
+    ..table("health.check", &["name", "weight", "kind", "target", "command", "period", "timeout", "rise", "fall"])
+};
+/// One required process.
+pub(super) const PROCESS: Section = Section {
+    form: Form::List,
+    also: &["totalHealthScoreWeight"],
+    inner: &["heartbeat", "restart", "limits"],
+    ..table(
+        "process",
+        &[
+            "name",
+            "command",
+            "run_when",
+            "total_health_score_weight",
+            "start_timeout",
+            "stop_grace",
+            "environment",
+            "directory",
+            "user",
+        ],
+    )
+};
+/// `heartbeat = { … }` of a process.
+pub(super) const HEARTBEAT: Section =
+    Section { form: Form::Inline, ..table("process.heartbeat", &["kind", "period", "target", "command"]) };
+/// `restart = { … }` of a process.
+pub(super) const RESTART: Section =
+    Section { form: Form::Inline, ..table("process.restart", &["delay", "max_delay", "burst", "within"]) };
+/// `limits = { … }` of a process.
+pub(super) const LIMITS: Section = Section { form: Form::Inline, ..table("process.limits", &["memory", "open_files"]) };
+/// Commands run on transitions.
+pub(super) const HOOKS: Section = table("hooks", &["on_primary", "on_secondary", "on_alarm", "timeout"]);
+/// How one member is switched off.
+pub(super) const FENCE: Section = Section {
+    form: Form::ByMember,
+    ..table("fence", &["agent", "options", "command", "action", "timeout", "attempts", "delay", "monitor"])
+};
+/// Whether fencing is for everybody who is sick.
+pub(super) const FENCING: Section = table("fencing", &["always"]);
+/// What is kept on disk.
+pub(super) const STATE: Section = table("state", &["directory"]);
+/// The control socket.
+pub(super) const CONTROL: Section = table("control", &["socket", "mode", "group"]);
+/// Where the metrics are served.
+pub(super) const METRICS: Section = table("metrics", &["listen"]);
+/// The screen.
+pub(super) const SCREEN: Section = table("screen", &["theme", "ascii", "bell", "max_draws_per_second"]);
+/// The journal.
+pub(super) const JOURNAL: Section = table("journal", &["keep"]);
+
+/// The sections in brackets, in the order of the contract; and what is written inside them.
+pub(super) const SECTIONS: [&Section; 19] = [
+    &MEMBER,
+    &NEGOTIATION,
+    &SECURITY,
+    &TAKEOVER,
+    &HEALTH,
+    &WEIGHTS,
+    &CHECK,
+    &PROCESS,
+    &HEARTBEAT,
+    &RESTART,
+    &LIMITS,
+    &HOOKS,
+    &FENCE,
+    &FENCING,
+    &STATE,
+    &CONTROL,
+    &METRICS,
+    &SCREEN,
+    &JOURNAL,
+];
 
 /// Sections that a later version brings.
-pub(super) const LATER_SECTIONS: [&str; 10] = [
-    "health",
-    "process",
-    "hooks",
-    "fence",
-    "fencing",
-    "virtual_address",
-    "arbiter",
-    "reachability",
-    "watchdog",
-    "metrics",
-];
+pub(super) const LATER_SECTIONS: [&str; 4] = ["virtual_address", "arbiter", "reachability", "watchdog"];
+
+/// The names that may stand at the top of the file as sections.
+pub(super) fn outer_names() -> impl Iterator<Item = &'static str> {
+    SECTIONS.into_iter().map(|section| section.name).filter(|name| !name.contains('.'))
+}
 
 impl Section {
     /// The section as a person would name it in a sentence.
     pub(super) fn title(&self) -> String {
-        match self.name {
-            "" => "at the top of the file".to_owned(),
-            "member" => "in [[member]]".to_owned(),
-            name => format!("in [{name}]"),
+        let name = self.name;
+        match self.form {
+            Form::Top => "at the top of the file".to_owned(),
+            Form::Table => format!("in [{name}]"),
+            Form::List => format!("in [[{name}]]"),
+            Form::ByMember => format!("in [{name}.NAME]"),
+            Form::Inline => {
+                let (outer, key) = name.split_once('.').unwrap_or(("", name));
+                format!("in {key} = {{ … }} of [[{outer}]]")
+            }
         }
+    }
+
+    /// Whether `key` may be written here.
+    pub(super) fn takes(&self, key: &str) -> bool {
+        [self.known, self.also, self.inner].into_iter().any(|keys| keys.contains(&key))
     }
 
     /// `key` as a path from the top of the file.
@@ -80,17 +173,25 @@ impl Section {
 
     /// What to do about `key`, which this section does not have.
     pub(super) fn suggest(&self, key: &str) -> String {
-        if let Some(other) = SECTIONS.iter().find(|other| other.name != self.name && other.known.contains(&key)) {
-            return format!("`{key}` belongs {}", other.title());
+        let homes: Vec<String> = SECTIONS
+            .iter()
+            .filter(|other| other.name != self.name && other.known.contains(&key))
+            .map(|other| other.title())
+            .collect();
+        if !homes.is_empty() {
+            return format!("`{key}` belongs {}", homes.join(", or "));
         }
-        if self.name != TOP.name && TOP.known.contains(&key) {
+        if self.form != Form::Top && TOP.takes(key) {
             return format!("`{key}` belongs {}, before the first section", TOP.title());
         }
-        let sections: &[&Section] = if self.name == TOP.name { &SECTIONS } else { &[] };
-        let candidates = self.known.iter().copied().chain(sections.iter().map(|section| section.name));
+        let sections = outer_names().filter(|_| self.form == Form::Top);
+        let candidates = self.known.iter().chain(self.also).chain(self.inner).copied().chain(sections);
         match nearest(key, candidates) {
             Some(known) => format!("did you mean `{known}`?"),
-            None => format!("the keys {} are: {}", self.title(), self.known.join(", ")),
+            None => {
+                let keys: Vec<&str> = self.known.iter().chain(self.inner).copied().collect();
+                format!("the keys {} are: {}", self.title(), keys.join(", "))
+            }
         }
     }
 }

@@ -1,23 +1,24 @@
 //! From the text of a file to a [`Config`]: every section, every key, every fault.
 
-use std::collections::BTreeMap;
+mod fences;
+mod health;
+mod processes;
+mod takeover;
+
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use crate::negotiation::settings::Protection;
-
+use super::duration;
 use super::error::{ConfigError, ConfigErrors, Place};
-use super::measuring::HealthConfig;
 use super::members;
-use super::model::{
-    Config, Control, JOURNAL_KEEP, Negotiation, STATE_PATTERN, Screen, Security, SecurityMode, Takeover, Theme,
+use super::model::{Config, Control, JOURNAL_KEEP, Negotiation, STATE_PATTERN, Screen, Security, SecurityMode, Theme};
+use super::read::{
+    Fault, Part, Reader, boolean, comes_later, integer, path, paths, size, string, time, word, wrong_type,
 };
-use super::read::{Fault, Reader, boolean, comes_later, integer, path, paths, string, time, word, wrong_type};
-use super::required::Hooks;
-use super::schema::{self, LATER_SECTIONS, SECTIONS, Section};
-use super::{duration, size};
+use super::schema::{self, Form, LATER_SECTIONS, SECTIONS, Section};
 
 /// The longest group name: it travels in every handshake.
 const MAX_GROUP_BYTES: usize = 64;
@@ -40,7 +41,8 @@ impl Config {
         look_at_sections(&mut reader, top);
         let group = read_group(&mut reader, top);
         let members = members::read(&mut reader, top);
-        let takeover = read_takeover(&mut reader, top, members.len());
+        let fences = fences::read(&mut reader, top, &members);
+        let takeover = takeover::read(&mut reader, top, &members);
         let config = Config {
             path: path.to_owned(),
             group,
@@ -48,12 +50,12 @@ impl Config {
             negotiation: read_negotiation(&mut reader, top),
             security: read_security(&mut reader, top),
             takeover,
-            health: HealthConfig::default(),
-            processes: Vec::new(),
-            hooks: Hooks::default(),
-            fences: BTreeMap::new(),
-            fencing_always: false,
-            metrics_listen: None,
+            health: health::read(&mut reader, top),
+            processes: processes::read(&mut reader, top),
+            hooks: processes::read_hooks(&mut reader, top),
+            fences,
+            fencing_always: fences::read_always(&mut reader, top),
+            metrics_listen: read_metrics(&mut reader, top),
             state_pattern: read_state(&mut reader, top),
             control: read_control(&mut reader, top),
             screen: read_screen(&mut reader, top),
@@ -86,21 +88,21 @@ fn syntax_error(text: &str, error: &toml::de::Error) -> ConfigError {
     }
 }
 
-/// Faults what stands at the top and is neither a key, nor a section, nor a section written as its contract says.
+/// Faults what stands at the top and is neither a key, nor a section, nor a section written as its contract says. Lists
+/// and sections by member are looked at where they are read.
 fn look_at_sections(reader: &mut Reader<'_>, top: &DeTable<'_>) {
     for (key, value) in top {
         let name: &str = key.get_ref();
-        if schema::TOP.known.contains(&name) {
+        if schema::TOP.takes(name) {
             continue;
         }
         let Some(section) = SECTIONS.into_iter().find(|section| section.name == name) else {
             let fault = if LATER_SECTIONS.contains(&name) {
                 comes_later(&format!("[{name}]"))
             } else if value.get_ref().is_table() {
-                let names = SECTIONS.into_iter().map(|section| section.name);
-                let suggestion = match schema::nearest(name, names) {
+                let suggestion = match schema::nearest(name, schema::outer_names()) {
                     Some(known) => format!("did you mean [{known}]?"),
-                    None => "the sections are: ".to_owned() + &SECTIONS.map(|section| section.name).join(", "),
+                    None => format!("the sections are: {}", schema::outer_names().collect::<Vec<_>>().join(", ")),
                 };
                 Fault::new(format!("unknown section [{}]", name.escape_debug()), suggestion)
             } else {
@@ -112,13 +114,19 @@ fn look_at_sections(reader: &mut Reader<'_>, top: &DeTable<'_>) {
             reader.fault(key.span(), name, fault);
             continue;
         };
-        match value.get_ref() {
-            DeValue::Table(table) => reader.no_other_keys(section, table),
-            other => {
+        match (section.form, value.get_ref()) {
+            (Form::Table, DeValue::Table(table)) => reader.no_other_keys(&Part::of(section, table)),
+            (Form::List, DeValue::Array(_)) | (Form::List | Form::ByMember, DeValue::Table(_)) => {}
+            (Form::Table | Form::ByMember | Form::List | Form::Top | Form::Inline, other) => {
                 let Fault { message, .. } = wrong_type("", other);
+                let brackets = match section.form {
+                    Form::List => format!("[[{name}]]"),
+                    Form::ByMember => format!("[{name}.NAME]"),
+                    Form::Table | Form::Top | Form::Inline => format!("[{name}]"),
+                };
                 let fault = Fault::new(
                     format!("`{name}` is a section, but the file gives it a value: {message}"),
-                    format!("write [{name}] on a line of its own, and its keys below it"),
+                    format!("write {brackets} on a line of its own, and its keys below it"),
                 );
                 reader.fault(key.span(), name, fault);
             }
@@ -127,8 +135,8 @@ fn look_at_sections(reader: &mut Reader<'_>, top: &DeTable<'_>) {
 }
 
 /// The table of `section`; none when it is absent, or no table, which [`look_at_sections`] has told.
-fn table<'v, 'i>(top: &'v DeTable<'i>, section: &Section) -> Option<&'v DeTable<'i>> {
-    top.get(section.name)?.get_ref().as_table()
+fn table<'v, 'i>(top: &'v DeTable<'i>, section: &'static Section) -> Option<Part<'v, 'i, 'static>> {
+    Some(Part::of(section, top.get(section.name)?.get_ref().as_table()?))
 }
 
 fn read_group(reader: &mut Reader<'_>, top: &DeTable<'_>) -> String {
@@ -146,24 +154,19 @@ fn read_group(reader: &mut Reader<'_>, top: &DeTable<'_>) -> String {
         }
         Ok(group)
     };
-    reader.value(&schema::TOP, top, "group", parse).unwrap_or_default()
+    reader.value(&Part::of(&schema::TOP, top), "group", parse).unwrap_or_default()
 }
 
 fn read_negotiation(reader: &mut Reader<'_>, top: &DeTable<'_>) -> Negotiation {
     let defaults = Negotiation::default();
-    let section = &schema::NEGOTIATION;
-    let Some(keys) = table(top, section) else { return defaults };
+    let Some(keys) = table(top, &schema::NEGOTIATION) else { return defaults };
     let faults_before = reader.errors.len();
     let read = Negotiation {
-        query_interval: reader
-            .value(section, keys, "query_interval", time(SHORTEST))
-            .unwrap_or(defaults.query_interval),
-        reply_timeout: reader.value(section, keys, "reply_timeout", time(SHORTEST)).unwrap_or(defaults.reply_timeout),
-        boot_timeout: reader.value(section, keys, "boot_timeout", time(SHORTEST)).unwrap_or(defaults.boot_timeout),
-        connect_grace: reader
-            .value(section, keys, "connect_grace", time(Duration::ZERO))
-            .unwrap_or(defaults.connect_grace),
-        crash_detection: reader.value(section, keys, "crash_detection", boolean).unwrap_or(defaults.crash_detection),
+        query_interval: reader.value(&keys, "query_interval", time(SHORTEST)).unwrap_or(defaults.query_interval),
+        reply_timeout: reader.value(&keys, "reply_timeout", time(SHORTEST)).unwrap_or(defaults.reply_timeout),
+        boot_timeout: reader.value(&keys, "boot_timeout", time(SHORTEST)).unwrap_or(defaults.boot_timeout),
+        connect_grace: reader.value(&keys, "connect_grace", time(Duration::ZERO)).unwrap_or(defaults.connect_grace),
+        crash_detection: reader.value(&keys, "crash_detection", boolean).unwrap_or(defaults.crash_detection),
     };
     // A faulty time would be compared by its default, which nobody wrote.
     if reader.errors.len() == faults_before && read.reply_timeout <= read.query_interval {
@@ -186,69 +189,24 @@ fn read_negotiation(reader: &mut Reader<'_>, top: &DeTable<'_>) -> Negotiation {
 
 fn read_security(reader: &mut Reader<'_>, top: &DeTable<'_>) -> Security {
     let defaults = Security::default();
-    let section = &schema::SECURITY;
-    let Some(keys) = table(top, section) else { return defaults };
+    let Some(keys) = table(top, &schema::SECURITY) else { return defaults };
     const MODES: &[(&str, SecurityMode)] = &[("noise", SecurityMode::Noise), ("none", SecurityMode::Plain)];
     Security {
-        mode: reader.value(section, keys, "mode", word(MODES)).unwrap_or(defaults.mode),
-        key_file: reader.value(section, keys, "key_file", path).unwrap_or(defaults.key_file),
-        also_accept: reader.value(section, keys, "also_accept", paths).unwrap_or(defaults.also_accept),
-    }
-}
-
-fn read_takeover(reader: &mut Reader<'_>, top: &DeTable<'_>, members: usize) -> Takeover {
-    let section = &schema::TAKEOVER;
-    let Some(keys) = table(top, section) else { return Takeover::default() };
-    let protection = |value: &DeValue<'_>| {
-        let list = value.as_array().ok_or_else(|| wrong_type("a list: [] or [\"majority\"]", value))?;
-        let mut protection = Vec::new();
-        for entry in list {
-            let found = one_protection(entry.get_ref(), members)?;
-            if protection.contains(&found) {
-                return Err(Fault::new(format!("{:?} stands there twice", found.word()), "write it once"));
-            }
-            protection.push(found);
-        }
-        Ok(protection)
-    };
-    Takeover {
-        protection: reader.value(section, keys, "protection", protection).unwrap_or_default(),
-        observe_only: reader.value(section, keys, "observe_only", boolean).unwrap_or_default(),
-        ..Takeover::default()
-    }
-}
-
-/// One word of `takeover.protection`; `members` is 0 when the members themselves are faulty.
-fn one_protection(value: &DeValue<'_>, members: usize) -> Result<Protection, Fault> {
-    match string(value)?.as_str() {
-        "majority" if (1..3).contains(&members) => Err(Fault::new(
-            "\"majority\" needs three or more members: with two, both would have to agree that one is gone",
-            "add a third member, or write protection = []",
-        )),
-        "majority" => Ok(Protection::Majority),
-        later @ ("fence" | "arbiter" | "reachability") => Err(comes_later(&format!("{later:?}"))),
-        other => {
-            let known = ["majority", "fence", "arbiter", "reachability"];
-            let suggestion = match schema::nearest(other, known.into_iter()) {
-                Some(known) => format!("did you mean {known:?}?"),
-                None => "this version knows \"majority\"".to_owned(),
-            };
-            Err(Fault::new(format!("{other:?} is no protection"), suggestion))
-        }
+        mode: reader.value(&keys, "mode", word(MODES)).unwrap_or(defaults.mode),
+        key_file: reader.value(&keys, "key_file", path).unwrap_or(defaults.key_file),
+        also_accept: reader.value(&keys, "also_accept", paths).unwrap_or(defaults.also_accept),
     }
 }
 
 fn read_state(reader: &mut Reader<'_>, top: &DeTable<'_>) -> String {
-    let section = &schema::STATE;
-    table(top, section)
-        .and_then(|keys| reader.value(section, keys, "directory", path))
+    table(top, &schema::STATE)
+        .and_then(|keys| reader.value(&keys, "directory", path))
         .unwrap_or_else(|| STATE_PATTERN.to_owned())
 }
 
 fn read_control(reader: &mut Reader<'_>, top: &DeTable<'_>) -> Control {
     let defaults = Control::default();
-    let section = &schema::CONTROL;
-    let Some(keys) = table(top, section) else { return defaults };
+    let Some(keys) = table(top, &schema::CONTROL) else { return defaults };
     let mode = |value: &DeValue<'_>| {
         let fault = || Fault::new("this is no permission mode", "write it in octal and in quotes: \"0660\"");
         let text = value.as_str().ok_or_else(fault)?;
@@ -262,37 +220,47 @@ fn read_control(reader: &mut Reader<'_>, top: &DeTable<'_>) -> Control {
         }
     };
     Control {
-        socket_pattern: reader.value(section, keys, "socket", path).unwrap_or(defaults.socket_pattern),
-        mode: reader.value(section, keys, "mode", mode).unwrap_or(defaults.mode),
-        group: reader.value(section, keys, "group", string).unwrap_or(defaults.group),
+        socket_pattern: reader.value(&keys, "socket", path).unwrap_or(defaults.socket_pattern),
+        mode: reader.value(&keys, "mode", mode).unwrap_or(defaults.mode),
+        group: reader.value(&keys, "group", string).unwrap_or(defaults.group),
     }
 }
 
 fn read_screen(reader: &mut Reader<'_>, top: &DeTable<'_>) -> Screen {
     let defaults = Screen::default();
-    let section = &schema::SCREEN;
-    let Some(keys) = table(top, section) else { return defaults };
+    let Some(keys) = table(top, &schema::SCREEN) else { return defaults };
     const THEMES: &[(&str, Theme)] = &[("default", Theme::Default), ("mono", Theme::Mono)];
     Screen {
-        theme: reader.value(section, keys, "theme", word(THEMES)).unwrap_or(defaults.theme),
-        ascii: reader.value(section, keys, "ascii", boolean).unwrap_or(defaults.ascii),
-        bell: reader.value(section, keys, "bell", boolean).unwrap_or(defaults.bell),
+        theme: reader.value(&keys, "theme", word(THEMES)).unwrap_or(defaults.theme),
+        ascii: reader.value(&keys, "ascii", boolean).unwrap_or(defaults.ascii),
+        bell: reader.value(&keys, "bell", boolean).unwrap_or(defaults.bell),
         max_draws_per_second: reader
-            .value(section, keys, "max_draws_per_second", integer(1..=60))
+            .value(&keys, "max_draws_per_second", integer(1..=60))
             .unwrap_or(defaults.max_draws_per_second),
     }
 }
 
-fn read_journal(reader: &mut Reader<'_>, top: &DeTable<'_>) -> u64 {
-    let section = &schema::JOURNAL;
-    let keep = |value: &DeValue<'_>| {
-        let text = value.as_str().ok_or_else(|| wrong_type("a size in quotes, \"64MiB\"", value))?;
-        let bytes = size::parse(text)
-            .map_err(|error| Fault::new(error.to_string(), "a size is a number and a unit: KiB, MiB or GiB"))?;
-        match bytes < SMALLEST_JOURNAL {
-            true => Err(Fault::new(format!("{text:?} is too small"), "write \"64KiB\" or more")),
-            false => Ok(bytes),
+fn read_metrics(reader: &mut Reader<'_>, top: &DeTable<'_>) -> Option<SocketAddr> {
+    let keys = table(top, &schema::METRICS)?;
+    let listen = |value: &DeValue<'_>| {
+        let text = string(value)?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let advice = "write an address of this machine and a port: \"127.0.0.1:9464\" or \"[::1]:9464\"";
+        match text.parse::<SocketAddr>() {
+            Ok(address) if address.port() == 0 => {
+                Err(Fault::new(format!("{text:?} has port 0, which nobody can call"), advice))
+            }
+            Ok(address) => Ok(Some(address)),
+            Err(_) => Err(Fault::new(format!("{text:?} is not an address with a port"), advice)),
         }
     };
-    table(top, section).and_then(|keys| reader.value(section, keys, "keep", keep)).unwrap_or(JOURNAL_KEEP)
+    reader.value(&keys, "listen", listen).flatten()
+}
+
+fn read_journal(reader: &mut Reader<'_>, top: &DeTable<'_>) -> u64 {
+    table(top, &schema::JOURNAL)
+        .and_then(|keys| reader.value(&keys, "keep", size(SMALLEST_JOURNAL, "64KiB")))
+        .unwrap_or(JOURNAL_KEEP)
 }

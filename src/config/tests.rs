@@ -1,11 +1,15 @@
 //! The contract of the file as a whole: what is complete, what each fault says and where, and that the files in
 //! `config/` are true.
 
+mod required;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::fencing::{AgentConfig, FenceAction, FenceConfig};
+use super::required::{HeartbeatKind, Probe, ProcessConfig, RunWhen};
 use super::*;
 use crate::negotiation::member::MemberId;
 use crate::negotiation::settings::{Protection, Settings};
@@ -69,24 +73,67 @@ fn every_default_of_the_reference_file_is_the_program_s() {
     assert_eq!(reference.negotiation, least.negotiation);
     assert_eq!(reference.security, least.security);
     assert_eq!(reference.takeover, least.takeover);
+    assert_eq!(reference.health, least.health);
+    assert_eq!(reference.processes, least.processes);
+    assert_eq!(reference.hooks, least.hooks);
+    assert_eq!(reference.fences, least.fences);
+    assert_eq!(reference.fencing_always, least.fencing_always);
+    assert_eq!(reference.metrics_listen, least.metrics_listen);
     assert_eq!(reference.state_pattern, least.state_pattern);
     assert_eq!(reference.control, least.control);
     assert_eq!(reference.screen, least.screen);
     assert_eq!(reference.journal_keep, least.journal_keep);
 }
 
+/// The reference file with what stands behind "# " written out: keys and sections, not sentences.
+fn uncommented_reference() -> String {
+    let text = include_str!("../../config/reference.toml");
+    let written = |line: &str| {
+        let shown = line.strip_prefix("# ").filter(|rest| {
+            let key = rest.split(" = ").next().unwrap_or_default();
+            let is_key = rest.contains(" = ") && key.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+            is_key || rest.starts_with('[')
+        });
+        format!("{}\n", shown.unwrap_or(line))
+    };
+    text.lines().map(written).collect()
+}
+
 #[test]
 fn the_reference_file_shows_every_key() {
-    let places = example("reference.toml").places;
+    let config = good(&uncommented_reference());
     for section in schema::SECTIONS {
         for key in section.known {
-            let path = match *key {
-                "addresses" => "member.alpha.addresses".to_owned(),
-                key => section.path(key),
-            };
-            assert!(places.contains_key(&path), "{path}");
+            let shown = config.places.keys().any(|path| {
+                let (outer, last) = path.rsplit_once('.').unwrap_or(("", path));
+                // A process's parts have its name in between, as members, checks and fences have theirs at the end.
+                let names = section.name.split('.').all(|name| outer.split('.').any(|part| part == name));
+                last == *key && names
+            });
+            // For another kind of probe than the one shown.
+            let elsewhere = *key == "command" && ["health.check", "process.heartbeat"].contains(&section.name);
+            assert!(shown || elsewhere, "{}", section.path(key));
         }
     }
+}
+
+#[test]
+fn what_the_reference_file_shows_behind_a_number_sign_are_the_defaults() {
+    let config = good(&uncommented_reference());
+    let shown = &config.processes[0];
+    let defaults = ProcessConfig::new(shown.name.clone(), shown.command.clone());
+    assert_eq!((shown.run_when, shown.counts), (defaults.run_when, defaults.counts));
+    assert_eq!((shown.restart, shown.start_timeout), (defaults.restart, defaults.start_timeout));
+    assert_eq!(shown.stop_grace, defaults.stop_grace);
+    let short = |more: &str| good(&format!("{LEAST}{more}"));
+    let least = short("[[health.check]]\nname = \"historian\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:5450\"\n");
+    assert_eq!(config.health.checks, least.health.checks);
+    let least = short("[[process]]\nname = \"p\"\ncommand = [\"p\"]\nheartbeat = { kind = \"line\" }\n");
+    let period = |config: &Config| config.processes[0].heartbeat.as_ref().map(|heartbeat| heartbeat.period);
+    assert_eq!(period(&config), period(&least));
+    let least = short("[fence.alpha]\ncommand = [\"power\"]\n");
+    let (shown, least) = (&config.fences[&MemberId(0)], &least.fences[&MemberId(0)]);
+    assert_eq!(&FenceConfig { agent: least.agent.clone(), ..shown.clone() }, least);
 }
 
 #[test]
@@ -191,12 +238,12 @@ fn an_unknown_key_names_itself_its_line_and_its_neighbour() {
 #[test]
 fn what_a_later_version_brings_is_told_as_such() {
     for more in [
-        "[health]\nsample = \"1s\"\n",
-        "[[process]]\nname = \"p\"\n",
-        "[fence.beta]\nagent = \"/x\"\n",
-        "[metrics]\nlisten = \"\"\n",
-        "[takeover]\nmargin = 0.05\n",
-        "[takeover]\nprotection = [\"fence\"]\n",
+        "[[virtual_address]]\naddress = \"10.0.0.50/24\"\n",
+        "[arbiter]\nkind = \"etcd\"\n",
+        "[reachability]\ntargets = []\n",
+        "[watchdog]\ndevice = \"\"\n",
+        "[takeover]\nprotection = [\"arbiter\"]\n",
+        "[takeover]\nprotection = [\"reachability\"]\n",
     ] {
         one_fault(more, &["comes with a later version"]);
     }

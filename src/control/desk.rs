@@ -104,7 +104,7 @@ impl Desk {
         let _ = self.refresh(view, others, now);
         if let Some(plan) = &others.plan_elsewhere {
             return Err(format!(
-                "Plan {} ({}) is open on {}: confirm it or leave it there first. It ends by itself after {} s.",
+                "plan {} ({}) is open on {}: confirm it or leave it there first; it ends by itself after {} s",
                 plan.number,
                 plan.title,
                 plan.node,
@@ -114,7 +114,7 @@ impl Desk {
         if let Some(open) = &self.open {
             let left = (open.opened + PLAN_LASTS).since(now).as_secs();
             return Err(format!(
-                "Plan {} ({}) of {} is open: confirm it or leave it first. It ends by itself in {left} s.",
+                "plan {} ({}) of {} is open: confirm it or leave it first; it ends by itself in {left} s",
                 open.number, open.draft.title, open.by
             ));
         }
@@ -140,20 +140,20 @@ impl Desk {
     ) -> Result<Confirmed, String> {
         by.check_may_operate()?;
         if let Some(why) = self.refresh(view, others, now) {
-            return Err(format!("{why} Nothing has been done."));
+            return Err(format!("{why}; nothing has been done"));
         }
         let Some(open) = &self.open else {
-            return Err(format!("There is no plan {number}: it has ended. Nothing has been done."));
+            return Err(format!("there is no plan {number}: it has ended; nothing has been done"));
         };
         if open.number != number {
-            return Err(format!("{number} is not the number of the open plan. Nothing has been done."));
+            return Err(format!("{number} is not the number of the open plan; nothing has been done"));
         }
         let forced = match (&open.draft.force, force) {
             (None, _) => Forced::No,
             (Some(needed), Some(typed)) if typed == needed.by_typing => Forced::Yes,
             (Some(needed), _) => {
                 return Err(format!(
-                    "A line of plan {number} fails: it can only be forced, by typing {}. Nothing has been done.",
+                    "a line of plan {number} fails: it can only be forced, by typing {}; nothing has been done",
                     needed.by_typing
                 ));
             }
@@ -171,7 +171,7 @@ impl Desk {
                 self.open = None;
                 Ok(())
             }
-            Some(_) | None => Err(format!("There is no plan {number}: it has ended.")),
+            Some(_) | None => Err(format!("there is no plan {number}: it has ended")),
         }
     }
 
@@ -181,18 +181,18 @@ impl Desk {
         let open = self.open.as_mut()?;
         let number = open.number;
         let why = if now >= open.opened + PLAN_LASTS {
-            Some(format!("Plan {number} has ended: it was open for {} s.", PLAN_LASTS.as_secs()))
+            Some(format!("plan {number} has ended: it was open for {} s", PLAN_LASTS.as_secs()))
         } else if let Some(other) = others.plan_elsewhere.as_ref().filter(|other| other.node < self.node) {
             // Two were opened in the same moment: both desks see both, and the names decide alike on both.
             Some(format!(
-                "Plan {number} has ended: plan {} of {} was opened in the same moment.",
+                "plan {number} has ended: plan {} of {} was opened in the same moment",
                 other.number, other.node
             ))
         } else {
             match plan_for(&open.action, view, others) {
-                Err(why) => Some(format!("Plan {number} has ended: {why}")),
+                Err(why) => Some(format!("plan {number} has ended: {why}")),
                 Ok(draft) => match worse(&open.draft, &draft) {
-                    Some(what) => Some(format!("Plan {number} has ended: {what}.")),
+                    Some(what) => Some(format!("plan {number} has ended: {what}")),
                     None => {
                         open.draft = draft;
                         open.checked = now;

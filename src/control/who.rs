@@ -51,8 +51,8 @@ impl Who {
         match self.rights {
             Rights::Operate => Ok(()),
             Rights::Watch => Err(format!(
-                "{} may watch, not operate. Who may: root, the user that the controller runs as, and the group of \
-                 control.group.",
+                "{} may watch, not operate; who may: root, the user that the controller runs as, and the group of \
+                 control.group",
                 self.name
             )),
         }

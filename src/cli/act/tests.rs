@@ -117,5 +117,5 @@ fn s7_hold_and_resume_never_ask() {
 fn what_makes_no_sense_is_refused_with_the_reason() {
     let ran = run_on(primary(), Action::TakeOver, Consent::Yes, Console::Script, "");
     assert_eq!(ran.exit, Exit::Failed);
-    assert_eq!(ran.errors, "tandem: alpha is Primary already, term 7.\n");
+    assert_eq!(ran.errors, "tandem: alpha is Primary already, term 7\n");
 }

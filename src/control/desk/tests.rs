@@ -46,13 +46,13 @@ fn one_plan_at_a_time_in_the_group() {
     let mut desk = desk();
     open(&mut desk);
     let why = desk.open(Action::Shutdown, &ops(), &secondary(), &Others::default(), at(110)).unwrap_err();
-    assert!(why.contains("Plan 47 (beta takes over from alpha) of ops is open"), "{why}");
+    assert!(why.contains("plan 47 (beta takes over from alpha) of ops is open"), "{why}");
     assert!(why.contains("in 110 s"), "{why}");
     desk.abandon(47, &ops()).expect("it is open");
     let elsewhere = PlanElsewhere { node: "alpha".to_owned(), number: 12, title: "alpha steps down".to_owned() };
     let others = Others { plan_elsewhere: Some(elsewhere), ..Others::default() };
     let why = desk.open(Action::Shutdown, &ops(), &secondary(), &others, at(110)).unwrap_err();
-    assert!(why.contains("Plan 12 (alpha steps down) is open on alpha"), "{why}");
+    assert!(why.contains("plan 12 (alpha steps down) is open on alpha"), "{why}");
 }
 
 #[test]
@@ -88,7 +88,7 @@ fn a_plan_that_worsened_ends_when_it_is_confirmed() {
     view.take_over[0].ok = false;
     view.take_over[0].text = "alpha does not answer".to_owned();
     let why = desk.confirm(number, None, &ops(), &view, &Others::default(), at(101)).unwrap_err();
-    assert!(why.contains("alpha does not answer") && why.contains("Nothing has been done"), "{why}");
+    assert!(why.contains("alpha does not answer") && why.contains("nothing has been done"), "{why}");
     assert!(desk.plan(at(101)).is_none());
 }
 
@@ -229,4 +229,32 @@ fn u13_what_is_over_stands_below_a_new_cause_of_its_class() {
     let mut later = with_gone(primary(), Gone::Silent);
     later.now = at(500);
     assert_eq!(kinds(&desk.alarms(&later, around())), ["peer_silent:beta", "two_acted"]);
+}
+
+#[test]
+fn u2_refusals_have_one_form_a_clause_without_a_capital_and_a_full_stop() {
+    let others = Others::default();
+    let elsewhere = PlanElsewhere { node: "alpha".to_owned(), number: 12, title: "alpha steps down".to_owned() };
+    let held_elsewhere = Others { plan_elsewhere: Some(elsewhere), ..Others::default() };
+    let mut desk = desk();
+    let mut refusals = Vec::new();
+    let mut refused = |what: Result<(), String>| refusals.push(what.expect_err("it is refused"));
+    refused(desk.open(Action::TakeOver, &guest(), &secondary(), &others, at(100)).map(drop));
+    refused(desk.open(Action::TakeOver, &ops(), &primary(), &others, at(100)).map(drop));
+    refused(desk.open(Action::StepDown, &ops(), &secondary(), &others, at(100)).map(drop));
+    refused(desk.open(Action::Resume, &ops(), &secondary(), &others, at(100)).map(drop));
+    refused(desk.open(Action::Hold { for_ms: 0 }, &ops(), &secondary(), &others, at(100)).map(drop));
+    refused(desk.open(Action::Resume, &ops(), &secondary(), &held_elsewhere, at(100)).map(drop));
+    refused(desk.abandon(11, &ops()));
+    refused(desk.confirm(11, None, &ops(), &secondary(), &others, at(100)).map(drop));
+    open(&mut desk);
+    refused(desk.open(Action::Shutdown, &ops(), &secondary(), &others, at(100)).map(drop));
+    refused(desk.confirm(11, None, &ops(), &secondary(), &others, at(100)).map(drop));
+    refused(desk.confirm(47, None, &ops(), &secondary(), &others, at(300)).map(drop));
+    open(&mut desk);
+    refused(desk.confirm(48, None, &ops(), &primary(), &others, at(101)).map(drop));
+    for why in refusals {
+        assert!(!why.starts_with(|letter: char| letter.is_uppercase()) && !why.ends_with('.'), "{why}");
+        assert!(!why.contains(". "), "one clause after another, not sentences: {why}");
+    }
 }
