@@ -161,7 +161,7 @@ impl Engine {
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
             processes: Vec::new(),
-            fencing: Vec::new(),
+            fencing: self.fencing_status(now),
             nobody_acts_for: None,
             boot_timeout: self.facts.boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
