@@ -161,7 +161,7 @@ impl Engine {
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
             processes: Vec::new(),
-            fencing: Vec::new(),
+            fencing: self.fencing_status(now),
             hooks_failed: Vec::new(),
             killed_by_guardian: Vec::new(),
             nobody_acts_for: None,

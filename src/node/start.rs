@@ -27,6 +27,7 @@ use crate::negotiation::time::Instant;
 use super::around::Facts;
 use super::clock::Clocks;
 use super::engine::{Engine, Inlets, News, PeerFacts};
+use super::fencing::Fencing;
 use super::gaps::Gaps;
 use super::pings::Pings;
 use super::signals::Signals;
@@ -107,6 +108,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let negotiator = Negotiator::new(settings, now, kept.map(|kept| kept.durable))
         .context("the configuration's [negotiation] and [takeover] do not fit together")?;
 
+    Fencing::check(config, me)?;
     let events = old_events(&directory);
     let who =
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
@@ -152,6 +154,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     };
     let server = Server::start(server_settings, to_node.clone())?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
+    let (fencing, fence_events) = Fencing::start(config, me)?;
 
     let session_stop = CancellationToken::new();
     let session = options.session.map(|session| {
@@ -174,6 +177,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         journal,
         state,
         supervisor,
+        fencing,
         pings: Pings::default(),
         gaps: Gaps::default(),
         events,
@@ -197,7 +201,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     engine.note(started(&node, config, &version, incarnation));
     engine.supervisor.ready(&format!("{node} listens on {first}"));
 
-    let mut inlets = Inlets { link: link_events, state: reports, asks, signals };
+    let mut inlets = Inlets { link: link_events, state: reports, fence: fence_events, asks, signals };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
     drop(inlets);
@@ -205,11 +209,12 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
     }
-    let Engine { links, journal, state, .. } = engine;
+    let Engine { links, journal, state, fencing, .. } = engine;
     // The last words must reach the peers before anything else is waited for.
     links.shutdown().await;
     session_stop.cancel();
     server.shutdown().await;
+    fencing.shutdown().await;
     if let Some(session) = session
         && let Err(error) = session.await
     {

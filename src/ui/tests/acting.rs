@@ -311,6 +311,7 @@ proptest! {
                             );
                         }
                         Request::Status | Request::Watch { .. } | Request::Abandon { .. } | Request::Seen
+                        | Request::FencePreview { .. }
                         | Request::Ping { .. } => {}
                     }
                 }
