@@ -9,6 +9,7 @@ pub mod control;
 pub mod health;
 pub mod journal;
 pub mod link;
+pub mod metrics;
 pub mod negotiation;
 pub mod node;
 pub mod sim;

@@ -151,6 +151,8 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         identity: identity.clone(),
     };
     let server = Server::start(server_settings, to_node.clone())?;
+    let metrics =
+        config.metrics_listen.map(|listen| crate::metrics::Server::start(listen, to_node.clone())).transpose()?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
 
     let session_stop = CancellationToken::new();
@@ -210,6 +212,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     links.shutdown().await;
     session_stop.cancel();
     server.shutdown().await;
+    if let Some(metrics) = metrics {
+        metrics.shutdown().await;
+    }
     if let Some(session) = session
         && let Err(error) = session.await
     {
