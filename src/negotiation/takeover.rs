@@ -3,6 +3,8 @@
 //! Rule 6 is one list of conditions, walked in one place. The machine asks whether all are met, the forecast and the
 //! plans ask which are, under an assumption ("if alpha fails now", "if alpha agrees to hand over").
 
+use serde::{Deserialize, Serialize};
+
 use std::ops::ControlFlow;
 
 use super::ability::{Ability, Rank, Unable};
@@ -84,7 +86,7 @@ impl Negotiator {
     }
 
     fn ability_but_for_observing(&self) -> Ability {
-        let held = self.hold.in_force() && !self.claim && !matches!(self.state, State::Primary { .. });
+        let held = self.hold.in_force() && !self.claim && self.shown_mode() == super::Mode::Secondary;
         if held && self.command.is_none() {
             return Ability::Cannot(Unable::Held);
         }
@@ -92,7 +94,7 @@ impl Negotiator {
     }
 
     fn ability_without_hold(&self) -> Ability {
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || matches!(self.state, State::Stopping(_)) {
             Ability::Cannot(Unable::Stopping)
         } else if self.disk.failed {
             Ability::Cannot(Unable::StateNotDurable)
@@ -100,6 +102,8 @@ impl Negotiator {
             Ability::Cannot(Unable::SteppedDown)
         } else if self.score < self.settings.threshold {
             Ability::Sick(super::ability::Sick::BelowThreshold)
+        } else if self.lost_until.is_some() {
+            Ability::Sick(super::ability::Sick::LostForHealth)
         } else {
             Ability::Fit
         }
@@ -344,7 +348,7 @@ impl Negotiator {
 }
 
 /// Whether what protection asks for was there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum How {
     /// By rule 6.
     ByRule,
