@@ -153,6 +153,8 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         identity: identity.clone(),
     };
     let server = Server::start(server_settings, to_node.clone())?;
+    let metrics =
+        config.metrics_listen.map(|listen| crate::metrics::Server::start(listen, to_node.clone())).transpose()?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
     let (fencing, fence_events) = Fencing::start(config, me)?;
 
@@ -215,6 +217,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     session_stop.cancel();
     server.shutdown().await;
     fencing.shutdown().await;
+    if let Some(metrics) = metrics {
+        metrics.shutdown().await;
+    }
     if let Some(session) = session
         && let Err(error) = session.await
     {
