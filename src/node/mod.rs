@@ -14,6 +14,7 @@ mod asks;
 mod engine;
 mod gaps;
 mod pings;
+mod publication;
 mod replies;
 mod signals;
 mod start;
