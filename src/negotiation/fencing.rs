@@ -23,7 +23,7 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(60);
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// What is known of switching one peer off.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Fencing {
     /// Since when the agent works.
     under_way: Option<Instant>,
@@ -63,7 +63,7 @@ impl Fencing {
 }
 
 /// An operator's order to switch a peer off, whose outcome is not known yet.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct FenceOrder {
     peer: MemberId,
 }

@@ -26,7 +26,7 @@ const LONGEST_STOP: Duration = Duration::from_secs(10 * 60);
 const STEPPED_DOWN_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// An operator's command whose outcome is not known yet.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Pending {
     pub by: Name,
     pub wanted: Wanted,
@@ -48,7 +48,7 @@ pub(super) enum Wanted {
 }
 
 /// A release that waits for the vote to be on disk.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Release {
     term: Term,
     to: MemberId,
