@@ -6,6 +6,7 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod fence;
 pub mod health;
 pub mod journal;
 pub mod link;

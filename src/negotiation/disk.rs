@@ -45,7 +45,7 @@ impl Negotiator {
         self.disk.asked.0 += 1;
         let seen = match self.state {
             State::Becoming { term, .. } => self.seen.max(term),
-            State::Secondary | State::Primary { .. } => self.seen,
+            State::Secondary | State::Primary { .. } | State::Stopping(_) => self.seen,
         };
         let state = Durable { seen, voted: self.voted, hold: self.hold.durable(self.now) };
         out.push(Output::Write { version: self.disk.asked, state });

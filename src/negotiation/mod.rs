@@ -27,6 +27,7 @@ mod hold;
 mod look;
 mod peer;
 mod review;
+mod stopping;
 mod takeover;
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ use member::MemberId;
 use message::{Message, Mode};
 use peer::Peer;
 use settings::{Protection, Settings, SettingsError};
+use stopping::Leaving;
 use takeover::How;
 use term::Term;
 use time::Instant;
@@ -70,6 +72,8 @@ enum State {
         term: Term,
         how: How,
     },
+    /// Leaving the role, while what runs only on the Primary still stops (P2).
+    Stopping(Box<stopping::Stopping>),
 }
 
 /// Not to become Primary before `until`, because `to` was told that it may (N16).
@@ -110,6 +114,8 @@ pub struct Negotiator {
     waiting_for: Option<Waiting>,
     claim: bool,
     stepped_down_until: Option<Instant>,
+    /// Until when it is a lesser candidate, because it lost the role for its health (S6).
+    lost_until: Option<Instant>,
     stopping: Option<StopCause>,
     stopped: bool,
     score: Score,
@@ -124,6 +130,8 @@ pub struct Negotiator {
     disk: Disk,
     command: Option<Pending>,
     release: Option<hand_over::Release>,
+    /// Set while a Primary that slept asks again and its processes go on (rule 13).
+    kept: Option<stopping::Kept>,
     fence_order: Option<fencing::FenceOrder>,
     /// What stopping everything that runs only on the Primary takes at worst; zero: there is nothing to stop.
     stop_time: Duration,
@@ -163,6 +171,7 @@ impl Negotiator {
             waiting_for: None,
             claim: false,
             stepped_down_until: None,
+            lost_until: None,
             stopping: None,
             stopped: false,
             score: Score::FULL,
@@ -175,6 +184,7 @@ impl Negotiator {
             disk: Disk::default(),
             command: None,
             release: None,
+            kept: None,
             fence_order: None,
             stop_time: Duration::ZERO,
             no_state_at_boot,
@@ -203,7 +213,7 @@ impl Negotiator {
             Input::WriteFailed { version } => self.write_failed(version, out),
             Input::Health { score } => self.score = score,
             Input::StopTime { longest } => self.stop_time = longest,
-            Input::ServingStopped => {}
+            Input::ServingStopped => self.serving_stopped(out),
             Input::Fenced { peer, result } => self.fenced(peer, result, out),
             Input::FenceDevice { peer, answers } => self.fence_device(peer, answers, out),
             Input::Command(command) => self.command(command, out),
@@ -284,31 +294,30 @@ impl Negotiator {
         }
     }
 
-    /// Every change of mode goes through here, and every change has its decision.
+    /// Every change of mode goes through here, or ends in [`Negotiator::serving_stopped`]; every change has its decision.
     fn change_mode(&mut self, state: State, rule: Rule, term: Term, out: &mut Vec<Output>) {
         let mode = match state {
             State::Primary { .. } => Mode::Primary,
-            State::Secondary | State::Becoming { .. } => Mode::Secondary,
+            State::Secondary | State::Becoming { .. } | State::Stopping(_) => Mode::Secondary,
         };
+        if mode == Mode::Secondary && self.kept.is_some() {
+            // It will not be back in time: what runs on has to stop first.
+            return self.stop_kept(Leaving::Lost { claim: self.claim }, out);
+        }
         let decision = self.decision(rule, mode, term);
-        let before = self.mode();
-        if before != mode {
+        if self.shown_mode() != mode {
             self.since = self.now;
         }
+        self.kept = None;
         self.state = state;
         self.reason = decision.clone();
         self.next_interval = self.now;
-        if before == Mode::Primary && mode == Mode::Secondary {
-            out.push(Output::StopServing { by: None });
-        }
         out.push(Output::ModeChanged(decision));
     }
 
+    /// The mode as others are told it: who has yielded or lost the role is none of theirs any more.
     fn mode(&self) -> Mode {
-        match self.state {
-            State::Primary { .. } => Mode::Primary,
-            State::Secondary | State::Becoming { .. } => Mode::Secondary,
-        }
+        if self.announced().is_some() { Mode::Primary } else { Mode::Secondary }
     }
 
     fn event(&self, event: Event, out: &mut Vec<Output>) {

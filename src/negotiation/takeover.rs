@@ -86,7 +86,7 @@ impl Negotiator {
     }
 
     fn ability_but_for_observing(&self) -> Ability {
-        let held = self.hold.in_force() && !self.claim && !matches!(self.state, State::Primary { .. });
+        let held = self.hold.in_force() && !self.claim && self.shown_mode() == super::Mode::Secondary;
         if held && self.command.is_none() {
             return Ability::Cannot(Unable::Held);
         }
@@ -94,7 +94,7 @@ impl Negotiator {
     }
 
     fn ability_without_hold(&self) -> Ability {
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || matches!(self.state, State::Stopping(_)) {
             Ability::Cannot(Unable::Stopping)
         } else if self.disk.failed {
             Ability::Cannot(Unable::StateNotDurable)
@@ -102,6 +102,8 @@ impl Negotiator {
             Ability::Cannot(Unable::SteppedDown)
         } else if self.score < self.settings.threshold {
             Ability::Sick(super::ability::Sick::BelowThreshold)
+        } else if self.lost_until.is_some() {
+            Ability::Sick(super::ability::Sick::LostForHealth)
         } else {
             Ability::Fit
         }

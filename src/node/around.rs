@@ -162,6 +162,8 @@ impl Engine {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
             processes: Vec::new(),
             fencing: Vec::new(),
+            hooks_failed: Vec::new(),
+            killed_by_guardian: Vec::new(),
             nobody_acts_for: None,
             boot_timeout: self.facts.boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),

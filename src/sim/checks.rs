@@ -120,9 +120,11 @@ impl Checks {
                 Output::ModeChanged(decision) => {
                     decided = decision.mode;
                     if decision.mode == Mode::Primary {
+                        process.serves = true;
                         self.took(process, id, decision.term, forced)?;
                     }
                 }
+                Output::StopServing { .. } if process.stop_time.is_zero() => process.serves = false,
                 Output::Send { to, message } => told(process, id, *to, message)?,
                 Output::Write { .. }
                 | Output::TakingOver(_)

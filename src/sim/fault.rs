@@ -67,8 +67,12 @@ pub enum Fault {
     MendDisk(MemberId),
     /// A member's health falls below the threshold.
     Sicken(MemberId),
+    /// What runs only on the Primary is sick at this member, so its health is low only while it is Primary.
+    SickenProcesses(MemberId),
     /// It is healthy again.
     Recover(MemberId),
+    /// From now on stopping what runs only on the Primary takes a member up to this long.
+    StopTime(MemberId, Duration),
     /// An operator speaks.
     Order(MemberId, Order),
     /// A member is to stop.

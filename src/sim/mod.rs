@@ -12,6 +12,7 @@ mod network;
 mod process;
 mod queue;
 mod rng;
+mod serving;
 mod trace;
 #[cfg(test)]
 mod traces;

@@ -100,6 +100,8 @@ impl Trace {
             Fault::BreakDisk(one) => write!(what, "disk of {} fails", name(one)),
             Fault::MendDisk(one) => write!(what, "disk of {} works", name(one)),
             Fault::Sicken(one) => write!(what, "{} is sick", name(one)),
+            Fault::SickenProcesses(one) => write!(what, "the processes of {} are sick", name(one)),
+            Fault::StopTime(one, longest) => write!(what, "stopping takes {} up to {longest:?}", name(one)),
             Fault::Recover(one) => write!(what, "{} is healthy", name(one)),
             Fault::Order(one, order) => write!(what, "operator at {}: {order:?}", name(one)),
             Fault::Stop(one, cause) => write!(what, "stop {} ({cause:?})", name(one)),

@@ -6,12 +6,11 @@ use super::checks::{Broken, Checks};
 use super::disk::{Disk, Outcome};
 use super::fault::{Crash, Fault, Order, Way};
 use super::network::{Closing, Link};
-use super::process::{Process, Run};
+use super::process::{Health, Process, Run};
 use super::queue::Queue;
 use super::rng::{Rng, nanos};
 use super::trace::Trace;
 use crate::negotiation::Negotiator;
-use crate::negotiation::ability::Score;
 use crate::negotiation::decision::Decision;
 use crate::negotiation::exchange::{Command, CommandOutcome, Input, Output, StopCause};
 use crate::negotiation::member::{MemberId, Name};
@@ -40,15 +39,62 @@ impl World {
 /// Something that will happen.
 #[derive(Debug)]
 pub(super) enum Happening {
-    Ticks { member: usize },
-    Arrives { link: usize, side: usize, epoch: u32, era: u32, message: Message },
-    Closes { link: usize, side: usize, epoch: u32 },
-    Opens { link: usize, side: usize, epoch: u32 },
-    Flushes { link: usize, side: usize, epoch: u32 },
-    TimesOut { link: usize, side: usize, epoch: u32, weather: u32 },
-    Calls { link: usize },
-    Probes { link: usize },
-    DiskDone { member: usize, life: u32 },
+    Ticks {
+        member: usize,
+    },
+    Arrives {
+        link: usize,
+        side: usize,
+        epoch: u32,
+        era: u32,
+        message: Message,
+    },
+    Closes {
+        link: usize,
+        side: usize,
+        epoch: u32,
+    },
+    Opens {
+        link: usize,
+        side: usize,
+        epoch: u32,
+    },
+    Flushes {
+        link: usize,
+        side: usize,
+        epoch: u32,
+    },
+    TimesOut {
+        link: usize,
+        side: usize,
+        epoch: u32,
+        weather: u32,
+    },
+    Calls {
+        link: usize,
+    },
+    Probes {
+        link: usize,
+    },
+    DiskDone {
+        member: usize,
+        life: u32,
+    },
+    /// What runs only on the Primary has stopped.
+    ServingStops {
+        member: usize,
+        era: u32,
+    },
+    /// The guardian of a controller that froze or died ends what runs.
+    GuardianKills {
+        member: usize,
+        era: u32,
+    },
+    /// A sampler looks.
+    Samples {
+        member: usize,
+        life: u32,
+    },
 }
 
 /// A simulated group.
@@ -218,6 +264,13 @@ impl World {
             Happening::Calls { link } => self.calls(link),
             Happening::Probes { link } => self.probes(link),
             Happening::DiskDone { member, life } => self.disk_done(member, life),
+            Happening::ServingStops { member, era } => self.serving_stops(member, era),
+            Happening::GuardianKills { member, era } => self.guardian_kills(member, era),
+            Happening::Samples { member, life } => {
+                if self.processes[member].life == life {
+                    self.sample(member);
+                }
+            }
         }
     }
 
@@ -303,7 +356,10 @@ impl World {
             process.disk.tell(Outcome::Failed(*version));
         }
         let mut out = std::mem::take(&mut self.out);
-        negotiator.handle(process.clock.shows(self.now), input, &mut out);
+        let local = process.clock.shows(self.now);
+        negotiator.handle(local, input, &mut out);
+        process.guarded_until =
+            negotiator.may_serve_until(local).map_or(self.now, |until| process.clock.reaches(until));
         if let Err(broken) = self.checks.after(&mut self.processes, member, &out) {
             self.broken = Some(broken);
         }
@@ -320,6 +376,10 @@ impl World {
                     }
                 }
                 Output::ModeChanged(decision) => {
+                    if decision.mode == Mode::Primary {
+                        self.processes[member].serving_era += 1;
+                    }
+                    self.sample_soon(member);
                     if self.trace.is_on() {
                         self.decisions.push((MemberId(member as u8), decision));
                     }
@@ -329,7 +389,7 @@ impl World {
                         self.outcomes.push((MemberId(member as u8), outcome));
                     }
                 }
-                Output::StopServing { .. } => serving_stopped = true,
+                Output::StopServing { by } => serving_stopped |= self.stop_serving(member, by),
                 Output::Fence { .. } | Output::TakingOver(_) | Output::Event(_) => {}
                 Output::Stopped => stopped = true,
             }
@@ -353,9 +413,10 @@ impl World {
         process.inbox.clear();
         process.stopping = false;
         process.mode = Mode::Secondary;
-        process.forced = false;
+        process.killed = false;
         process.disk.crash(&mut self.rng);
         self.close_all(member, closing, !refuses);
+        self.guard_the_dead(member, refuses);
     }
 
     pub(super) fn incarnation(&self, member: usize) -> Incarnation {
@@ -375,6 +436,7 @@ impl World {
                 let process = &mut self.processes[member.index()];
                 if process.run == Run::Running {
                     process.run = Run::Frozen { since: self.now };
+                    self.guard_the_frozen(member.index());
                 }
             }
             Fault::Thaw(member) => self.thaw(member.index()),
@@ -400,8 +462,13 @@ impl World {
                 disk.broken = false;
                 disk.latency = Disk::QUICK;
             }
-            Fault::Sicken(member) => self.health(member.index(), true),
-            Fault::Recover(member) => self.health(member.index(), false),
+            Fault::Sicken(member) => self.health(member.index(), Health::Sick),
+            Fault::SickenProcesses(member) => self.health(member.index(), Health::SickProcesses),
+            Fault::Recover(member) => self.health(member.index(), Health::Good),
+            Fault::StopTime(member, longest) => {
+                self.processes[member.index()].stop_time = longest;
+                self.notify(member.index(), Input::StopTime { longest });
+            }
             Fault::Order(member, order) => self.order(member.index(), order),
             Fault::Stop(member, cause) => self.stop(member.index(), cause),
         }
@@ -423,7 +490,11 @@ impl World {
         process.negotiator = Some(negotiator);
         process.tick_at = u64::MAX;
         process.seen = process.disk.kept.as_ref().map_or(Term::NONE, |kept| kept.seen);
-        let sick = process.sick;
+        // A new controller's first act is to end what the former one left.
+        process.serves = false;
+        process.serving_era += 1;
+        process.forced = false;
+        let longest = process.stop_time;
         for other in (0..self.processes.len()).filter(|other| *other != member) {
             let (index, side) = self.link_of(member, other);
             let theirs = self.links[index].ends[1 - side];
@@ -436,7 +507,8 @@ impl World {
             self.look_for(index);
         }
         self.notify(member, Input::Tick);
-        self.health(member, sick);
+        self.notify(member, Input::StopTime { longest });
+        self.sample(member);
     }
 
     fn crash(&mut self, member: usize, crash: Crash) {
@@ -463,6 +535,9 @@ impl World {
         for input in inbox {
             self.notify(member, input);
         }
+        if std::mem::take(&mut self.processes[member].killed) {
+            self.notify(member, Input::ServingStopped);
+        }
         self.notify(member, Input::Tick);
         for other in (0..self.processes.len()).filter(|other| *other != member) {
             let (index, _) = self.link_of(member, other);
@@ -470,10 +545,9 @@ impl World {
         }
     }
 
-    fn health(&mut self, member: usize, sick: bool) {
-        self.processes[member].sick = sick;
-        let score = if sick { Score::from_ten_thousandths(1_000) } else { Score::FULL };
-        self.notify(member, Input::Health { score });
+    fn health(&mut self, member: usize, health: Health) {
+        self.processes[member].health = health;
+        self.sample(member);
     }
 
     fn order(&mut self, member: usize, order: Order) {

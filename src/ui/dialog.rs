@@ -33,6 +33,15 @@ pub enum Dialog {
     Plan(Box<OpenPlan>),
 }
 
+/// Who opened a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Whose {
+    /// This screen: it closes the plan when it leaves it.
+    Mine,
+    /// Another screen, or the command line: looking away leaves it open.
+    Anothers,
+}
+
 /// A plan on this screen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OpenPlan {
@@ -46,12 +55,19 @@ pub struct OpenPlan {
     pub seen_in_status: bool,
     /// What was wrong with what was typed.
     pub hint: Option<String>,
+    /// Who opened it.
+    pub whose: Whose,
 }
 
 impl OpenPlan {
     /// A plan that just came.
     pub fn new(plan: Plan, at: Duration) -> OpenPlan {
-        OpenPlan { plan, typed: String::new(), at, seen_in_status: false, hint: None }
+        OpenPlan { plan, typed: String::new(), at, seen_in_status: false, hint: None, whose: Whose::Mine }
+    }
+
+    /// A plan of another screen, as the status showed it at that time.
+    pub fn of_another(plan: Plan, at: Duration) -> OpenPlan {
+        OpenPlan { seen_in_status: true, whose: Whose::Anothers, ..OpenPlan::new(plan, at) }
     }
 
     /// What must be typed: the number, or the name that forces.
@@ -91,6 +107,8 @@ pub enum Answer {
     },
     /// Abandon the plan.
     Abandon(u32),
+    /// Another's plan is no longer looked at; it stays open.
+    LookedAway(u32),
     /// A fault of the demo.
     Fault(Fault),
     /// Only the events that hold this are shown from now on; empty: all.
@@ -171,11 +189,14 @@ impl Dialog {
                     open.typed.clear();
                     Answer::Stays
                 }
-                // Any other key closes it, also one that is added later.
-                _ => {
-                    let number = open.plan.number;
+                // Any other key closes it, also one that is added later. Another's plan takes more than that.
+                key => {
+                    let (number, whose) = (open.plan.number, open.whose);
                     *self = Dialog::None;
-                    Answer::Abandon(number)
+                    match whose {
+                        Whose::Anothers if key != Key::Ctrl('c') => Answer::LookedAway(number),
+                        Whose::Mine | Whose::Anothers => Answer::Abandon(number),
+                    }
                 }
             },
         }
@@ -185,8 +206,16 @@ impl Dialog {
     pub fn on_paste(&mut self) -> Answer {
         match std::mem::take(self) {
             Dialog::None => Answer::Stays,
-            Dialog::Actions | Dialog::Faults | Dialog::Asked(_) | Dialog::Find(_) => Answer::Closed,
-            Dialog::Plan(open) => Answer::Abandon(open.plan.number),
+            Dialog::Actions | Dialog::Faults | Dialog::Asked(_) => Answer::Closed,
+            Dialog::Find(typed) => {
+                // It takes pasted text letter by letter, as any text.
+                *self = Dialog::Find(typed);
+                Answer::Stays
+            }
+            Dialog::Plan(open) => match open.whose {
+                Whose::Mine => Answer::Abandon(open.plan.number),
+                Whose::Anothers => Answer::LookedAway(open.plan.number),
+            },
         }
     }
 

@@ -55,8 +55,10 @@ impl Key {
 pub enum Input {
     /// A key was pressed.
     Key(Key),
-    /// Text was pasted: marked by the terminal, or too much at once for a hand. Its content is thrown away.
+    /// Text was pasted: marked by the terminal, or too much at once for a hand. Its letters follow.
     Paste,
+    /// A letter of the pasted text, printable ASCII: for a line of text that is being typed, and for nothing else.
+    Pasted(char),
 }
 
 /// How long an Esc waits for its tail: a person must not feel it.
@@ -130,13 +132,18 @@ impl Decoder {
         }
         let mut texts = fresh.iter().filter_map(|input| match input {
             Input::Key(key) if key.is_text() => Some(*key),
-            Input::Key(_) | Input::Paste => None,
+            Input::Key(_) | Input::Paste | Input::Pasted(_) => None,
         });
         // The same key several times is a held key on a slow line.
         let first = texts.next();
         if texts.any(|key| Some(key) != first) {
+            let pasted = fresh.iter().filter_map(|input| match input {
+                Input::Key(Key::Char(letter)) if letter.is_ascii() => Some(Input::Pasted(*letter)),
+                Input::Key(_) | Input::Paste | Input::Pasted(_) => None,
+            });
+            let pasted: Vec<Input> = std::iter::once(Input::Paste).chain(pasted).collect();
             fresh.retain(|input| !matches!(input, Input::Key(key) if key.is_text()));
-            fresh.insert(0, Input::Paste);
+            fresh.splice(0..0, pasted);
         }
         inputs.extend(fresh);
         inputs
@@ -212,6 +219,9 @@ impl Decoder {
                 }
             }
             Mode::Paste(seen) => {
+                if seen == 0 && (b' '..=b'~').contains(&byte) {
+                    out.push(Input::Pasted(byte.into()));
+                }
                 let seen = match PASTE_END.get(seen) {
                     Some(&wanted) if wanted == byte => seen + 1,
                     Some(_) | None => usize::from(byte == 0x1b),
@@ -333,7 +343,9 @@ mod tests {
             for sequence in [&b"\x1b[A"[..], b"\x1bOB", b"\x1b[1;5C", b"\x1b[15~", b"\x1b[5~", b"\x1b[Z", b"\x1b[[A"] {
                 let inputs = one_at_a_time(sequence, Duration::from_millis(gap));
                 assert!(
-                    inputs.iter().all(|input| !matches!(input, Input::Key(Key::Char(_)) | Input::Paste)),
+                    inputs
+                        .iter()
+                        .all(|input| !matches!(input, Input::Key(Key::Char(_)) | Input::Paste | Input::Pasted(_))),
                     "{sequence:?} at {gap} ms: {inputs:?}"
                 );
             }
@@ -342,7 +354,8 @@ mod tests {
         let torn = one_at_a_time(b"\x1b[A\x1b[B", Duration::from_millis(100));
         assert_eq!(torn, [Input::Key(Key::Esc), Input::Key(Key::Down)], "the line has shown that it tears: Esc waits");
         let paste = one_at_a_time(b"\x1b[200~ax\x1b[201~", Duration::from_millis(100));
-        assert_eq!(paste, [Input::Key(Key::Esc), Input::Paste], "a torn paste is a paste all the same");
+        let pasted = [Input::Key(Key::Esc), Input::Paste, Input::Pasted('a'), Input::Pasted('x')];
+        assert_eq!(paste, pasted, "a torn paste is a paste all the same");
     }
 
     #[test]
@@ -359,22 +372,25 @@ mod tests {
     fn u8_a_marked_paste_is_one_paste_even_in_pieces() {
         let text = b"\x1b[200~a47\rq\x1b[A\x1b[20x\x1b[201~";
         let mut decoder = Decoder::default();
-        assert_eq!(decoder.feed(text, Duration::ZERO), [Input::Paste]);
-        assert_eq!(one_at_a_time(text, Duration::from_millis(30)), [Input::Paste]);
+        let inputs = decoder.feed(text, Duration::ZERO);
+        assert_eq!(inputs, one_at_a_time(text, Duration::from_millis(30)));
+        assert_eq!(inputs[0], Input::Paste);
+        assert!(inputs[1..].iter().all(|input| matches!(input, Input::Pasted(_))), "{inputs:?}");
         assert_eq!(decoder.feed(b"w", Duration::from_secs(1)), [Input::Key(Key::Char('w'))]);
     }
 
     #[test]
     fn u8_a_paste_whose_end_is_lost_ends_by_itself() {
         let mut decoder = Decoder::default();
-        assert_eq!(decoder.feed(b"\x1b[200~a", Duration::ZERO), [Input::Paste]);
+        assert_eq!(decoder.feed(b"\x1b[200~a", Duration::ZERO), [Input::Paste, Input::Pasted('a')]);
         assert_eq!(decoder.feed(b"w", Duration::from_secs(3)), [Input::Key(Key::Char('w'))]);
     }
 
     #[test]
     fn u8_an_unmarked_paste_is_known_by_its_pace() {
         let mut decoder = Decoder::default();
-        assert_eq!(decoder.feed(b"47\r", Duration::ZERO), [Input::Paste]);
+        let pasted = [Input::Paste, Input::Pasted('4'), Input::Pasted('7')];
+        assert_eq!(decoder.feed(b"47\r", Duration::ZERO), pasted);
         let held = decoder.feed(b"jjj", Duration::from_secs(1));
         assert_eq!(held, [Input::Key(Key::Char('j')); 3], "a held key on a slow line is no paste");
     }

@@ -11,6 +11,7 @@ use ratatui::style::{Modifier, Style};
 use crate::control::status::Status;
 
 use super::dialog::Dialog;
+use super::faults::FaultState;
 use super::keys::View;
 use super::line::{Glyph, Line, Role};
 use super::panels::{self, Panel, Sight};
@@ -123,23 +124,53 @@ fn under_way(sight: &Sight<'_>, sent: &Sent) -> String {
     format!("plan {} sent {at}; {what}, {} s", sent.plan, waited.as_secs())
 }
 
+/// The most lines that a remark, or the demo's lesson, takes.
+const MOST_SAID: usize = 3;
+
+/// A line in as many as it takes on this screen, the lowest first; what goes beyond them is marked.
+fn broken(sight: &Sight<'_>, line: Line, most: usize) -> Vec<Line> {
+    if line.width() <= sight.width {
+        return vec![line];
+    }
+    let text = line.plain(sight.state.look.charset);
+    let mut parts = panels::wrap(text.trim(), sight.width.saturating_sub(1));
+    if parts.len() > most {
+        let rest = parts.split_off(most - 1).join(" ");
+        parts.push(rest);
+    }
+    let said = |text: String| Line::of(" ").word(text, Role::Strong).fitted(sight.width);
+    parts.into_iter().rev().map(said).collect()
+}
+
+/// The demo's lesson: what happened and what to try next; where that takes too many lines, only what to try.
+fn lesson(sight: &Sight<'_>, faults: &FaultState) -> Vec<Line> {
+    let status = sight.state.status.as_ref();
+    let said = |text: String| Line::of(" ").word(text, Role::Strong);
+    let whole = broken(sight, said(faults.hint(status)), usize::MAX);
+    if whole.len() < MOST_SAID { whole } else { broken(sight, said(faults.next(status)), MOST_SAID) }
+}
+
 /// The lines above the keys, the lowest first: a remark; in the demo, where there is room, its lesson and the strip of
 /// all members below it. Somebody who reads a plan needs every row for it.
 fn above_the_keys(sight: &Sight<'_>, height: usize) -> Vec<Line> {
     let state = sight.state;
-    let remark = said(sight);
-    let Some(faults) = &state.faults else { return remark.into_iter().collect() };
+    let most = if height < STRIP_FROM { MOST_SAID - 1 } else { MOST_SAID };
+    let remark = said(sight).map(|line| broken(sight, line, most));
+    let Some(faults) = &state.faults else { return remark.unwrap_or_default() };
     let status = state.status.as_ref();
-    let hint = || Line::of(" ").word(faults.hint(status), Role::Strong);
     let mut lines = match state.dialog {
-        Dialog::None if height < STRIP_FROM => return vec![remark.unwrap_or_else(hint)],
-        Dialog::None => vec![hint(), faults.strip(status, sight.width)],
+        Dialog::None if height < STRIP_FROM => return remark.unwrap_or_else(|| lesson(sight, faults)),
+        Dialog::None => {
+            let mut lines = lesson(sight, faults);
+            lines.push(faults.strip(status, sight.width));
+            lines
+        }
         Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) if height >= STRIP_FROM => {
             vec![faults.strip(status, sight.width)]
         }
         Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) | Dialog::Plan(_) => Vec::new(),
     };
-    lines.extend(remark);
+    lines.extend(remark.unwrap_or_default());
     lines
 }
 
@@ -150,14 +181,14 @@ fn middle(sight: &Sight<'_>, room: usize) -> (Vec<Line>, usize) {
         let mut lines = panels::plan::boxed(sight, open, room);
         if let Some(events) = panels::panel(View::Events, sight) {
             let left = room.saturating_sub(lines.len());
-            lines.extend(events.lines.into_iter().take(left));
+            lines.extend(events.lines.into_iter().take(left).map(|line| line.fitted(sight.width)));
         }
         return (lines, 0);
     }
     let mut lines = Vec::new();
     if let Some(menu) = panels::actions::panel(&state.dialog, state.faults.as_ref()) {
         lines.extend(titled(sight, &menu, Glyph::Rule));
-        lines.extend(menu.lines);
+        lines.extend(menu.lines.into_iter().map(|line| line.fitted(sight.width)));
         lines.truncate(room);
     }
     let room_left = room.saturating_sub(lines.len());
@@ -190,7 +221,7 @@ fn whole(sight: &Sight<'_>, view: View, room: usize) -> (Vec<Line>, usize) {
     }
     let mut lines = titled(sight, &panel, Glyph::Rule);
     lines.truncate(room);
-    lines.extend(panel.lines.into_iter().skip(from).take(body));
+    lines.extend(panel.lines.into_iter().skip(from).take(body).map(|line| line.fitted(sight.width)));
     (lines, furthest)
 }
 
@@ -215,7 +246,7 @@ fn stacked(sight: &Sight<'_>, panels: Vec<(View, Panel)>, room: usize) -> Vec<Li
         if let Some(body) = granted {
             let first = if sight.state.focus == Some(view) { Glyph::Here } else { Glyph::Rule };
             lines.extend(titled(sight, &panel, first));
-            lines.extend(panel.lines.into_iter().take(body));
+            lines.extend(panel.lines.into_iter().take(body).map(|line| line.fitted(sight.width)));
         }
     }
     lines
@@ -310,7 +341,7 @@ fn titled(sight: &Sight<'_>, panel: &Panel, first: Glyph) -> Vec<Line> {
     let right = panel.right.width();
     let tail = if right == 0 { 0 } else { right + 4 };
     let line = Line::new().glyph(first).text(" ").then(panel.left.clone());
-    let line = line.cut(sight.width.saturating_sub(tail + 1).max(2)).text(" ");
+    let line = line.fitted(sight.width.saturating_sub(tail + 1).max(2)).text(" ");
     let fill = sight.width.saturating_sub(line.width() + tail.saturating_sub(1));
     let line = line.glyphs(Glyph::Rule, fill);
     if right == 0 {

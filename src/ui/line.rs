@@ -218,6 +218,26 @@ impl Line {
         Line { pieces }
     }
 
+    /// Itself where it fits into a width; else its beginning, with dots that say that it goes on.
+    pub fn fitted(self, width: usize) -> Line {
+        const GOES_ON: &str = "...";
+        /// A longer word is cut all the same.
+        const HALF_WORD: usize = 12;
+        if self.width() <= width {
+            return self;
+        }
+        if width < 3 * GOES_ON.len() {
+            return self.cut(width);
+        }
+        // Half a number would be read as a number: a word goes whole, unless that costs too much.
+        let plain = self.plain(Charset::Utf8);
+        let room = width - GOES_ON.len();
+        let head: Vec<char> = plain.chars().take(room + 1).collect();
+        let blank = head.iter().rposition(|letter| *letter == ' ').map(|at| at + 1);
+        let kept = blank.filter(|kept| kept + HALF_WORD > room).unwrap_or(room).min(room);
+        self.cut(kept).text(GOES_ON)
+    }
+
     /// How many cells it takes.
     pub fn width(&self) -> usize {
         self.pieces
@@ -311,6 +331,17 @@ mod tests {
         assert_eq!(with(&[("LANG", "en_GB.UTF-8"), ("TERM", "vt100")]), Charset::Ascii);
         assert_eq!(with(&[("TERM", "xterm")]), Charset::Ascii);
         assert_eq!(with(&[("LC_ALL", ""), ("LC_CTYPE", "C.utf8")]), Charset::Utf8);
+    }
+
+    #[test]
+    fn u8_a_line_that_is_cut_says_so_and_never_cuts_a_number() {
+        let fitted = |text: &str, width| Line::of(text).fitted(width).plain(Charset::Utf8);
+        assert_eq!(fitted("health 0.97", 11), "health 0.97");
+        assert_eq!(fitted("up, health 0.97", 14), "up, health ...");
+        assert_eq!(fitted("no answer", 9), "no answer");
+        assert_eq!(fitted("an answer came", 12), "an answer...");
+        assert_eq!(fitted("a-very-long-word-that-has-no-blanks", 20), "a-very-long-word-...");
+        assert_eq!(fitted("SECONDARY", 5), "SECON");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::control::request::{Hello, Request, Screen};
 use crate::control::status::{Event, Status};
 
-use super::dialog::{Answer, Dialog, HAND};
+use super::dialog::{Answer, Dialog, HAND, OpenPlan};
 use super::faults::FaultState;
 use super::history::History;
 use super::input::{Input, Key};
@@ -205,7 +205,15 @@ impl State {
     pub fn on_input(&mut self, input: Input, now: Duration) -> Effects {
         match input {
             Input::Key(key) => self.on_key(key, now),
+            // A text to find may be pasted; it commands nothing.
+            Input::Paste if matches!(self.dialog, Dialog::Find(_)) => Effects::default(),
             Input::Paste => self.pasted(now),
+            Input::Pasted(letter) => {
+                if matches!(self.dialog, Dialog::Find(_)) && self.shown == self.serial {
+                    self.dialog.on_key(Key::Char(letter));
+                }
+                Effects::default()
+            }
         }
     }
 
@@ -216,7 +224,7 @@ impl State {
             let pasted = before.is_some_and(|(last, at)| {
                 now.saturating_sub(at) < HAND && (last != key || self.dialog != Dialog::None)
             });
-            if pasted {
+            if pasted && !matches!(self.dialog, Dialog::Find(_)) {
                 return self.pasted(now);
             }
         }
@@ -258,6 +266,11 @@ impl State {
                 effects.requests.push(Request::Abandon { plan });
                 self.changed_dialog();
                 self.remark(Line::of(format!("plan {plan} is closed: nothing was done")), now, REMARK_STANDS);
+            }
+            Answer::LookedAway(plan) => {
+                self.changed_dialog();
+                let text = format!("plan {plan} stays open: nothing was done; a shows it again");
+                self.remark(Line::of(text), now, REMARK_STANDS);
             }
             Answer::Fault(fault) => {
                 self.changed_dialog();
@@ -327,7 +340,14 @@ impl State {
                 Ok(()) if self.no_news(now).is_some() => {
                     self.remark(Line::of("no news from the controller: nothing can be done now"), now, REMARK_STANDS);
                 }
-                Ok(()) => self.open(Dialog::Actions),
+                // There is one plan at a time: before anything else, that one is confirmed or left, from any screen.
+                Ok(()) => match self.status.as_ref().and_then(|status| status.plan.clone()) {
+                    Some(plan) => {
+                        let open = OpenPlan::of_another(plan, self.status_at);
+                        self.open(Dialog::Plan(Box::new(open)));
+                    }
+                    None => self.open(Dialog::Actions),
+                },
                 Err(why) => self.remark(Line::of(why), now, REMARK_STANDS),
             },
             Command::Faults => match self.faults {

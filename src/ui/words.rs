@@ -18,6 +18,11 @@ pub fn coarse(ms: u64) -> String {
     words::coarse(Duration::from_millis(ms))
 }
 
+/// Over how long something happened: "in 31 min", and "within 1 s" rather than in none.
+pub fn within(ms: u64) -> String {
+    if ms < 1000 { "within 1 s".to_owned() } else { format!("in {}", coarse(ms)) }
+}
+
 /// How long ago: "just now", "6 s ago", "1:46 ago", "4 h ago", "3d ago".
 pub fn ago(ms: u64) -> String {
     words::ago(Duration::from_millis(ms))
@@ -104,5 +109,6 @@ mod tests {
         assert_eq!(round_trip(210), "0.21 ms");
         assert_eq!(count(274_361), "274 361");
         assert_eq!(coarse(754_000), "12 min");
+        assert_eq!((within(300).as_str(), within(754_000).as_str()), ("within 1 s", "in 12 min"));
     }
 }

@@ -19,7 +19,8 @@ impl FaultState {
         }
     }
 
-    fn next(&self, status: Option<&Status>) -> String {
+    /// Only what to try next.
+    pub fn next(&self, status: Option<&Status>) -> String {
         let member = self.broken().unwrap_or_else(|| self.acting().unwrap_or(self.target));
         let name = self.name(member);
         let mode = status.map(|status| status.mode);

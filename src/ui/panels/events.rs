@@ -6,7 +6,7 @@ use super::super::dialog::Dialog;
 use super::super::keys::View;
 use super::super::line::{Line, Role};
 use super::super::words;
-use super::{Panel, Sight, wrap};
+use super::{Panel, Sight};
 
 /// The panel.
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
@@ -77,11 +77,7 @@ fn lines(sight: &Sight<'_>, events: &[&Event], whole: bool) -> Vec<Line> {
             continue;
         }
         // On its own screen an event is told whole.
-        let column = line.width();
-        for (part, text) in wrap(&event.text, sight.width.saturating_sub(column)).into_iter().enumerate() {
-            let head = if part == 0 { line.clone() } else { Line::new().to_column(column) };
-            lines.push(head.text(text));
-        }
+        lines.extend(super::whole(line, &event.text, sight.width));
     }
     lines
 }

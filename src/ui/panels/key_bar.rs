@@ -1,6 +1,6 @@
 //! The last two rows: what the keys do here and now, from the table of keys.
 
-use super::super::dialog::Dialog;
+use super::super::dialog::{Dialog, Whose};
 use super::super::keys::{ACTIONS, BINDINGS, Bar, Command, View};
 use super::super::line::Line;
 use super::Sight;
@@ -17,8 +17,16 @@ pub fn rows(sight: &Sight<'_>) -> [Line; 2] {
             };
             let full = format!(" plan {number} is open: {takes}");
             let first = if full.len() <= sight.width { full } else { format!(" plan {number}: number, Enter, Esc") };
-            let full = " any other key, or pasted text, closes the plan and does nothing";
-            let second = if full.len() <= sight.width { full } else { " any other key closes it" };
+            let (full, short) = match open.whose {
+                Whose::Mine => {
+                    (" any other key, or pasted text, closes the plan and does nothing", " any other key closes it")
+                }
+                Whose::Anothers => (
+                    " Esc, or any other key, leaves it open; Ctrl-C closes it for everybody",
+                    " Esc leaves it, Ctrl-C closes it",
+                ),
+            };
+            let second = if full.len() <= sight.width { full } else { short };
             [Line::of(first), Line::of(second)]
         }
         Dialog::Find(typed) => [
@@ -91,8 +99,8 @@ fn acting(sight: &Sight<'_>) -> Line {
         Some(_) => format!("{} faults   ", shown(Command::Faults)),
         None => String::new(),
     };
-    if let Some(plan) = waits_for(sight) {
-        return Line::of(format!(" {faults}{act} act: waits, {plan} is open"));
+    if let Some((plan, to_do)) = waits_for(sight) {
+        return Line::of(format!(" {faults}{act} act: {plan} is open, {to_do}")).fitted(sight.width);
     }
     let variants = [
         format!(" {faults}{act} act: {} (each shows its plan first)", shorts.join(", ")),
@@ -103,12 +111,12 @@ fn acting(sight: &Sight<'_>) -> Line {
     Line::of(fitting.unwrap_or(&variants[2]))
 }
 
-/// The plan that stands in the way of any other: there is one at a time in the group.
-fn waits_for(sight: &Sight<'_>) -> Option<String> {
+/// The plan that stands in the way of any other, and what can be done about it here: there is one at a time in the group.
+fn waits_for(sight: &Sight<'_>) -> Option<(String, &'static str)> {
     let status = sight.state.status.as_ref()?;
     match (&status.plan, &status.plan_elsewhere) {
-        (Some(plan), _) => Some(format!("plan {} of {}", plan.number, plan.by)),
-        (None, Some(plan)) => Some(format!("plan {} on {}", plan.number, plan.node)),
+        (Some(plan), _) => Some((format!("plan {} of {}", plan.number, plan.by), "to confirm or to leave")),
+        (None, Some(plan)) => Some((format!("plan {} on {}", plan.number, plan.node), "wait for it")),
         (None, None) => None,
     }
 }

@@ -11,6 +11,9 @@ use super::{Panel, Sight};
 /// Below so many columns a path says less: that it is encrypted is only said where it is not.
 const NARROW: usize = 72;
 
+/// The fewest values of a history that are worth a long explanation beside them.
+const HISTORY_LEAST: usize = 12;
+
 /// The panel.
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let left = match status.peers.as_slice() {
@@ -32,7 +35,13 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
         }
         let column = line.width() + addresses + 3;
         line = line.text(&link.address).to_column(column);
-        lines.push(line.text(sight.value(tells(sight, link, stands))));
+        let text = sight.value(tells(sight, link, stands));
+        if !whole && !sight.wide {
+            lines.push(line.text(text));
+        } else {
+            // Here there is room to tell it whole.
+            lines.extend(super::whole(line, &text, sight.width));
+        }
         if whole {
             lines.extend(more(sight, link));
         }
@@ -92,14 +101,17 @@ fn more(sight: &Sight<'_>, link: &Link) -> Vec<Line> {
         .last_heard_ms
         .map_or("never heard".to_owned(), |age| format!("last heard {}", words::ago(sight.aged(age))));
     let why = link.why.as_deref().map_or(String::new(), |why| format!("; {why}"));
-    vec![Line::of(format!("      {side}")), Line::of(format!("      {}{why}", sight.value(heard)))]
+    let told = [side.to_owned(), format!("{}{why}", sight.value(heard))];
+    told.iter().flat_map(|text| super::whole(Line::of("      "), text, sight.width)).collect()
 }
 
 /// The round trips of late, in digits: they read alike in every charset.
 fn history(sight: &Sight<'_>, link: &Link) -> Option<Line> {
     let history = &sight.state.history;
     let worst = words::round_trip(history.worst(&link.address)?);
-    let text = format!("      each 10 s, 9 is {worst}: ");
+    let long = format!("      round trips, the worst of each 10 s; 9 is {worst}, . is down: ");
+    let short = format!("      worst of each 10 s, 9 is {worst}: ");
+    let text = if long.len() + HISTORY_LEAST <= sight.width { long } else { short };
     let row = history.row(&link.address, sight.width.saturating_sub(text.len() + 2))?;
     Some(Line::of(text + &row))
 }

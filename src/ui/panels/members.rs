@@ -3,6 +3,7 @@
 use crate::control::status::Status;
 use crate::control::words as said;
 
+use super::super::keys::View;
 use super::super::line::{Line, Role};
 use super::{Panel, Sight, mark};
 
@@ -13,15 +14,19 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let terms = terms.map(|term| said::in_term(term).len()).max().unwrap_or(0);
     let row = |name: &str, shape: said::Mark, word: &str, term: u64, rest: String| {
         let shape = if sight.state.no_news(sight.now).is_some() { said::Mark::Unknown } else { shape };
-        Line::of("  ")
+        let head = Line::of("  ")
             .word(name, Role::Strong)
             .to_column(widest + 5)
             .then(mark(shape))
             .text(format!(" {:<12}", sight.value(word)))
-            .text(format!("{:<terms$}   {}", sight.value(said::in_term(term)), sight.value(rest)))
+            .text(format!("{:<terms$}   ", sight.value(said::in_term(term))));
+        // Beside the other panels a member has one line, where there is no room for more.
+        let room = sight.wide || sight.state.view == View::Members;
+        let rest = sight.value(rest);
+        if room { super::whole(head, &rest, sight.width) } else { vec![head.text(rest)] }
     };
     let own = (said::mark(status.mode), said::mode(status.mode));
-    let mut lines = vec![row(&status.node, own.0, own.1, status.term, "this member".to_owned())];
+    let mut lines = row(&status.node, own.0, own.1, status.term, "this member".to_owned());
     for peer in &status.peers {
         let (shape, word, _) = said::standing(peer);
         let heard = said::heard(peer, peer.last_heard_ms.map(|age| sight.aged(age)));
@@ -35,7 +40,7 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
         if !peer.differs.is_empty() {
             rest.push_str(&format!("   differs: {}", peer.differs.join(", ")));
         }
-        lines.push(row(&peer.name, shape, word, peer.term, rest));
+        lines.extend(row(&peer.name, shape, word, peer.term, rest));
     }
     Panel::new("Members", format!("{} in the group", status.peers.len() + 1), lines)
 }

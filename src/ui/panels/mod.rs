@@ -86,7 +86,7 @@ impl Panel {
 /// A panel by its view; none for the overview itself and without a status.
 pub fn panel(view: View, sight: &Sight<'_>) -> Option<Panel> {
     if view == View::Help {
-        return Some(help::panel());
+        return Some(help::panel(sight.width));
     }
     let status = sight.state.status.as_ref()?;
     match view {
@@ -102,12 +102,27 @@ pub fn panel(view: View, sight: &Sight<'_>) -> Option<Panel> {
         View::Story => story::steps(sight, status),
         View::Both => story::both(sight, status),
         View::Differences => Some(differences::panel(sight, status)),
-        View::Help => Some(help::panel()),
+        View::Help => Some(help::panel(sight.width)),
     }
 }
 
+/// A text behind a head, whole: what does not fit goes on below, under its beginning.
+fn whole(head: Line, text: &str, width: usize) -> Vec<Line> {
+    /// Less room behind the head than this is not worth it: then the text goes below.
+    const LEAST: usize = 20;
+    let column = head.width();
+    let mut heads = std::iter::once(head);
+    if width < column + text.len() && width < column + LEAST && width > LEAST {
+        const BELOW: usize = 4;
+        let below = wrap(text, width - BELOW).into_iter().map(|part| Line::new().to_column(BELOW).text(part));
+        return heads.chain(below).collect();
+    }
+    let parts = wrap(text, width.saturating_sub(column)).into_iter();
+    parts.map(|part| heads.next().unwrap_or_else(|| Line::new().to_column(column)).text(part)).collect()
+}
+
 /// Text in lines of a width, broken between words; a word that is too long is cut.
-fn wrap(text: &str, width: usize) -> Vec<String> {
+pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
     let width = width.max(8);
     let mut lines = Vec::new();
     let mut line = String::new();

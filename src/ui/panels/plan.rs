@@ -4,7 +4,7 @@
 use crate::control::plan::{LineState, Plan, PlanLine};
 use crate::control::status::Status;
 
-use super::super::dialog::OpenPlan;
+use super::super::dialog::{OpenPlan, Whose};
 use super::super::line::{Glyph, Line, Role};
 use super::super::words;
 use super::{Panel, Sight, wrap};
@@ -35,7 +35,8 @@ pub fn boxed(sight: &Sight<'_>, open: &OpenPlan, rows: usize) -> Vec<Line> {
     let checked = match left_out {
         true => " more on a larger screen ".to_owned(),
         false => {
-            format!(" checked {} s ago ", sight.now.saturating_sub(open.at).as_secs() + open.plan.checked_ms / 1000)
+            let since = u64::try_from(sight.now.saturating_sub(open.at).as_millis()).unwrap_or(u64::MAX);
+            format!(" checked {} ", words::ago(since.saturating_add(open.plan.checked_ms)))
         }
     };
     let mut drawn = vec![edge(sight.width, &title, &checked)];
@@ -88,11 +89,15 @@ fn content(sight: &Sight<'_>, open: &OpenPlan, width: usize) -> Vec<(Weight, Lin
     }
     lines.push(blank.clone());
     let left = open.left_ms(sight.now) / 1000;
+    let opened = match open.whose {
+        Whose::Mine => String::new(),
+        Whose::Anothers => format!("Opened by {}. ", plan.by),
+    };
     let standing = match &open.hint {
         Some(hint) => format!("Nothing has happened yet: {hint}. It ends in {left} s."),
         None => format!("Nothing has happened yet. It ends in {left} s, or when a line here worsens."),
     };
-    lines.extend(wrap(&standing, width).into_iter().map(|text| (Weight::Step, Line::of(text))));
+    lines.extend(wrap(&(opened + &standing), width).into_iter().map(|text| (Weight::Step, Line::of(text))));
     lines.push(blank);
     lines.push((Weight::Must, prompt(open, width)));
     lines
@@ -148,7 +153,10 @@ fn prompt(open: &OpenPlan, width: usize) -> Line {
         Some(name) => format!("force: type {name}: "),
     };
     let field = Line::new().word(&open.typed, Role::Strong).text(blanks);
-    let full = Line::of(&ask).then(field.clone()).to_column(56).text("Esc  leave it");
+    let full = Line::of(&ask).then(field.clone()).to_column(56).text(match open.whose {
+        Whose::Mine => "Esc  leave it",
+        Whose::Anothers => "Esc  look away",
+    });
     if full.width() <= width {
         full
     } else if ask.len() + field.width() <= width {

@@ -38,10 +38,10 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
             (ReplyKind::StaySecondary | ReplyKind::BecomePrimary | ReplyKind::NoAnswer, false) if one => "answer alike",
             (ReplyKind::StaySecondary | ReplyKind::BecomePrimary | ReplyKind::NoAnswer, false) => "answers alike",
         };
-        let over = words::coarse(newest.first_age_ms.saturating_sub(newest.age_ms));
+        let over = words::within(newest.first_age_ms.saturating_sub(newest.age_ms));
         let earlier = words::count(newest.count - 1);
         let missed = missed(newest, peer.replies.get(1));
-        lines.push(Line::of(format!("  before it  {}", sight.value(format!("{earlier} {alike}, in {over}{missed}")))));
+        lines.push(Line::of(format!("  before it  {}", sight.value(format!("{earlier} {alike}, {over}{missed}")))));
     }
     if let Some(different) = replies.find(|reply| reply.reply != newest.reply) {
         let at = words::moment(&words::before(sight.wall, sight.aged(different.age_ms)), sight.wall);
@@ -97,13 +97,17 @@ fn history(sight: &Sight<'_>, status: &Status, peer: &Peer) -> Vec<Line> {
     }
     for reply in &peer.replies {
         let line = entry(sight, peer, reply);
-        lines.push(match reply.count {
-            0 | 1 => line,
-            count => {
-                let over = words::coarse(reply.first_age_ms.saturating_sub(reply.age_ms));
-                line.text(format!("   {} alike in {over}", words::count(count)))
-            }
-        });
+        if reply.count < 2 {
+            lines.push(line);
+            continue;
+        }
+        let over = words::within(reply.first_age_ms.saturating_sub(reply.age_ms));
+        let alike = format!("{} alike {over}", words::count(reply.count));
+        if line.width() + 3 + alike.len() <= sight.width {
+            lines.push(line.text("   ").text(alike));
+        } else {
+            lines.extend([line, Line::of(format!("             {alike}"))]);
+        }
     }
     lines
 }

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use crate::control::plan::Plan;
 use crate::control::request::{Hello, Outcome, Reply, Request};
 use crate::control::status::{AlarmClass, SCHEMA, Status};
 
-use super::super::dialog::{Dialog, OpenPlan};
+use super::super::dialog::{Dialog, OpenPlan, Whose};
 use super::super::faults::News;
 use super::super::line::Line;
 use super::{ASK_AFTER, Effects, OUTCOME_STANDS, State};
@@ -33,7 +32,7 @@ impl State {
             }
             Reply::Status(status) => {
                 effects.bell = self.ring(&status);
-                self.plan_in_status(status.plan.as_ref(), now);
+                self.plan_in_status(&status, now);
                 self.history.note(&status, now);
                 self.status = Some(std::sync::Arc::unwrap_or_clone(status));
                 self.status_at = now;
@@ -94,9 +93,9 @@ impl State {
         new
     }
 
-    fn plan_in_status(&mut self, plan: Option<&Plan>, now: Duration) {
+    fn plan_in_status(&mut self, status: &Status, now: Duration) {
         let Dialog::Plan(open) = &mut self.dialog else { return };
-        match plan {
+        match &status.plan {
             Some(plan) if plan.number == open.plan.number => {
                 open.seen_in_status = true;
                 if plan.force_by_typing != open.plan.force_by_typing {
@@ -109,7 +108,7 @@ impl State {
             }
             Some(_) | None if open.seen_in_status => {
                 let number = open.plan.number;
-                self.plan_is_over(format!("plan {number} is over: a line of it worsened, or its time ran out"), now);
+                self.plan_is_over(became_of(number, status), now);
             }
             Some(_) | None => {}
         }
@@ -130,23 +129,45 @@ impl State {
             self.sent = None;
         }
         let ended = match &self.dialog {
-            Dialog::Plan(open) if open.left_ms(now) == 0 => Some((open.plan.number, "its time ran out")),
+            Dialog::Plan(open) if open.left_ms(now) == 0 => {
+                let what = format!("plan {} is over: its time ran out; nothing was done", open.plan.number);
+                Some((open.plan.number, open.whose, what))
+            }
             Dialog::Plan(open) if self.no_news(now).is_some() => {
-                Some((open.plan.number, "no news from the controller"))
+                let number = open.plan.number;
+                let what = match open.whose {
+                    Whose::Mine => format!("plan {number} is over: no news from the controller; nothing was done"),
+                    // Another screen may still confirm it.
+                    Whose::Anothers => format!("no news from the controller: what becomes of plan {number} is unknown"),
+                };
+                Some((number, open.whose, what))
             }
             Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) | Dialog::Plan(_) => {
                 None
             }
         };
-        if let Some((number, why)) = ended {
-            effects.requests.push(Request::Abandon { plan: number });
-            self.plan_is_over(format!("plan {number} is over: {why}; nothing was done"), now);
+        if let Some((number, whose, what)) = ended {
+            if whose == Whose::Mine {
+                effects.requests.push(Request::Abandon { plan: number });
+            }
+            self.plan_is_over(what, now);
         }
         if now.saturating_sub(self.heard_at) >= ASK_AFTER && now.saturating_sub(self.asked_at) >= ASK_AFTER {
             self.asked_at = now;
             effects.requests.push(Request::Status);
         }
         effects
+    }
+}
+
+/// What became of a plan that is no longer open, in the journal's words: another screen may have confirmed it or left it,
+/// and the engine ends one that worsened.
+fn became_of(number: u32, status: &Status) -> String {
+    let (this, opened) = (format!("plan {number}"), format!("opened plan {number}"));
+    let told = status.events.iter().find(|event| event.text.contains(&this) && !event.text.contains(&opened));
+    match told {
+        Some(event) => format!("plan {number} is over. {}", event.text),
+        None => format!("plan {number} is over: a line of it worsened, or its time ran out"),
     }
 }
 

@@ -143,12 +143,66 @@ fn u2_a_plan_that_is_open_elsewhere_is_shown_with_who_holds_it_and_nothing_else_
     };
     let (panel, keys) = bar(samples::silent_path());
     assert!(panel.contains("Plan 12: alpha hands over to beta") && panel.contains("open on alpha"), "{panel}");
-    assert_eq!(keys, " a act: waits, plan 12 on alpha is open");
+    assert_eq!(keys, " a act: plan 12 on alpha is open, wait for it");
     let mut here = samples::healthy();
     here.plan = Some(Plan { by: "ops-2".to_owned(), ..samples::plan() });
     let (panel, keys) = bar(here);
     assert!(panel.contains("Plan 47: beta takes over from alpha") && panel.contains("opened by ops-2"), "{panel}");
-    assert_eq!(keys, " a act: waits, plan 47 of ops-2 is open");
+    assert_eq!(keys, " a act: plan 47 of ops-2 is open, to confirm or to leave");
+}
+
+/// A screen that looks at a plan which another has opened.
+fn looking_at_anothers() -> State {
+    let mut status = samples::healthy();
+    status.plan = Some(Plan { by: "ops-2".to_owned(), ..samples::plan() });
+    let mut state = samples::state(status, Theme::Default, Charset::Utf8);
+    assert_eq!(press(&mut state, Key::Char('a'), NOW), Effects::default());
+    assert!(matches!(state.dialog, Dialog::Plan(_)), "the plan, and no menu");
+    state
+}
+
+#[test]
+fn u2_any_operating_screen_confirms_the_plan_of_another() {
+    let mut state = looking_at_anothers();
+    let shown = text(&drawn(&state, NOW, (80, 24)));
+    assert!(shown.contains("Opened by ops-2") && shown.contains("Ctrl-C closes it for everybody"), "{shown}");
+    press(&mut state, Key::Char('4'), NOW + SECOND);
+    press(&mut state, Key::Char('7'), NOW + SECOND * 2);
+    let effects = press(&mut state, Key::Enter, NOW + SECOND * 3);
+    assert_eq!(effects.requests, [Request::Confirm { plan: 47, force: None }]);
+}
+
+#[test]
+fn u2_looking_away_from_the_plan_of_another_leaves_it_open() {
+    for input in [Input::Paste, Input::Key(Key::Char('q')), Input::Key(Key::Esc)] {
+        let mut state = looking_at_anothers();
+        let serial = state.serial();
+        state.frame_left(serial);
+        assert_eq!(state.on_input(input, NOW + SECOND), Effects::default(), "{input:?}");
+        assert_eq!(state.dialog, Dialog::None);
+    }
+    let mut state = looking_at_anothers();
+    assert_eq!(
+        state.on_time(NOW + SECOND * 5).requests,
+        [Request::Status],
+        "without news nothing is closed for others"
+    );
+    let mut state = looking_at_anothers();
+    assert_eq!(press(&mut state, Key::Ctrl('c'), NOW + SECOND).requests, [Request::Abandon { plan: 47 }]);
+}
+
+#[test]
+fn u2_who_has_a_plan_open_is_told_what_another_did_with_it() {
+    let mut state = with_plan(samples::plan());
+    let mut status = samples::healthy();
+    status.plan = Some(samples::plan());
+    state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW + SECOND * 2);
+    let mut status = samples::healthy();
+    status.events[0].text = "ops-2: plan 47: take over: confirmed by hand".to_owned();
+    state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW + SECOND * 3);
+    assert_eq!(state.dialog, Dialog::None);
+    let shown = text(&drawn(&state, NOW + SECOND * 3, (80, 24)));
+    assert!(shown.contains("plan 47 is over. ops-2: plan 47: take over: confirmed by hand"), "{shown}");
 }
 
 #[test]
