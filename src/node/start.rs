@@ -17,7 +17,7 @@ use crate::control::server::{Server, ServerSettings};
 use crate::control::session::{Identity, serve_session};
 use crate::control::to_node::TO_NODE_BOUND;
 use crate::control::who::Who;
-use crate::journal::{Entry, Journal, JournalIdentity};
+use crate::journal::{Entry, Journal, JournalIdentity, Recorder};
 use crate::link::{LinkMember, LinkSecurity, LinkSettings, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::member::{MemberId, Name};
@@ -112,7 +112,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let events = old_events(&directory);
     let who =
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
-    let journal = Journal::open(&directory, config.journal_keep, who)?;
+    // Half of what is kept for what happened, half for what the negotiation was told.
+    let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
+    let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
 
     let security = match config.load_keys(me)? {
         LinkKeys::Plain => LinkSecurity::None,
@@ -177,6 +179,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         negotiator,
         links,
         journal,
+        recorder,
         state,
         supervisor,
         fencing,
@@ -211,7 +214,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
     }
-    let Engine { links, journal, state, fencing, .. } = engine;
+    let Engine { links, journal, recorder, state, fencing, .. } = engine;
     // The last words must reach the peers before anything else is waited for.
     links.shutdown().await;
     session_stop.cancel();
@@ -226,6 +229,11 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         tracing::error!(%error, "the screen's session ended badly");
     }
     journal.close();
+    if ended.is_ok() {
+        recorder.close()
+    } else {
+        drop(recorder)
+    }
     state.close();
     ended
 }
@@ -252,6 +260,11 @@ fn started(node: &Name, config: &Config, version: &str, incarnation: Incarnation
         version: version.to_owned(),
         incarnation: format!("{:016x}", incarnation.0),
     }
+}
+
+/// Every member's addresses, for whoever replays what is recorded.
+fn addresses(config: &Config) -> Vec<Vec<String>> {
+    config.members.iter().map(|member| member.addresses.iter().map(ToString::to_string).collect()).collect()
 }
 
 /// What the journal says of the time before: the screen shows it after a restart. No journal yet is no error, and one
