@@ -124,6 +124,7 @@ impl Negotiator {
         known.candidate = query.candidate;
         known.claim = query.claim;
         known.score = Some(query.score);
+        known.seen = query.seen;
         self.raise_seen(query.seen);
         self.answer(peer, query, out);
     }
@@ -139,6 +140,7 @@ impl Negotiator {
         known.mode = Some(answer.mode);
         known.mode_known = true;
         known.term = answer.term;
+        known.seen = answer.seen;
         known.able = Some(answer.able);
         known.claim = answer.claim;
         known.score = Some(answer.score);

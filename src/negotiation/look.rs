@@ -97,7 +97,8 @@ impl Negotiator {
             heard: known.heard.map(|heard| now.since(heard)),
             gone: self.gone(peer),
             mode: known.mode,
-            term: known.primary.unwrap_or(known.term),
+            // As of this member itself: a Primary's own, of a Secondary the highest it has heard of.
+            term: known.primary.unwrap_or(known.term.max(known.seen)),
             able: known.able,
             claim: known.claim,
             score: known.score,

@@ -93,7 +93,7 @@ struct Waiting {
 
 /// One member's negotiation. See the module's first paragraph. Serialisable whole, private parts included: the journal's
 /// recorder writes it now and then, so that a replay may begin there (U5).
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Negotiator {
     settings: Settings,
     now: Instant,
@@ -289,7 +289,10 @@ impl Negotiator {
             name: self.settings.name(peer),
             link_up: known.link_up,
             heard: known.heard.map(|heard| self.now.since(heard)),
-            mode: known.mode.map(|mode| (mode, known.term)),
+            mode: known.mode.map(|mode| match mode {
+                Mode::Primary => (mode, known.term),
+                Mode::Secondary => (mode, known.term.max(known.seen)),
+            }),
             able: known.able,
             score: known.score,
             answer: known.answer.map(|answer| AnswerEvidence {
