@@ -9,6 +9,7 @@
 //! | [`guardian`], [`trampoline`] | programs of their own: the parent of everything, and the step from it to a process |
 //! | [`channel`], [`messages`], [`deadline`], [`guard`] | what they say to each other |
 //! | [`role`], [`hooks`], [`output`] | what processes are told, commands on transitions, what processes write |
+//! | [`heartbeat`] | how a process is asked whether it lives |
 //! | [`snapshot`], [`event`] | what others see |
 
 pub mod channel;
@@ -16,6 +17,7 @@ pub mod deadline;
 pub mod event;
 pub mod guard;
 pub mod guardian;
+pub mod heartbeat;
 pub mod hooks;
 pub mod messages;
 pub mod output;
