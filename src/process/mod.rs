@@ -43,7 +43,6 @@ use crate::config::required::RunWhen;
 pub use event::ProcessEvent;
 pub use messages::LaunchId;
 pub use role::{Role, RoleMode};
-pub use runner::Heard;
 pub use settings::{ProcessSettings, this_program};
 pub use snapshot::{ProcessSnapshot, ProcessState};
 pub use supervision::Operation;
@@ -170,12 +169,6 @@ impl Processes {
             // Whoever asked may have gone; then nobody misses the answer.
             drop(reply.send(Err("too much is asked at once; try again".to_owned())));
         }
-    }
-
-    /// What a heartbeat found out.
-    pub fn heard(&self, launch: LaunchId, heard: Heard) {
-        // One that is lost is followed by the next.
-        drop(self.requests.try_send(Request::Heard { launch, heard }));
     }
 
     /// Runs the hook `on_alarm` with this on its standard input.
