@@ -136,6 +136,7 @@ impl Engine {
         for alarm in &alarms {
             if !before.iter().any(|told| told.id == alarm.id) {
                 self.note_alarm(alarm, AlarmChange::Raised);
+                self.required.alarm(alarm);
             }
         }
         for told in &before {
@@ -160,10 +161,10 @@ impl Engine {
         let journal = self.journal.health();
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
-            processes: Vec::new(),
+            processes: self.required.status(),
             fencing: Vec::new(),
-            hooks_failed: Vec::new(),
-            killed_by_guardian: Vec::new(),
+            hooks_failed: self.required.hooks_failed_lately(now),
+            killed_by_guardian: self.required.killed_lately(now),
             nobody_acts_for: None,
             boot_timeout: self.facts.boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),

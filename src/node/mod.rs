@@ -14,6 +14,7 @@ mod asks;
 mod engine;
 mod gaps;
 mod pings;
+mod processes;
 mod replies;
 mod signals;
 mod start;

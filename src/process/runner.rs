@@ -7,12 +7,12 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
 use crate::config::required::{ProcessConfig, RunWhen};
 
 use super::deadline::Deadline;
-use super::event::{Change, ProcessEvent};
+use super::event::{Change, ProcessEvent, Ticket};
 use super::guard::{self, Guard};
 use super::heartbeat::{self, Beat, Heart, News, Prepared, Report};
 use super::hooks::{Call, Hook, HookQueue};
@@ -50,7 +50,7 @@ pub struct Aim {
 #[derive(Debug)]
 pub enum Request {
     /// An operator's word about one process.
-    Operate { name: String, operation: Operation, reply: oneshot::Sender<Result<String, String>> },
+    Operate { name: String, operation: Operation, ticket: Ticket },
     /// An alarm was raised: JSON for the hook.
     Alarm { json: String },
 }
@@ -61,7 +61,7 @@ struct Waiting {
     operation: Operation,
     /// Launches from this one on were made because of it.
     from: LaunchId,
-    reply: oneshot::Sender<Result<String, String>>,
+    ticket: Ticket,
 }
 
 /// What a launch is.
@@ -339,17 +339,16 @@ impl Runner {
 
     fn request(&mut self, now: BootTime, request: Request) {
         match request {
-            Request::Operate { name, operation, reply } => {
+            Request::Operate { name, operation, ticket } => {
                 let Some(at) = self.supervision.all().iter().position(|one| **one.name() == *name) else {
                     let names: Vec<&str> = self.supervision.all().iter().map(|one| &**one.name()).collect();
                     let known = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
-                    // Whoever asked may have gone; then nobody misses the answer.
-                    drop(reply.send(Err(format!("there is no process {name}; there is: {known}"))));
-                    return;
+                    let outcome = Err(format!("there is no process {name}; there is: {known}"));
+                    return self.told.push(ProcessEvent::Operated { ticket, outcome });
                 };
                 let from = LaunchId(self.next_launch);
                 self.supervision.operate(now, at, operation);
-                self.waiting.push(Waiting { at, operation, from, reply });
+                self.waiting.push(Waiting { at, operation, from, ticket });
             }
             Request::Alarm { json } => {
                 if !self.settings.hooks.on_alarm.is_empty() {
@@ -641,7 +640,7 @@ impl Runner {
         let waiting = std::mem::take(&mut self.waiting);
         for one in waiting {
             match outcome(supervision, measured[one.at].launch, &one) {
-                Some(outcome) => drop(one.reply.send(outcome)),
+                Some(outcome) => self.told.push(ProcessEvent::Operated { ticket: one.ticket, outcome }),
                 None => self.waiting.push(one),
             }
         }
