@@ -10,6 +10,7 @@ pub mod fence;
 pub mod health;
 pub mod journal;
 pub mod link;
+pub mod metrics;
 pub mod negotiation;
 pub mod node;
 pub mod process;

@@ -139,6 +139,19 @@ pub enum Entry {
         /// It as a sentence without a full stop.
         text: String,
     },
+    /// One try to switch a member off (S2).
+    FenceTried {
+        /// Whom.
+        peer: Name,
+        /// Which try, from 1, since the fencing began.
+        number: u32,
+        /// Why it is not believed to be off; none: it is.
+        why: Option<String>,
+        /// How long it took.
+        took_ms: u64,
+        /// The last of what the agent printed, without secrets.
+        output: String,
+    },
     /// A part of this controller does not work as it should.
     Fault {
         /// Which: "state", "control socket".
@@ -159,7 +172,7 @@ pub enum Entry {
 }
 
 /// Every word that [`Entry::kind`] can give, for checking what a user asked for.
-pub const KINDS: [&str; 45] = [
+pub const KINDS: [&str; 46] = [
     "action",
     "alarm_cleared",
     "alarm_raised",
@@ -167,6 +180,7 @@ pub const KINDS: [&str; 45] = [
     "clock_set",
     "decision",
     "fault",
+    "fence_tried",
     "hand_over_asked",
     "hand_over_lost",
     "hand_over_refused",
@@ -217,6 +231,7 @@ impl Entry {
             Entry::Link { change: PathChange::Down, .. }
             | Entry::Rejected { .. }
             | Entry::ClockSet { .. }
+            | Entry::FenceTried { why: Some(_), .. }
             | Entry::Fault { .. }
             | Entry::Process {
                 change:
@@ -241,6 +256,7 @@ impl Entry {
             | Entry::Started { .. }
             | Entry::Action { .. }
             | Entry::Link { change: PathChange::Up, .. }
+            | Entry::FenceTried { why: None, .. }
             | Entry::Stopped { .. } => Severity::Note,
         }
     }
@@ -261,6 +277,7 @@ impl Entry {
             Entry::Alarm { change: AlarmChange::Seen { .. }, .. } => "alarm_seen",
             Entry::ClockSet { .. } => "clock_set",
             Entry::Process { change, .. } => process_word(*change),
+            Entry::FenceTried { .. } => "fence_tried",
             Entry::Fault { .. } => "fault",
             Entry::Lost { .. } => "lost",
             Entry::Stopped { .. } => "stopped",
@@ -297,6 +314,13 @@ impl Entry {
                 format!("the clock was set {way} by {seconds:.3} s; only what is displayed depends on it")
             }
             Entry::Process { text, .. } => text.clone(),
+            Entry::FenceTried { peer, number, why, took_ms, output: _ } => {
+                let came_to = match why {
+                    Some(why) => why.clone(),
+                    None => format!("off, after {:.1} s", *took_ms as f64 / 1_000.0),
+                };
+                format!("fencing {peer}, try {number}: {came_to}")
+            }
             Entry::Fault { part, text } => format!("{part}: {text}"),
             Entry::Lost { count: 1 } => "an entry is missing here: the journal could not be written in time".to_owned(),
             Entry::Lost { count } => {
@@ -309,7 +333,11 @@ impl Entry {
     /// Whether it must be on disk soon after it was recorded: what a person will be asked about.
     pub(super) fn must_be_safe(&self) -> bool {
         match self {
-            Entry::Decision(_) | Entry::TakingOver(_) | Entry::Action { .. } | Entry::Stopped { .. } => true,
+            Entry::Decision(_)
+            | Entry::TakingOver(_)
+            | Entry::Action { .. }
+            | Entry::FenceTried { .. }
+            | Entry::Stopped { .. } => true,
             Entry::Started { .. }
             | Entry::Event(_)
             | Entry::Link { .. }
