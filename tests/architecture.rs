@@ -34,7 +34,8 @@ const IMPURE: [&str; 15] = [
 const MAY_KNOW: [(&str, &[&str]); 16] = [
     // The words that a decision is printed with come from the room that took it.
     // Of `link` only the detour's words, which the demo's relay speaks.
-    ("cli", &["node", "ui", "control", "sim", "group", "journal", "negotiation", "link"]),
+    // Of `fence` what `check` asks an agent about its options, and a dry run without a controller.
+    ("cli", &["node", "ui", "control", "sim", "group", "journal", "negotiation", "link", "fence"]),
     ("config", &["negotiation"]),
     ("service", &["replication", "link"]),
     ("group", &["replication", "link"]),
