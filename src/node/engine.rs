@@ -28,6 +28,7 @@ use super::clock::{Clocks, rfc3339, unix_ms};
 use super::fencing::Fencing;
 use super::gaps::{Gaps, LATE_FROM};
 use super::pings::Pings;
+use super::publication::Publication;
 use super::replies::Replies;
 use super::signals::Signals;
 use super::state::{StateReport, StateWriter};
@@ -42,9 +43,6 @@ const FACTS_A_TURN: usize = 256;
 
 /// How long the end may wait for the disk before it goes on without: systemd's patience is longer.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
-
-/// Statuses for watchers come at most this often; a change of mode comes at once.
-pub const PUBLISH_EVERY: Duration = Duration::from_millis(20);
 
 /// What the loop knows of a peer beside what the negotiation knows.
 #[derive(Debug, Default)]
@@ -113,12 +111,12 @@ pub struct Engine {
     pub outputs: Vec<Output>,
     /// Something happened that people may want to see, since the last publication.
     pub news: News,
-    pub published: Instant,
+    /// When that is told to those who watch.
+    pub publication: Publication,
+    pub silent_paths: super::around::SilentPaths,
     pub stopping: Option<(Instant, String)>,
     pub stopped: bool,
     pub state_failing: bool,
-    /// The plan and the alarms were looked at for the news that stands.
-    pub attended: bool,
     /// The desk's latest deadline that was looked at.
     pub desk_due: Option<Instant>,
 }
@@ -130,7 +128,8 @@ pub enum News {
     None,
     /// A reply, an age.
     Routine,
-    /// A mode, a link, an alarm, a plan: at once; and alarms and plans are looked at again.
+    /// A mode, a link, an alarm, a plan: as soon as what follows from it is gathered; and alarms and plans are looked at
+    /// again.
     Urgent,
 }
 
@@ -216,7 +215,6 @@ impl Engine {
     }
 
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let publish = (self.news > News::None && self.is_watched()).then(|| self.published + PUBLISH_EVERY);
         let stop = self.stopping.as_ref().map(|(since, _)| *since + STOP_PATIENCE);
         [
             self.negotiator.next_deadline(),
@@ -224,7 +222,7 @@ impl Engine {
             self.desk.next_deadline(self.facts.boot_timeout).filter(|deadline| *deadline > now),
             self.pings.next_deadline(),
             self.supervisor.next_deadline(),
-            publish,
+            self.publication.next(),
             stop,
         ]
         .into_iter()

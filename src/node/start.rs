@@ -22,7 +22,6 @@ use crate::link::{LinkMember, LinkSecurity, LinkSettings, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::Incarnation;
-use crate::negotiation::time::Instant;
 
 use super::around::Facts;
 use super::clock::Clocks;
@@ -30,6 +29,7 @@ use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::fencing::Fencing;
 use super::gaps::Gaps;
 use super::pings::Pings;
+use super::publication::Publication;
 use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
@@ -153,6 +153,8 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         identity: identity.clone(),
     };
     let server = Server::start(server_settings, to_node.clone())?;
+    let metrics =
+        config.metrics_listen.map(|listen| crate::metrics::Server::start(listen, to_node.clone())).transpose()?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
     let (fencing, fence_events) = Fencing::start(config, me)?;
 
@@ -191,11 +193,11 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         shown_told: Shown::default(),
         outputs: Vec::new(),
         news: News::Urgent,
-        published: Instant::default(),
+        publication: Publication::default(),
+        silent_paths: super::around::SilentPaths::default(),
         stopping: None,
         stopped: false,
         state_failing: false,
-        attended: false,
         desk_due: None,
     };
     engine.note(started(&node, config, &version, incarnation));
@@ -215,6 +217,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     session_stop.cancel();
     server.shutdown().await;
     fencing.shutdown().await;
+    if let Some(metrics) = metrics {
+        metrics.shutdown().await;
+    }
     if let Some(session) = session
         && let Err(error) = session.await
     {
