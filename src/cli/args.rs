@@ -75,6 +75,23 @@ pub enum Command {
     /// Stops this controller: hands over, then ends
     #[command(after_help = "Example: tandem shutdown --yes\nHands over also while the group is held.")]
     Shutdown(ActArgs),
+    /// Switches another member off by its fence agent (STONITH), or takes your word that it is off
+    #[command(after_help = "Example: tandem fence alpha\n\
+        Example: tandem fence alpha --is-off   (somebody stood before it, and it is off)\n\
+        Goes wrong: no [fence.alpha] in the configuration; the device does not answer; alpha is heard, so it is not off.")]
+    Fence(FenceArgs),
+    /// Stops a required process and starts it again
+    #[command(after_help = "Example: tandem restart plant-control\n\
+        Goes wrong: it does not run in this mode; it does not get ready again (exit 1).")]
+    Restart(ProcessArgs),
+    /// Stops a required process until it is started again
+    #[command(after_help = "Example: tandem stop plant-control\n\
+        The health of this member may fall by it; then another member may take over.")]
+    Stop(ProcessArgs),
+    /// Starts a required process that was stopped or given up
+    #[command(after_help = "Example: tandem start plant-control\n\
+        Goes wrong: it runs already; it does not get ready (exit 1).")]
+    Start(ProcessArgs),
     /// Pings across the C2C link, both ways
     #[command(after_help = "Example: tandem ping -c 10\nGoes wrong: the link is down (loss 100 %, exit 1).")]
     Ping(PingArgs),
@@ -139,6 +156,25 @@ pub struct ActArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct FenceArgs {
+    /// The member to be switched off
+    pub peer: String,
+    #[command(flatten)]
+    pub act: ActArgs,
+    /// Your word that it is off, "I looked": counts as fencing done, with your name in the journal
+    #[arg(long)]
+    pub is_off: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ProcessArgs {
+    /// Its name in the configuration
+    pub process: String,
+    #[command(flatten)]
+    pub act: ConfirmArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct HoldArgs {
     /// For how long
     #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = parse_duration)]
@@ -156,7 +192,7 @@ pub struct ResumeArgs {
 /// For the commands that change nothing about who acts now.
 #[derive(Debug, Clone, Args)]
 pub struct ConfirmArgs {
-    /// Accepted for scripts; these two never ask
+    /// Accepted for scripts; these never ask
     #[arg(long, hide = true)]
     pub yes: bool,
 }
