@@ -13,5 +13,6 @@ pub mod link;
 pub mod metrics;
 pub mod negotiation;
 pub mod node;
+pub mod process;
 pub mod sim;
 pub mod ui;
