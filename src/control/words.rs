@@ -371,7 +371,9 @@ pub fn facts(peer: &PeerEvidence) -> Vec<String> {
     if let Some(answer) = peer.answer {
         let said = if answer.be_primary { "be Primary" } else { "stay Secondary" };
         let asked = seconds(answer.asked);
-        facts.push(format!("its last answer: {said}, to the question of {asked} before, for term {}", answer.proposed));
+        // Only a consent is for a term.
+        let term = if answer.be_primary { format!(", for term {}", answer.proposed) } else { String::new() };
+        facts.push(format!("its last answer: {said}, to the question of {asked} before{term}"));
     }
     match (peer.able, peer.score) {
         (None, None) => {}
