@@ -6,10 +6,13 @@
 pub mod cli;
 pub mod config;
 pub mod control;
+pub mod fence;
 pub mod health;
 pub mod journal;
 pub mod link;
+pub mod metrics;
 pub mod negotiation;
 pub mod node;
+pub mod process;
 pub mod sim;
 pub mod ui;

@@ -92,6 +92,34 @@ fn s8_check_without_a_key_names_the_command_that_makes_one() {
 }
 
 #[test]
+fn p1_h1_s2_bad_processes_weights_and_agents_are_clear_errors_at_check_and_at_start() {
+    let of_the_machine = [
+        ("[[process]]\nname = \"p\"\ncommand = [\"/nonexistent/p\"]\n", "there is no program /nonexistent/p"),
+        ("[[process]]\nname = \"p\"\ncommand = [\"sh\"]\nuser = \"no-such-user\"\n", "no user \"no-such-user\""),
+        ("[fence.beta]\nagent = \"/etc/passwd\"\n", "/etc/passwd is not executable"),
+    ];
+    let of_the_file = [
+        ("[health.weights]\nmemory = -0.1\n", "-0.1 is out of range"),
+        ("[health.weights]\nrestarts = 0\nresponse_time = 0\nmemory = 0\n", "all weights are 0"),
+        ("[[process]]\nname = \"p\"\ncommand = [\"sh\"]\nheartbeat = { kind = \"ping\" }\n", "\"ping\" is not known"),
+    ];
+    for (more, part) in of_the_machine.into_iter().chain(of_the_file) {
+        let (folder, _) = good_pair();
+        let file = write(folder.path(), "bad.toml", &format!("{PAIR}{more}"));
+        for arguments in [
+            &["check", "--as", "alpha", text(&file)][..],
+            &["run", "--headless", "--as", "alpha", "--config", text(&file)],
+        ] {
+            let found = output(arguments);
+            let said = stderr(&found);
+            assert_eq!(found.status.code(), Some(1), "{arguments:?} {said}");
+            assert!(said.contains(part) && said.contains("bad.toml:1") && said.contains("help: "), "{said}");
+        }
+        assert!(!folder.path().join("state").exists(), "the start left something behind");
+    }
+}
+
+#[test]
 fn s8_check_sees_a_key_that_others_can_read() {
     let (folder, file) = good_pair();
     let key = folder.path().join("group.key");

@@ -107,6 +107,7 @@ fn full() -> Status {
                 pid: Some(988),
                 run_when: RunWhen::Primary,
                 since_ms: 5,
+                start_ms: Some(900),
                 stop_ms: 5_000,
             }],
         }],
@@ -245,7 +246,19 @@ fn a_status_with_everything_and_one_with_nothing_are_valid() {
 
 #[test]
 fn every_action_and_every_word_is_known_to_the_schema() {
-    for action in [Action::TakeOver, Action::StepDown, Action::Hold { for_ms: 1 }, Action::Resume, Action::Shutdown] {
+    let (peer, name) = (text("alpha"), text("plant-control"));
+    for action in [
+        Action::TakeOver,
+        Action::StepDown,
+        Action::Hold { for_ms: 1 },
+        Action::Resume,
+        Action::Shutdown,
+        Action::Fence { peer: peer.clone() },
+        Action::IsOff { peer },
+        Action::RestartProcess { name: name.clone() },
+        Action::StopProcess { name: name.clone() },
+        Action::StartProcess { name },
+    ] {
         let status = Status { plan: Some(plan(action)), ..full() };
         assert_eq!(faults(&value(&status)), Vec::<String>::new());
     }

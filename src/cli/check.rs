@@ -71,7 +71,7 @@ fn look(config: &Config, named: Option<&str>, file: String) -> Findings {
             Vec::new()
         }
         Err(error @ (WhoError::NoneLocal { .. } | WhoError::NoAddresses { .. })) => {
-            findings.left_out.push(format!("key, folders and groups of this machine: {error}"));
+            findings.left_out.push(format!("key, folders, programs and users of this machine: {error}"));
             Vec::new()
         }
     };
@@ -112,11 +112,7 @@ impl Findings {
     /// For a person.
     fn to_text(&self, config: &Config) -> String {
         let mut lines = Vec::new();
-        for wrong in &self.errors {
-            let place = wrong.place().unwrap_or_default();
-            lines.push(format!("{}{place}: {}", self.file, wrong.message));
-            lines.push(format!("  help: {}", wrong.suggestion));
-        }
+        lines.extend(wrong_lines(&self.file, &self.errors));
         for unwise in &self.unwise {
             let place = unwise.place().unwrap_or_else(|| " (default)".to_owned());
             lines.push(format!("{}{place}: unwise: {}", self.file, unwise.key));
@@ -137,6 +133,15 @@ impl Findings {
         });
         lines.join("\n") + "\n"
     }
+}
+
+/// What is wrong with `file` on this machine, for a person: two lines each.
+pub(super) fn wrong_lines(file: &str, wrong: &[Advice]) -> Vec<String> {
+    let lines = |wrong: &Advice| {
+        let place = wrong.place().unwrap_or_default();
+        [format!("{file}{place}: {}", wrong.message), format!("  help: {}", wrong.suggestion)]
+    };
+    wrong.iter().flat_map(lines).collect()
 }
 
 fn count(number: usize, one: &str, several: &str) -> String {

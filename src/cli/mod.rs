@@ -11,12 +11,15 @@ pub mod connect;
 mod demo;
 mod events;
 mod explain;
+mod guardian;
 mod interrupt;
 mod keygen;
+mod launch;
 mod moment;
 mod packaging;
 mod ping;
 mod plain;
+mod replay;
 mod run;
 mod status;
 pub mod usage;
@@ -41,10 +44,13 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Ping(args) => ping::run(global, &args),
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
+        Command::Replay(args) => replay::run(&args),
         Command::Check(args) => check::run(global, &args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),
         Command::Completions(args) => packaging::completions(&args),
         Command::Man(args) => packaging::man(&args),
+        Command::Guardian => guardian::run(),
+        Command::Launch => launch::run(),
     }
 }

@@ -4,12 +4,13 @@ use std::io::IsTerminal;
 
 use tracing_appender::non_blocking::WorkerGuard;
 
-use crate::config::{Config, locate};
+use crate::config::{Config, advice, locate};
 use crate::negotiation::member::MemberId;
 use crate::node::{self, Options};
 use crate::ui::{stand_in, terminal::can_draw};
 
 use super::args::{Global, RunArgs};
+use super::check::wrong_lines;
 use super::exit::Exit;
 use super::with_screen::{self, WhenLeft};
 
@@ -54,6 +55,12 @@ pub(super) fn exit_of(code: u8) -> Exit {
 fn member(global: &Global) -> anyhow::Result<(Config, MemberId)> {
     let config = Config::load(&locate(global.config.as_deref()))?;
     let me = config.which_member(global.member.as_deref())?;
+    // A program or a user that is missing would be found out in the middle of a takeover.
+    let wrong = advice::of_machine(&config, me).wrong;
+    if !wrong.is_empty() {
+        let lines = wrong_lines(&config.path.display().to_string(), &wrong);
+        anyhow::bail!("this configuration cannot run on this machine\n{}", lines.join("\n"));
+    }
     Ok((config, me))
 }
 

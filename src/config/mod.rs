@@ -9,6 +9,7 @@ pub mod duration;
 pub mod fencing;
 pub mod keys;
 pub mod measuring;
+pub mod programs;
 pub mod required;
 pub mod size;
 pub mod target;

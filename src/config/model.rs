@@ -1,6 +1,7 @@
 //! A configuration that has been read: plain values, every default filled in, and the paths it leads to.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs;
 use std::io::{self, Read};
 use std::net::SocketAddr;
@@ -15,6 +16,7 @@ use super::error::{ConfigErrors, Place};
 use super::fencing::FenceConfig;
 use super::keys::{GroupKey, KeyError, load_key};
 use super::measuring::HealthConfig;
+use super::programs::{self, ProgramError};
 use super::required::{Hooks, ProcessConfig};
 
 /// The longest configuration that is read. Sixteen members with every key set stay far below it.
@@ -309,8 +311,20 @@ impl Config {
     pub fn process_directory(&self, process: &ProcessConfig, me: MemberId) -> PathBuf {
         match &process.directory {
             Some(pattern) => self.resolve(pattern, me),
-            None => self.path.parent().unwrap_or(Path::new("")).to_owned(),
+            None => self.folder(),
         }
+    }
+
+    /// The file that `me` runs for `program`, the first text of any command of the file. `{member}` is replaced; a path
+    /// starts at the file's folder; a name is looked for in `search` (a process's own PATH), else in the controller's.
+    ///
+    /// # Errors
+    ///
+    /// It is not there, is no file, or is not executable.
+    pub fn program(&self, program: &str, me: MemberId, search: Option<&OsStr>) -> Result<PathBuf, ProgramError> {
+        let own = std::env::var_os("PATH");
+        let program = program.replace("{member}", self.name(me).as_str());
+        programs::find(&program, &self.folder(), search.or(own.as_deref()))
     }
 
     /// Reads the keys that the link of `me` needs.
@@ -332,9 +346,15 @@ impl Config {
 
     /// `pattern` with `{member}` replaced, seen from the file's folder.
     fn resolve(&self, pattern: &str, me: MemberId) -> PathBuf {
-        let folder = self.path.parent().unwrap_or(Path::new(""));
         // An absolute path replaces the folder.
-        folder.join(pattern.replace("{member}", self.name(me).as_str()))
+        self.folder().join(pattern.replace("{member}", self.name(me).as_str()))
+    }
+
+    /// The file's folder; absolute, so that it means the same to a process in another folder.
+    fn folder(&self) -> PathBuf {
+        let folder = self.path.parent().unwrap_or(Path::new(""));
+        // Without a current folder, whoever uses the relative path tells so.
+        std::path::absolute(folder.join(".")).map_or_else(|_| folder.to_owned(), |folder| folder.components().collect())
     }
 }
 

@@ -11,10 +11,14 @@ use crate::negotiation::view::Gone;
 
 use super::status::{AlarmClass, Fencing, Link, Process};
 
+mod fencing;
 mod find;
+mod processes;
 mod words;
 
+pub use fencing::{Blocks, FencingAlarm};
 pub use find::alarms_from;
+pub use processes::ProcessAlarm;
 pub use words::Words;
 
 /// So many changes of mode within [`FLAPPING_WITHIN`] are reported as flapping (S6).
@@ -43,6 +47,10 @@ pub struct Around {
     pub processes: Vec<Process>,
     /// How each other member is switched off.
     pub fencing: Vec<Fencing>,
+    /// Hooks whose last run failed lately, with how.
+    pub hooks_failed: Vec<(String, String)>,
+    /// Processes that the guardian stopped lately (P6).
+    pub killed_by_guardian: Vec<String>,
     /// For how long nobody has been known to act; none while somebody is. From [`super::desk::Desk::nobody_acts_for`].
     pub nobody_acts_for: Option<Duration>,
     /// After how long without a word a connected path counts as silent: `negotiation.reply_timeout`.
@@ -185,6 +193,24 @@ pub enum Alarm {
         /// Why.
         sick: Sick,
     },
+    /// H5: this member and the one that acts are both below the limit: nobody takes over from the other.
+    BothUnhealthy {
+        /// This member.
+        node: String,
+        /// The other.
+        other: String,
+    },
+    /// S6: this member takes over no more from a peer that still answers.
+    TakeoversUsedUp {
+        /// This member.
+        node: String,
+        /// How often it did within an hour.
+        taken: u32,
+    },
+    /// S2: something is wrong with switching a member off.
+    Fencing(FencingAlarm),
+    /// P1: something is wrong with what runs here.
+    Process(ProcessAlarm),
     /// S6: the mode changes often.
     Flapping {
         /// How often within [`FLAPPING_WITHIN`].
@@ -262,6 +288,7 @@ impl Alarm {
     pub fn class(&self) -> AlarmClass {
         match self {
             Alarm::TwoPrimaries { .. } | Alarm::NobodyActs { .. } | Alarm::StateNotDurable { .. } => AlarmClass::Alarm,
+            Alarm::Fencing(fencing) => fencing.class(),
             Alarm::TwoActed(_)
             | Alarm::Forced { .. }
             | Alarm::ProtectionMissing { .. }
@@ -274,6 +301,9 @@ impl Alarm {
             | Alarm::TakeoverNotReady { .. }
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
+            | Alarm::BothUnhealthy { .. }
+            | Alarm::TakeoversUsedUp { .. }
+            | Alarm::Process(_)
             | Alarm::Flapping { .. }
             | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
@@ -299,6 +329,10 @@ impl Alarm {
             | Alarm::HoldNotTold { .. }
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
+            | Alarm::BothUnhealthy { .. }
+            | Alarm::TakeoversUsedUp { .. }
+            | Alarm::Fencing(_)
+            | Alarm::Process(_)
             | Alarm::Flapping { .. }
             | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
@@ -314,6 +348,7 @@ impl Alarm {
     pub fn stands(&self) -> Stands {
         match self {
             Alarm::TwoActed(_) => Stands::Over,
+            Alarm::Process(process) => process.stands(),
             Alarm::TwoPrimaries { .. }
             | Alarm::NobodyActs { .. }
             | Alarm::StateNotDurable { .. }
@@ -328,6 +363,9 @@ impl Alarm {
             | Alarm::TakeoverNotReady { .. }
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
+            | Alarm::BothUnhealthy { .. }
+            | Alarm::TakeoversUsedUp { .. }
+            | Alarm::Fencing(_)
             | Alarm::Flapping { .. }
             | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
@@ -361,6 +399,10 @@ impl Alarm {
             Alarm::TakeoverNotReady { .. } => "takeover_not_ready",
             Alarm::SteppedDown { .. } => "stepped_down",
             Alarm::Unhealthy { .. } => "unhealthy",
+            Alarm::BothUnhealthy { .. } => "both_unhealthy",
+            Alarm::TakeoversUsedUp { .. } => "takeovers_used_up",
+            Alarm::Fencing(fencing) => fencing.kind(),
+            Alarm::Process(process) => process.kind(),
             Alarm::Flapping { .. } => FLAPPING,
             Alarm::JournalFailing => "journal_failing",
             Alarm::JournalLosing { .. } => "journal_losing",
@@ -381,6 +423,11 @@ impl Alarm {
             | Alarm::LinkDown { peer: about }
             | Alarm::SettingsDiffer { peer: about, .. }
             | Alarm::Unhealthy { member: about, .. } => format!("{kind}:{about}"),
+            Alarm::Fencing(fencing) => format!("{kind}:{}", fencing.peer()),
+            Alarm::Process(process) => match process.about() {
+                Some(about) => format!("{kind}:{about}"),
+                None => kind.to_owned(),
+            },
             Alarm::PathDown { peer, address, .. } => format!("{kind}:{peer}:{address}"),
             Alarm::NobodyActs { .. }
             | Alarm::TwoActed(_)
@@ -391,6 +438,8 @@ impl Alarm {
             | Alarm::HoldNotTold { .. }
             | Alarm::TakeoverNotReady { .. }
             | Alarm::SteppedDown { .. }
+            | Alarm::BothUnhealthy { .. }
+            | Alarm::TakeoversUsedUp { .. }
             | Alarm::Flapping { .. }
             | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
@@ -407,6 +456,10 @@ impl Alarm {
 pub const TWO_PRIMARIES: &str = "two_primaries";
 /// The kind of "nobody acts", which makes a status critical.
 pub const NOBODY_ACTS: &str = "nobody_acts";
+/// The kind of "fencing failed", which makes a status critical.
+pub const FENCING_FAILED: &str = "fencing_failed";
+/// The kind of "heard after it was said to be off", which makes a status critical.
+pub const HEARD_AFTER_OFF: &str = "heard_after_off";
 /// The kind of "flapping", which makes a status degraded.
 pub const FLAPPING: &str = "flapping";
 

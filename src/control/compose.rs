@@ -9,7 +9,7 @@ use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
 use crate::negotiation::view::{Gone, PeerView, View};
 
-use super::alarms::{FLAPPING, NOBODY_ACTS, TWO_PRIMARIES};
+use super::alarms::{FENCING_FAILED, FLAPPING, HEARD_AFTER_OFF, NOBODY_ACTS, TWO_PRIMARIES};
 use super::plan::Plan;
 use super::status::{self, Judgement, ProtectionState, SCHEMA, Status};
 use super::words;
@@ -107,6 +107,10 @@ fn may_act_unheard(view: &View, peer: &PeerView) -> bool {
     if view.protection.contains(&Protection::Majority) && view.protected_now && !view.forced {
         return false;
     }
+    // Under fencing nobody takes over from a member that is on: who acts and is not switched off acts alone.
+    if view.protection.contains(&Protection::Fence) && view.mode == Mode::Primary && !view.forced {
+        return false;
+    }
     match peer.gone {
         Some(Gone::Silent | Gone::NeverHeard) => true,
         Some(Gone::Crashed | Gone::Stopped | Gone::Off) => false,
@@ -148,12 +152,8 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
             otherwise: view.reason.rule.otherwise(),
         },
         able: able(view.able),
-        serving: view.mode == Mode::Primary && view.transition.is_none(),
-        transition: view.transition.as_ref().map(|change| status::Transition {
-            to: mode(change.to),
-            waiting_for: change.waiting_for.clone(),
-            since_ms: ms(view.now.since(change.since)),
-        }),
+        serving: serves(view, &around.processes),
+        transition: transition(view, &around.processes),
         hold: view.hold.as_ref().map(|hold| status::Hold {
             since_ms: ms(view.now.since(hold.since)),
             expires_ms: ms(hold.until.since(view.now)),
@@ -195,6 +195,29 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
         loop_gaps: around.loop_gaps,
         rejected: around.rejected.clone(),
     }
+}
+
+/// Whether this member acts: Primary, and what runs only on the Primary runs.
+fn serves(view: &View, processes: &[status::Process]) -> bool {
+    let runs = |process: &status::Process| process.state == status::ProcessState::Running;
+    let needed = processes.iter().filter(|process| process.run_when == status::RunWhen::Primary);
+    view.mode == Mode::Primary && view.transition.is_none() && view.stopping.is_none() && needed.into_iter().all(runs)
+}
+
+/// What this member waits for while it changes: its disk, or what still stops (P2).
+fn transition(view: &View, processes: &[status::Process]) -> Option<status::Transition> {
+    let (to, waiting_for, since) = match (&view.transition, &view.stopping) {
+        (Some(change), _) => (mode(change.to), change.waiting_for.clone(), change.since),
+        (None, Some(stopping)) => {
+            let stops =
+                |process: &&status::Process| process.run_when == status::RunWhen::Primary && process.pid.is_some();
+            let names: Vec<&str> = processes.iter().filter(stops).map(|process| process.name.as_str()).collect();
+            let what = if names.is_empty() { "what runs on the Primary".to_owned() } else { names.join(", ") };
+            (status::Mode::Secondary, format!("{what} to stop"), stopping.since)
+        }
+        (None, None) => return None,
+    };
+    Some(status::Transition { to, waiting_for, since_ms: ms(view.now.since(since)) })
 }
 
 fn protection(view: &View) -> status::Protection {
@@ -242,7 +265,8 @@ pub fn exit_class(status: &Status) -> ExitClass {
     let kind = |alarm: &status::Alarm| alarm.id.split(':').next().unwrap_or_default().to_owned();
     let standing: Vec<String> = status.alarms.iter().map(kind).collect();
     let stands = |kind: &str| standing.iter().any(|one| one == kind);
-    if status.judgement == Judgement::TwoAct || stands(TWO_PRIMARIES) || stands(NOBODY_ACTS) {
+    let critical = [TWO_PRIMARIES, NOBODY_ACTS, FENCING_FAILED, HEARD_AFTER_OFF];
+    if status.judgement == Judgement::TwoAct || critical.into_iter().any(stands) {
         return ExitClass::Critical;
     }
     let degraded = status.judgement != Judgement::OneActs

@@ -11,7 +11,7 @@ use crate::negotiation::time::Instant;
 use crate::negotiation::view::{FenceView, Forecast, ForecastLine, Gone, HealthView, PeerView, View};
 
 use super::compose::Surroundings;
-use super::status::LoopGaps;
+use super::status::{self, LoopGaps};
 use super::who::{Rights, Who};
 
 pub fn term(number: u64, owner: u8) -> Term {
@@ -143,5 +143,71 @@ pub fn around() -> Surroundings {
         reply_timeout: Duration::from_secs(3),
         loop_gaps: LoopGaps::default(),
         rejected: Vec::new(),
+    }
+}
+
+/// A required process that runs, started within 0.9 s.
+pub fn process(name: &str, run_when: status::RunWhen) -> status::Process {
+    status::Process {
+        name: name.to_owned(),
+        pid: Some(4121),
+        state: status::ProcessState::Running,
+        since_ms: 274_360_000,
+        uptime_ms: Some(274_360_000),
+        restarts_30s: 0,
+        restarts: 0,
+        response_ms: Some(12.0),
+        memory_pct: Some(2.6),
+        cpu_pct: Some(0.4),
+        counts: true,
+        run_when,
+        heartbeat: Some("notify".to_owned()),
+        period_ms: Some(1000),
+        start_ms: Some(900),
+        stop_ms: 5000,
+        why: None,
+        next_start_ms: None,
+        output: vec!["ready".to_owned()],
+    }
+}
+
+/// One that is to run only on the Primary, and waits for that.
+pub fn waiting(name: &str) -> status::Process {
+    status::Process {
+        pid: None,
+        state: status::ProcessState::Waits,
+        uptime_ms: None,
+        response_ms: None,
+        memory_pct: None,
+        cpu_pct: None,
+        ..process(name, status::RunWhen::Primary)
+    }
+}
+
+/// The same process as another member tells of it.
+pub fn told(process: &status::Process) -> status::PeerProcess {
+    status::PeerProcess {
+        name: process.name.clone(),
+        state: process.state,
+        pid: process.pid,
+        run_when: process.run_when,
+        since_ms: process.since_ms,
+        start_ms: process.start_ms,
+        stop_ms: process.stop_ms,
+    }
+}
+
+/// A fence device for `peer` that answered a while ago.
+pub fn fencing(peer: &str) -> status::Fencing {
+    status::Fencing {
+        peer: peer.to_owned(),
+        agent: "fence_ipmilan".to_owned(),
+        action: "off".to_owned(),
+        device: Some(status::FenceDevice { answers: true, age_ms: 41_000, took_ms: 60, why: None }),
+        monitor_ms: Some(60_000),
+        under_way: None,
+        last: None,
+        next_try_ms: None,
+        lied: false,
     }
 }

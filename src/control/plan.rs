@@ -21,6 +21,31 @@ pub enum Action {
     Resume,
     /// This controller stops: it hands over first.
     Shutdown,
+    /// Another member is switched off by its fence agent (S2).
+    Fence {
+        /// Which.
+        peer: String,
+    },
+    /// The operator's word that another member is off, "I looked": it counts as fencing done.
+    IsOff {
+        /// Which.
+        peer: String,
+    },
+    /// A required process of this member is stopped and started again.
+    RestartProcess {
+        /// Which.
+        name: String,
+    },
+    /// It is stopped, and stays so until it is started.
+    StopProcess {
+        /// Which.
+        name: String,
+    },
+    /// It is started again.
+    StartProcess {
+        /// Which.
+        name: String,
+    },
 }
 
 /// How a line of a plan stands.

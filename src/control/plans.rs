@@ -13,14 +13,28 @@ use crate::negotiation::settings::Protection;
 use crate::negotiation::view::{Gone, PeerView, View};
 
 use super::plan::{Action, LineState, PlanLine};
+use super::status;
 
-/// What is known of the other members' desks and screens.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+mod fencing;
+mod processes;
+mod programs;
+
+use programs::{all_here, gap, to_start, to_stop};
+
+/// What is known beside the view: other members' desks and screens, what runs here and there, and how members are
+/// switched off.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Others {
     /// A plan that is open at another member: one at a time in the group.
     pub plan_elsewhere: Option<PlanElsewhere>,
     /// Screens attached to other members: who, and to which.
     pub attached_elsewhere: Vec<(String, String)>,
+    /// This member's required processes.
+    pub processes: Vec<status::Process>,
+    /// Those of the other members, by member, as they tell of them.
+    pub theirs: Vec<(String, Vec<status::PeerProcess>)>,
+    /// How each other member is switched off.
+    pub fencing: Vec<status::Fencing>,
 }
 
 /// A plan that another member holds.
@@ -77,11 +91,16 @@ fn line(state: LineState, text: String) -> PlanLine {
 /// The plan for `action`, or why it makes no sense now.
 pub fn plan_for(action: &Action, view: &View, others: &Others) -> Result<Draft, String> {
     let mut draft = match action {
-        Action::TakeOver => take_over(view)?,
-        Action::StepDown => step_down(view)?,
+        Action::TakeOver => take_over(view, others)?,
+        Action::StepDown => step_down(view, others)?,
         Action::Hold { for_ms } => hold(view, Duration::from_millis(*for_ms))?,
         Action::Resume => resume(view)?,
-        Action::Shutdown => shutdown(view),
+        Action::Shutdown => shutdown(view, others),
+        Action::Fence { peer } => fencing::fence(peer, view, others)?,
+        Action::IsOff { peer } => fencing::is_off(peer, view, others)?,
+        Action::RestartProcess { name } => processes::restart(name, view, others)?,
+        Action::StopProcess { name } => processes::stop(name, view, others)?,
+        Action::StartProcess { name } => processes::start(name, view, others)?,
     };
     for (who, node) in &others.attached_elsewhere {
         draft.rests_on.push(line(LineState::Notice, format!("{who} is attached to {node} and is shown this plan")));
@@ -120,7 +139,7 @@ fn not_proved_off(view: &View) -> Vec<&str> {
     unheard(view).into_iter().chain(refusing).collect()
 }
 
-fn take_over(view: &View) -> Result<Draft, String> {
+fn take_over(view: &View, others: &Others) -> Result<Draft, String> {
     let me = view.name.as_str();
     if view.mode == Mode::Primary {
         return Err(format!("{me} is Primary already, term {}", view.term));
@@ -154,25 +173,33 @@ fn take_over(view: &View) -> Result<Draft, String> {
         risk: format!("{me} becomes Primary although this is not met: {}. {two_acting}", failing.join("; ")),
     });
     let takes = format!("{me} becomes Primary, term {term}");
+    let starts = to_start(me, me, others);
     let mut draft = match other {
-        Some(other) => Draft {
-            title: format!("{me} takes over from {other}"),
-            steps: vec![format!("{other} is asked to stop, and hands the role over"), takes],
-            nobody_acts: SHORT_GAP.to_owned(),
-            two_acting,
-            may_be_lost: format!("May be lost: what programs on {other} keep only in their memory."),
-            if_it_fails: if force.is_some() {
-                format!("If step 1 fails: forced, {me} becomes Primary all the same.")
-            } else {
-                format!("If step 1 fails: {other} goes on acting, {me} stays Secondary.")
-            },
-            to_go_back: format!("To go back: the same plan from {other}. Nothing goes back by itself."),
-            rests_on,
-            force,
-        },
+        Some(other) => {
+            let stops = to_stop(other, me, others);
+            let asked = match stops.none() {
+                true => format!("{other} is asked to stop, and hands the role over"),
+                false => format!("{other} is asked to stop{}", stops.may_need()),
+            };
+            Draft {
+                title: format!("{me} takes over from {other}"),
+                steps: [asked, takes].into_iter().chain(starts.started_by(me)).collect(),
+                nobody_acts: gap(&stops, &starts),
+                two_acting,
+                may_be_lost: stops.may_be_lost(other),
+                if_it_fails: if force.is_some() {
+                    format!("If step 1 fails: forced, {me} becomes Primary all the same.")
+                } else {
+                    format!("If step 1 fails: {other} goes on acting, {me} stays Secondary.")
+                },
+                to_go_back: format!("To go back: the same plan from {other}. Nothing goes back by itself."),
+                rests_on,
+                force,
+            }
+        }
         None => Draft {
             title: format!("{me} takes over"),
-            steps: vec![takes],
+            steps: std::iter::once(takes).chain(starts.started_by(me)).collect(),
             nobody_acts: "Nobody is known to act now.".to_owned(),
             two_acting,
             may_be_lost: "May be lost: nothing more than is lost already.".to_owned(),
@@ -182,6 +209,12 @@ fn take_over(view: &View) -> Result<Draft, String> {
             force,
         },
     };
+    if let Some(other) = other {
+        // An agreed hand-over needs no fencing; that the device is dead is worth knowing all the same.
+        let dead = |one: PlanLine| if one.state == LineState::No { line(LineState::Notice, one.text) } else { one };
+        let fencing = others.fencing.iter().filter(|fencing| fencing.peer == other);
+        draft.rests_on.extend(fencing.map(fencing::device).map(dead));
+    }
     if let Some(hold) = &view.hold {
         let text = format!("the group is held by {}; that does not stop this", hold.by);
         draft.rests_on.push(line(LineState::Notice, text));
@@ -189,7 +222,7 @@ fn take_over(view: &View) -> Result<Draft, String> {
     Ok(draft)
 }
 
-fn step_down(view: &View) -> Result<Draft, String> {
+fn step_down(view: &View, others: &Others) -> Result<Draft, String> {
     let me = &view.name;
     if view.mode == Mode::Secondary {
         return Err(format!("{me} is Secondary already: there is nothing to step down from"));
@@ -198,31 +231,42 @@ fn step_down(view: &View) -> Result<Draft, String> {
         return Err(format!("{me} is already stopping: wait for the outcome"));
     }
     Ok(match &view.successor {
-        Some(successor) => hand_over(view, successor.as_str(), format!("{me} steps down, {successor} takes over")),
+        Some(successor) => {
+            hand_over(view, others, successor.as_str(), format!("{me} steps down, {successor} takes over"))
+        }
         None => Draft {
             title: format!("{me} steps down, nobody takes over"),
             steps: vec![
-                format!("{me} stops acting"),
+                stops_acting(view, others),
                 format!("{me} takes nothing over until resume, until it hears a Primary, or for 30 min"),
             ],
-            ..abandoned(view)
+            ..abandoned(view, others)
         },
     })
 }
 
+/// The step in which this Primary stops.
+fn stops_acting(view: &View, others: &Others) -> String {
+    let me = view.name.as_str();
+    format!("{me} stops acting{}", to_stop(me, me, others).may_need())
+}
+
 /// The part that step-down and shutdown share when a successor is there.
-fn hand_over(view: &View, successor: &str, title: String) -> Draft {
+fn hand_over(view: &View, others: &Others, successor: &str, title: String) -> Draft {
     let me = view.name.as_str();
     let unheard = unheard(view);
+    let (stops, starts) = (to_stop(me, me, others), to_start(successor, me, others));
+    let hands_over = match stops.none() {
+        true => format!("{me} stops acting, and hands the role over to {successor}"),
+        false => format!("{me} stops acting{}", stops.may_need()),
+    };
+    let takes = format!("{successor} becomes Primary, term {}", next_term(view));
     Draft {
         title,
-        steps: vec![
-            format!("{me} stops acting, and hands the role over to {successor}"),
-            format!("{successor} becomes Primary, term {}", next_term(view)),
-        ],
-        nobody_acts: SHORT_GAP.to_owned(),
+        steps: [hands_over, takes].into_iter().chain(starts.started_by(successor)).collect(),
+        nobody_acts: gap(&stops, &starts),
         two_acting: never_two_by_this(&unheard),
-        may_be_lost: format!("May be lost: what programs on {me} keep only in their memory."),
+        may_be_lost: stops.may_be_lost(me),
         if_it_fails: format!("If step 2 fails: {me} is a candidate again, and acts again."),
         to_go_back: format!("To go back: take over on {me}. Nothing goes back by itself."),
         rests_on: peers_lines(view, successor),
@@ -231,7 +275,7 @@ fn hand_over(view: &View, successor: &str, title: String) -> Draft {
 }
 
 /// What is true when a Primary stops and nobody can take over. Title and steps are the caller's.
-fn abandoned(view: &View) -> Draft {
+fn abandoned(view: &View, others: &Others) -> Draft {
     let me = view.name.as_str();
     let mut rests_on = vec![line(LineState::No, "nobody can take over".to_owned())];
     for peer in &view.peers {
@@ -251,7 +295,7 @@ fn abandoned(view: &View) -> Draft {
         steps: Vec::new(),
         nobody_acts: "Nobody acts afterwards, until a member takes over.".to_owned(),
         two_acting: never_two_by_this(&unheard(view)),
-        may_be_lost: format!("May be lost: what programs on {me} keep only in their memory."),
+        may_be_lost: to_stop(me, me, others).may_be_lost(me),
         if_it_fails: format!("If step 1 fails: {me} goes on acting."),
         to_go_back: format!("To go back: resume on {me}, then take over."),
         rests_on,
@@ -355,13 +399,13 @@ fn left_behind(view: &View) -> String {
     }
 }
 
-fn shutdown(view: &View) -> Draft {
+fn shutdown(view: &View, others: &Others) -> Draft {
     let me = view.name.as_str();
     let ends = format!("{me}'s controller says goodbye and ends");
     match (view.mode, &view.successor) {
         (Mode::Primary, Some(successor)) => {
             let title = format!("{me} stops, {successor} takes over");
-            let mut draft = hand_over(view, successor.as_str(), title);
+            let mut draft = hand_over(view, others, successor.as_str(), title);
             draft.steps.push(ends);
             draft.if_it_fails = format!("If step 2 fails: nobody acts until {successor} takes over by itself.");
             draft.to_go_back = format!("To go back: start {me} again, then take over on it.");
@@ -370,13 +414,16 @@ fn shutdown(view: &View) -> Draft {
         }
         (Mode::Primary, None) => Draft {
             title: format!("{me} stops, nobody takes over"),
-            steps: vec![format!("{me} stops acting"), ends],
+            steps: vec![stops_acting(view, others), ends],
             to_go_back: format!("To go back: start {me} again."),
-            ..abandoned(view)
+            ..abandoned(view, others)
         },
         (Mode::Secondary, _) => {
             let other = acting(view).map(|peer| peer.name.as_str());
             let mut rests_on = vec![line(LineState::Notice, left_behind(view))];
+            let all = all_here(others);
+            let time = all.time.map_or(String::new(), |time| format!(", up to {}", programs::short(time)));
+            let stops = (!all.none()).then(|| format!("{me} stops {}{time}", all.named()));
             if other.is_none() {
                 rests_on.push(line(LineState::Notice, "nobody is known to act now".to_owned()));
             }
@@ -385,7 +432,7 @@ fn shutdown(view: &View) -> Draft {
                     Some(other) => format!("{me} stops, {other} goes on acting"),
                     None => format!("{me} stops"),
                 },
-                steps: vec![ends],
+                steps: stops.into_iter().chain([ends]).collect(),
                 nobody_acts: match other {
                     Some(_) => "Who acts does not change.".to_owned(),
                     None => "Nobody is known to act now.".to_owned(),

@@ -304,6 +304,8 @@ pub struct PeerProcess {
     pub run_when: RunWhen,
     /// How long it has been in this state.
     pub since_ms: u64,
+    /// How long it took from its last start until it was ready; none: it never was.
+    pub start_ms: Option<u64>,
     /// How long it may take to stop before it is killed: `stop_grace`.
     pub stop_ms: u64,
 }

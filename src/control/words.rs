@@ -78,9 +78,16 @@ pub fn does(status: &Status) -> &'static str {
         (_, Mode::Primary) if !status.serving => "not serving",
         (_, Mode::Primary) => "acts",
         (_, Mode::Secondary) if status.observe_only => "observes only",
-        (_, Mode::Secondary) if status.able.level == 0 => "held back",
+        (_, Mode::Secondary) if status.able.level == 0 || takeover_blocked(status) => "held back",
         (_, Mode::Secondary) => "stands by",
     }
+}
+
+/// Whether a takeover waits for a fencing that failed (screens/3).
+pub fn takeover_blocked(status: &Status) -> bool {
+    let failed = |alarm: &&super::status::Alarm| alarm.id.split(':').next() == Some(super::alarms::FENCING_FAILED);
+    status.mode == Mode::Secondary
+        && status.alarms.iter().find(failed).is_some_and(|alarm| alarm.class == AlarmClass::Alarm)
 }
 
 /// The shape of a mode.
@@ -130,6 +137,7 @@ pub fn standing(peer: &Peer) -> (Mark, &'static str, String) {
         (Some("silent"), _) => (Mark::Unknown, "SILENT", "may act by now".to_owned()),
         (Some("never_heard"), _) => (Mark::Unknown, "NEVER HEARD", "may act".to_owned()),
         (Some("crashed"), _) => (Mark::StandsBy, "CRASHED", "its process is gone".to_owned()),
+        (Some("off"), _) => (Mark::StandsBy, "OFF", "was switched off".to_owned()),
         (Some("stopped"), _) => (Mark::StandsBy, "STOPPED", "said that it stops".to_owned()),
         (Some(_), _) => (Mark::Unknown, "GONE", "may act".to_owned()),
         (None, None) => (Mark::Unknown, "NOT HEARD", "not heard since this start".to_owned()),
@@ -221,6 +229,9 @@ pub fn judged(status: &Status, aged: impl Fn(u64) -> u64) -> String {
     let lasts = |age: u64| lasting(Duration::from_millis(aged(age)));
     let alarm = status.alarms.iter().find(|alarm| alarm.class == AlarmClass::Alarm);
     match (alarm, status.judgement) {
+        (Some(_), Judgement::NobodyActs) if takeover_blocked(status) => {
+            "!! NO TAKEOVER: fencing failed   nobody is known to act".to_owned()
+        }
         (None, Judgement::TwoAct) => format!("!! {words}"),
         (None, Judgement::OneActs | Judgement::OneActsOtherUnknown | Judgement::NobodyActs) => words.to_owned(),
         (Some(alarm), Judgement::TwoAct | Judgement::NobodyActs) => match &status.two_acted {

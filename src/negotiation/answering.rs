@@ -59,7 +59,7 @@ impl Negotiator {
         const STAY: Verdict = Verdict::Stay { floor: None };
         // a: N5.
         match self.state {
-            State::Primary { .. } | State::Becoming { .. } => return STAY,
+            State::Primary { .. } | State::Becoming { .. } | State::Stopping(_) => return STAY,
             State::Secondary => {}
         }
         // b: N7.
@@ -110,7 +110,7 @@ impl Negotiator {
 
     /// Whether this member, as its queries say, may be a candidate: it waits for no successor and has promised nobody.
     pub(super) fn is_candidate(&self) -> bool {
-        self.waiting_for.is_none() && self.promise.is_none()
+        self.waiting_for.is_none() && self.promise.is_none() && !matches!(self.state, State::Stopping(_))
     }
 
     /// Asks a peer (N4). A Primary asks nobody (N5).

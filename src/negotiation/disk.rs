@@ -1,5 +1,7 @@
 //! What waits for the disk: the term before acting, the vote before answering (N11, N16, N20).
 
+use serde::{Deserialize, Serialize};
+
 use super::decision::Rule;
 use super::event::Event;
 use super::exchange::{Durable, Output, StateVersion};
@@ -8,7 +10,7 @@ use super::takeover::{Assume, How};
 use super::{Negotiator, State};
 
 /// How far the disk has come.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Disk {
     /// The latest version asked for.
     asked: StateVersion,
@@ -43,7 +45,7 @@ impl Negotiator {
         self.disk.asked.0 += 1;
         let seen = match self.state {
             State::Becoming { term, .. } => self.seen.max(term),
-            State::Secondary | State::Primary { .. } => self.seen,
+            State::Secondary | State::Primary { .. } | State::Stopping(_) => self.seen,
         };
         let state = Durable { seen, voted: self.voted, hold: self.hold.durable(self.now) };
         out.push(Output::Write { version: self.disk.asked, state });

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::decision::Rule;
 use super::event::Event;
 use super::exchange::{Command, CommandOutcome, Output, StateVersion, StopCause};
@@ -10,21 +12,22 @@ use super::message::{
     HandOverAnswer, HandOverCause, HandOverRequest, Message, Mode, Refusal, Released as ReleasedMessage,
 };
 use super::peer::{Consent, LastAnswer};
+use super::stopping::Leaving;
 use super::takeover::{Assume, How};
 use super::term::Term;
 use super::{Negotiator, Promise, State, Waiting};
 
 /// Beyond the stop time that a Primary told, the successor waits this much for the release (rule 11).
-const RELEASE_GRACE: Duration = Duration::from_secs(2);
+pub(super) const RELEASE_GRACE: Duration = Duration::from_secs(2);
 
 /// The longest stop time of a peer that is believed: an operator's command must not stay open for ever.
-const LONGEST_STOP: Duration = Duration::from_secs(10 * 60);
+pub(super) const LONGEST_STOP: Duration = Duration::from_secs(10 * 60);
 
 /// How long a forced step-down keeps this member alone from taking over (rule 11).
-const STEPPED_DOWN_FOR: Duration = Duration::from_secs(30 * 60);
+pub(super) const STEPPED_DOWN_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// An operator's command whose outcome is not known yet.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Pending {
     pub by: Name,
     pub wanted: Wanted,
@@ -32,7 +35,7 @@ pub(super) struct Pending {
 }
 
 /// What the operator waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Wanted {
     /// That this member is Primary.
     TakeOver {
@@ -46,7 +49,7 @@ pub(super) enum Wanted {
 }
 
 /// A release that waits for the vote to be on disk.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Release {
     term: Term,
     to: MemberId,
@@ -72,6 +75,9 @@ impl Negotiator {
         if self.command.is_some() {
             return finish(CommandOutcome::Impossible { why: "another command is under way".to_owned() }, out);
         }
+        if let Some(waits) = self.leaves_or_asks() {
+            return finish(CommandOutcome::Impossible { why: waits.to_owned() }, out);
+        }
         if matches!(self.state, State::Primary { .. }) {
             return finish(CommandOutcome::AlreadySo, out);
         }
@@ -79,6 +85,7 @@ impl Negotiator {
             let why = "takeover.observe_only is set: nothing is done here".to_owned();
             return finish(CommandOutcome::Impossible { why }, out);
         }
+        self.free_health_takeovers(&by, out);
         let primary = self.best_live_primary().filter(|(peer, _)| self.peers[peer.index()].link_up);
         let wait = self.timeout + RELEASE_GRACE;
         match primary {
@@ -106,19 +113,19 @@ impl Negotiator {
     }
 
     fn operator_steps_down(&mut self, by: Name, force: bool, out: &mut Vec<Output>) {
+        if let Some(waits) = self.leaves_or_asks() {
+            return finish(CommandOutcome::Impossible { why: waits.to_owned() }, out);
+        }
         let State::Primary { term, .. } = self.state else {
             return finish(CommandOutcome::AlreadySo, out);
         };
         if let Some(to) = self.successor() {
-            let stop_time = Duration::ZERO;
-            self.send(to, Message::HandOverAnswer(HandOverAnswer { term, verdict: Ok(stop_time) }), out);
+            self.send(to, Message::HandOverAnswer(HandOverAnswer { term, verdict: Ok(self.stop_time) }), out);
             self.hand_over(to, HandOverCause::Operator, Some(by.clone()), out);
-            let deadline = self.now + self.timeout + RELEASE_GRACE;
+            let deadline = self.now + self.stop_time.min(LONGEST_STOP) + self.timeout + RELEASE_GRACE;
             self.command = Some(Pending { by, wanted: Wanted::StepDown, deadline });
         } else if force {
-            self.stepped_down_until = Some(self.now + STEPPED_DOWN_FOR);
-            self.change_mode(State::Secondary, Rule::SteppedDown { by }, term, out);
-            finish(CommandOutcome::Done, out);
+            self.leave(Rule::SteppedDown { by }, term, Leaving::StepsDown, out);
         } else {
             finish(CommandOutcome::Impossible { why: "there is nobody to hand over to".to_owned() }, out);
         }
@@ -143,28 +150,47 @@ impl Negotiator {
             .map(|(_, peer)| peer)
     }
 
-    /// Rule 11: Secondary, no candidate for a while, the vote for the successor, then the release.
+    /// Rule 11: stops first what runs only on the Primary; the vote for the successor goes to disk meanwhile.
     fn hand_over(&mut self, to: MemberId, cause: HandOverCause, by: Option<Name>, out: &mut Vec<Output>) {
         let State::Primary { term, .. } = self.state else { return };
         let rule = Rule::HandedOver { to: self.settings.name(to), cause, by };
-        self.change_mode(State::Secondary, rule, term, out);
-        self.release_to(to, term);
-        self.waiting_for = Some(Waiting { to, until: self.now + self.timeout });
-        self.finish_release(out);
+        self.vote_for_successor(to, term);
+        self.leave(rule, term, Leaving::HandsOver { to, cause }, out);
     }
 
-    fn release_to(&mut self, to: MemberId, term: Term) {
-        self.claim = false;
+    /// Everything has stopped: Secondary, no candidate for a while, then the release.
+    pub(super) fn handed_over(&mut self, to: MemberId, cause: HandOverCause, term: Term, out: &mut Vec<Output>) {
+        if cause == HandOverCause::Health {
+            self.lost_until = Some(self.now + self.settings.sick_for);
+        }
+        if self.gone(to).is_some() {
+            // It will not take the role: this member does again, at once (S10).
+            self.claim = true;
+            return self.event(Event::HandOverLost { peer: self.settings.name(to) }, out);
+        }
+        self.release_to(to, term);
+        self.waiting_for = Some(Waiting { to, until: self.now + self.timeout });
+    }
+
+    fn vote_for_successor(&mut self, to: MemberId, term: Term) {
         if self.floor() == term.number {
             self.voted = Term { number: term.number + 1, owner: to };
             self.voted_version = self.disk.want();
         }
+    }
+
+    pub(super) fn release_to(&mut self, to: MemberId, term: Term) {
+        self.claim = false;
+        self.vote_for_successor(to, term);
         self.promise = Some(Promise { to, until: self.now + self.promise_length(to) });
         self.release = Some(Release { term, to, version: self.voted_version });
     }
 
     /// Sends the release once the vote behind it is on disk, and the last word of a controller that stops.
     pub(super) fn finish_release(&mut self, out: &mut Vec<Output>) {
+        if self.shown_mode() == Mode::Primary {
+            return;
+        }
         if let Some(release) = &self.release {
             if !self.disk.holds(release.version) && !self.disk.failed {
                 return;
@@ -203,12 +229,28 @@ impl Negotiator {
         let answer = HandOverAnswer { term: request.term, verdict };
         self.send(peer, Message::HandOverAnswer(answer), out);
         if verdict.is_ok() {
+            // Asked again while it stops, it is not begun again.
             self.hand_over(peer, request.cause, None, out);
         }
     }
 
     /// Rule 12, and N18: a late or repeated request ends no later term.
     fn judge_request(&self, peer: MemberId, request: &HandOverRequest) -> Result<Duration, Refusal> {
+        if let State::Stopping(stopping) = &self.state {
+            return match stopping.leaving {
+                Leaving::HandsOver { to, .. } | Leaving::Ends { to: Some(to) }
+                    if to == peer && stopping.term == request.term =>
+                {
+                    Ok(self.stop_time)
+                }
+                leaving if leaving.announces() => Err(Refusal::Busy),
+                Leaving::HandsOver { .. }
+                | Leaving::Ends { .. }
+                | Leaving::StepsDown
+                | Leaving::Lost { .. }
+                | Leaving::Yields => Err(Refusal::NotPrimary),
+            };
+        }
         let State::Primary { term, .. } = self.state else {
             let repeated = self.waiting_for.is_some_and(|waiting| waiting.to != peer);
             return Err(if repeated { Refusal::Busy } else { Refusal::NotPrimary });
@@ -237,10 +279,11 @@ impl Negotiator {
                 }
             }
         }
-        Ok(Duration::ZERO)
+        Ok(self.stop_time)
     }
 
     pub(super) fn hear_hand_over_answer(&mut self, peer: MemberId, answer: HandOverAnswer, out: &mut Vec<Output>) {
+        self.hear_health_answer(peer, answer, out);
         let Some(command) = &mut self.command else { return };
         let Wanted::TakeOver { force, asked } = command.wanted else { return };
         if asked != Some(peer) {
@@ -339,7 +382,7 @@ impl Negotiator {
         let by = command.by.clone();
         match self.state {
             State::Secondary => self.begin(Rule::OperatorForced { by }, How::Forced, out),
-            State::Becoming { .. } | State::Primary { .. } => {}
+            State::Becoming { .. } | State::Primary { .. } | State::Stopping(_) => {}
         }
     }
 
@@ -357,18 +400,20 @@ impl Negotiator {
             State::Primary { term, .. } => {
                 let rule = Rule::Stopping { to: to.map(|to| self.settings.name(to)) };
                 if let Some(to) = to {
-                    let answer = HandOverAnswer { term, verdict: Ok(Duration::ZERO) };
+                    let answer = HandOverAnswer { term, verdict: Ok(self.stop_time) };
                     self.send(to, Message::HandOverAnswer(answer), out);
+                    self.vote_for_successor(to, term);
                 }
-                self.change_mode(State::Secondary, rule, term, out);
-                if let Some(to) = to {
-                    self.release_to(to, term);
-                }
+                self.leave(rule, term, Leaving::Ends { to }, out);
+            }
+            State::Secondary | State::Becoming { .. } if self.kept.is_some() => {
+                self.stop_kept(Leaving::Ends { to: None }, out);
             }
             State::Becoming { term, .. } => {
                 self.change_mode(State::Secondary, Rule::Stopping { to: None }, term, out);
             }
-            State::Secondary => {}
+            // What still stops does so first; then it says Bye.
+            State::Secondary | State::Stopping(_) => {}
         }
         self.finish_release(out);
     }

@@ -6,6 +6,7 @@ use super::exchange::Output;
 use super::member::MemberId;
 use super::message::{Answer, Beacon, Grant, Message, Mode, Order, PeerHello, Query, Relay};
 use super::peer::{Consent, LastAnswer};
+use super::stopping::Leaving;
 use super::takeover::{Assume, How};
 use super::term::Term;
 use super::time::Instant;
@@ -32,9 +33,9 @@ impl Negotiator {
         }
         self.compare_settings(peer, hello.agreement, out);
         self.send_hold(peer, out);
-        match self.state {
-            State::Primary { term, .. } => self.beacon(peer, term, out),
-            State::Secondary | State::Becoming { .. } => self.query(peer, out),
+        match self.announced() {
+            Some(term) => self.beacon(peer, term, out),
+            None => self.query(peer, out),
         }
     }
 
@@ -160,8 +161,14 @@ impl Negotiator {
                 known.answered_question = Some(asked_at);
             }
         }
+        if asked_at >= self.trust_from && asked_at <= self.last_query {
+            self.note_score(peer, &answer);
+        }
         match answer.mode {
-            Mode::Primary => self.hear_primary(peer, answer.term, out),
+            Mode::Primary => {
+                self.hear_primary(peer, answer.term, out);
+                self.consider_health(peer, out);
+            }
             Mode::Secondary => self.peers[peer.index()].primary = None,
         }
     }
@@ -210,28 +217,30 @@ impl Negotiator {
             self.event(Event::PeerPrimary { peer: name.clone(), term }, out);
         }
         self.raise_seen(term);
+        if let Some(mine) = self.announced() {
+            let known = &mut self.peers[peer.index()];
+            if known.two_primaries_said != Some(term) {
+                known.two_primaries_said = Some(term);
+                self.event(Event::TwoPrimaries { peer: name.clone(), term, mine }, out);
+            }
+            if term < mine {
+                // Its turn to yield: tell it at once, not at the next interval.
+                return self.beacon(peer, mine, out);
+            }
+        }
         match self.state {
             State::Primary { term: mine, .. } => {
-                let known = &mut self.peers[peer.index()];
-                if known.two_primaries_said != Some(term) {
-                    known.two_primaries_said = Some(term);
-                    self.event(Event::TwoPrimaries { peer: name.clone(), term, mine }, out);
-                }
-                if term > mine {
-                    // N12: the lower term yields.
-                    self.change_mode(State::Secondary, Rule::YieldedTo { peer: name, term, mine }, term, out);
-                    self.primary_heard(out);
-                } else {
-                    // Its turn to yield: tell it at once, not at the next interval.
-                    self.beacon(peer, mine, out);
-                }
+                // N12: the lower term yields.
+                self.leave(Rule::YieldedTo { peer: name, term, mine }, term, Leaving::Yields, out);
             }
             State::Becoming { .. } => {
                 self.change_mode(State::Secondary, Rule::AbandonedForPrimary { peer: name, term }, term, out);
-                self.primary_heard(out);
             }
-            State::Secondary => self.primary_heard(out),
+            State::Secondary => self.stop_kept(Leaving::Yields, out),
+            State::Stopping(_) => {}
         }
+        self.stopping_sees_primary(term);
+        self.primary_heard(out);
     }
 
     /// What ends when a Primary is heard.
@@ -244,7 +253,7 @@ impl Negotiator {
     }
 
     fn hear_grant(&mut self, peer: MemberId, grant: Grant) {
-        let State::Primary { term, .. } = self.state else { return };
+        let Some(term) = self.announced() else { return };
         // A grant for an old beacon, or for another's, counts for nothing.
         if grant.term != term || grant.sent_at < self.trust_from || grant.sent_at > self.now {
             return;
@@ -270,8 +279,7 @@ impl Negotiator {
                 term: relay.term,
                 mine,
             };
-            self.change_mode(State::Secondary, rule, relay.term, out);
-            self.claim = false;
+            self.leave(rule, relay.term, Leaving::Yields, out);
         }
     }
 
@@ -302,7 +310,8 @@ impl Negotiator {
         self.stepped_down_until = None;
         self.seen = self.seen.max(term);
         self.own_term = term;
-        self.change_mode(State::Primary { term, how }, rule, term, out);
+        self.change_mode(State::Primary { term, how }, rule.clone(), term, out);
+        self.took_over(&rule, out);
         self.command_sees_own_role(out);
     }
 }

@@ -5,6 +5,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Negotiator;
 use super::event::Event;
 use super::exchange::{CommandOutcome, DurableHold, Output};
@@ -17,7 +19,7 @@ use super::time::Instant;
 pub const MAX_HOLD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The latest word about the hold.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct HoldState {
     stamp: HoldStamp,
     /// Set while it is in force.
@@ -26,7 +28,7 @@ pub(super) struct HoldState {
     by: Option<Name>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Force {
     since: Instant,
     until: Instant,
@@ -87,7 +89,8 @@ impl Negotiator {
     pub(super) fn operator_resumes(&mut self, by: Name, unix_ms: u64, out: &mut Vec<Output>) {
         let was_held = self.hold.in_force();
         let had_stepped_down = self.stepped_down_until.take().is_some();
-        if !was_held && !had_stepped_down {
+        let had_stopped = self.free_health_takeovers(&by, out);
+        if !was_held && !had_stepped_down && !had_stopped {
             return finish(CommandOutcome::AlreadySo, out);
         }
         if had_stepped_down {

@@ -10,7 +10,7 @@ use super::settings::{Protection, Settings};
 use super::takeover::{Assume, Condition, Stand};
 use super::term::Term;
 use super::time::Instant;
-use super::view::{Forecast, ForecastLine, Gone, HealthView, HoldView, PeerView, TransitionView, View};
+use super::view::{Forecast, ForecastLine, Gone, HoldView, PeerView, View};
 use super::{Mode, Negotiator, State};
 
 impl Negotiator {
@@ -26,29 +26,28 @@ impl Negotiator {
 
     /// The mode and the term: as Primary its own, else the highest seen. Allocates nothing.
     pub fn mode_and_term(&self) -> (Mode, Term) {
-        match self.state {
-            State::Primary { term, .. } => (Mode::Primary, term),
-            State::Secondary | State::Becoming { .. } => (Mode::Secondary, self.seen),
+        match (&self.state, &self.kept) {
+            (State::Primary { term, .. }, _) => (Mode::Primary, *term),
+            (State::Stopping(stopping), _) => (Mode::Primary, stopping.term),
+            (State::Secondary | State::Becoming { .. }, Some(kept)) => (Mode::Primary, kept.term),
+            (State::Secondary | State::Becoming { .. }, None) => (Mode::Secondary, self.seen),
         }
     }
 
     /// Whether this member is Primary by an operator's force, without what protection asks for.
     pub fn is_forced(&self) -> bool {
-        matches!(self.state, State::Primary { how: super::takeover::How::Forced, .. })
+        use super::takeover::How;
+        match &self.state {
+            State::Primary { how, .. } => *how == How::Forced,
+            State::Stopping(stopping) => stopping.how == How::Forced,
+            State::Secondary | State::Becoming { .. } => self.kept.as_ref().is_some_and(|kept| kept.how == How::Forced),
+        }
     }
 
     /// Everything that others may know, as of `now`.
     pub fn view(&self, now: Instant) -> View {
         let now = self.now.max(now);
         let (mode, term) = self.mode_and_term();
-        let transition = match &self.state {
-            State::Becoming { since, .. } => Some(TransitionView {
-                to: Mode::Primary,
-                waiting_for: "its new term to be on disk".to_owned(),
-                since: *since,
-            }),
-            State::Secondary | State::Primary { .. } => None,
-        };
         let not_told = self
             .settings
             .others()
@@ -70,13 +69,9 @@ impl Negotiator {
             able: self.ability(),
             score: self.score,
             forced: self.is_forced(),
-            transition,
-            stopping: None,
-            health: HealthView {
-                confirmations: self.settings.confirmations,
-                max_per_hour: self.settings.max_per_hour,
-                ..HealthView::default()
-            },
+            transition: self.transition_view(),
+            stopping: self.stopping_view(),
+            health: self.health_view(),
             hold,
             promise: self.promise.map(|promise| (self.settings.name(promise.to), promise.until)),
             protection: self.settings.protection.clone(),
@@ -119,16 +114,12 @@ impl Negotiator {
                 None => self.could_fence(peer),
                 Some(Gone::Off | Gone::Stopped) => true,
                 // A Primary goes on without: what it may fear is only that the silent one takes over unprotected.
-                Some(Gone::NeverHeard | Gone::Silent | Gone::Crashed) => {
-                    matches!(self.state, State::Primary { .. })
-                }
+                Some(Gone::NeverHeard | Gone::Silent | Gone::Crashed) => self.announced().is_some(),
             }),
             Protection::Majority => {
-                let have = match self.state {
-                    State::Primary { .. } => 1 + self.live_grants(),
-                    State::Secondary | State::Becoming { .. } => {
-                        1 + self.settings.others().filter(|peer| self.reachable(*peer)).count()
-                    }
+                let have = match self.announced() {
+                    Some(_) => 1 + self.live_grants(),
+                    None => 1 + self.settings.others().filter(|peer| self.reachable(*peer)).count(),
                 };
                 have >= self.majority()
             }
@@ -201,9 +192,9 @@ impl Negotiator {
 
     /// U12: what would happen if the one that matters failed now.
     fn forecast(&self) -> Forecast {
-        match self.state {
-            State::Primary { .. } => self.forecast_of_primary(),
-            State::Secondary | State::Becoming { .. } => self.forecast_of_secondary(),
+        match self.shown_mode() {
+            Mode::Primary => self.forecast_of_primary(),
+            Mode::Secondary => self.forecast_of_secondary(),
         }
     }
 

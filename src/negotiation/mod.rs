@@ -22,17 +22,21 @@ mod answering;
 mod disk;
 mod fencing;
 mod hand_over;
+mod health;
 mod hearing;
 mod hold;
 mod look;
 mod peer;
 mod review;
+mod stopping;
 mod takeover;
 
 #[cfg(test)]
 mod tests;
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use ability::Score;
 use decision::{AnswerEvidence, Decision, PeerEvidence, Rule};
@@ -45,6 +49,7 @@ use member::MemberId;
 use message::{Message, Mode};
 use peer::Peer;
 use settings::{Protection, Settings, SettingsError};
+use stopping::Leaving;
 use takeover::How;
 use term::Term;
 use time::Instant;
@@ -53,7 +58,7 @@ use time::Instant;
 const SHORTEST_STALL: Duration = Duration::from_millis(5);
 
 /// Where a member is between Secondary and Primary.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 enum State {
     Secondary,
     /// Decided, and waiting for the disk (rule 7). People see this as Secondary, "taking over".
@@ -68,24 +73,27 @@ enum State {
         term: Term,
         how: How,
     },
+    /// Leaving the role, while what runs only on the Primary still stops (P2).
+    Stopping(Box<stopping::Stopping>),
 }
 
 /// Not to become Primary before `until`, because `to` was told that it may (N16).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Promise {
     to: MemberId,
     until: Instant,
 }
 
 /// No candidate until `to`, who was handed the role, has announced itself (rule 11).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct Waiting {
     to: MemberId,
     until: Instant,
 }
 
-/// One member's negotiation. See the module's first paragraph.
-#[derive(Debug)]
+/// One member's negotiation. See the module's first paragraph. Serialisable whole, private parts included: the journal's
+/// recorder writes it now and then, so that a replay may begin there (U5).
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Negotiator {
     settings: Settings,
     now: Instant,
@@ -107,6 +115,8 @@ pub struct Negotiator {
     waiting_for: Option<Waiting>,
     claim: bool,
     stepped_down_until: Option<Instant>,
+    /// Until when it is a lesser candidate, because it lost the role for its health (S6).
+    lost_until: Option<Instant>,
     stopping: Option<StopCause>,
     stopped: bool,
     score: Score,
@@ -121,6 +131,9 @@ pub struct Negotiator {
     disk: Disk,
     command: Option<Pending>,
     release: Option<hand_over::Release>,
+    health_takeovers: health::HealthTakeovers,
+    /// Set while a Primary that slept asks again and its processes go on (rule 13).
+    kept: Option<stopping::Kept>,
     fence_order: Option<fencing::FenceOrder>,
     /// What stopping everything that runs only on the Primary takes at worst; zero: there is nothing to stop.
     stop_time: Duration,
@@ -160,6 +173,7 @@ impl Negotiator {
             waiting_for: None,
             claim: false,
             stepped_down_until: None,
+            lost_until: None,
             stopping: None,
             stopped: false,
             score: Score::FULL,
@@ -172,6 +186,8 @@ impl Negotiator {
             disk: Disk::default(),
             command: None,
             release: None,
+            health_takeovers: health::HealthTakeovers::default(),
+            kept: None,
             fence_order: None,
             stop_time: Duration::ZERO,
             no_state_at_boot,
@@ -200,13 +216,16 @@ impl Negotiator {
             Input::WriteFailed { version } => self.write_failed(version, out),
             Input::Health { score } => self.score = score,
             Input::StopTime { longest } => self.stop_time = longest,
-            Input::ServingStopped => {}
+            Input::ServingStopped => self.serving_stopped(out),
             Input::Fenced { peer, result } => self.fenced(peer, result, out),
             Input::FenceDevice { peer, answers } => self.fence_device(peer, answers, out),
             Input::Command(command) => self.command(command, out),
             Input::Stop { cause } => self.stop(cause, out),
         }
-        self.review(out);
+        if !self.stopped {
+            // Nothing follows the last word.
+            self.review(out);
+        }
         self.flush_disk(out);
     }
 
@@ -284,31 +303,30 @@ impl Negotiator {
         }
     }
 
-    /// Every change of mode goes through here, and every change has its decision.
+    /// Every change of mode goes through here, or ends in [`Negotiator::serving_stopped`]; every change has its decision.
     fn change_mode(&mut self, state: State, rule: Rule, term: Term, out: &mut Vec<Output>) {
         let mode = match state {
             State::Primary { .. } => Mode::Primary,
-            State::Secondary | State::Becoming { .. } => Mode::Secondary,
+            State::Secondary | State::Becoming { .. } | State::Stopping(_) => Mode::Secondary,
         };
+        if mode == Mode::Secondary && self.kept.is_some() {
+            // It will not be back in time: what runs on has to stop first.
+            return self.stop_kept(Leaving::Lost { claim: self.claim }, out);
+        }
         let decision = self.decision(rule, mode, term);
-        let before = self.mode();
-        if before != mode {
+        if self.shown_mode() != mode {
             self.since = self.now;
         }
+        self.kept = None;
         self.state = state;
         self.reason = decision.clone();
         self.next_interval = self.now;
-        if before == Mode::Primary && mode == Mode::Secondary {
-            out.push(Output::StopServing { by: None });
-        }
         out.push(Output::ModeChanged(decision));
     }
 
+    /// The mode as others are told it: who has yielded or lost the role is none of theirs any more.
     fn mode(&self) -> Mode {
-        match self.state {
-            State::Primary { .. } => Mode::Primary,
-            State::Secondary | State::Becoming { .. } => Mode::Secondary,
-        }
+        if self.announced().is_some() { Mode::Primary } else { Mode::Secondary }
     }
 
     fn event(&self, event: Event, out: &mut Vec<Output>) {

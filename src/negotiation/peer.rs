@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::ability::{Ability, Score};
 use super::fencing::Fencing;
 use super::message::{Grant, HoldStamp, Incarnation, Mode, Query};
@@ -11,7 +13,7 @@ use super::time::Instant;
 use super::view::Gone;
 
 /// The last answer of a peer.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct LastAnswer {
     /// Set when it said "be Primary".
     pub consent: Option<Consent>,
@@ -20,7 +22,7 @@ pub(super) struct LastAnswer {
 }
 
 /// "Be Primary", with what it is worth.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(super) struct Consent {
     /// The number it was given for.
     pub proposed: u64,
@@ -31,7 +33,7 @@ pub(super) struct Consent {
 }
 
 /// One peer.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Peer {
     pub link_up: bool,
     /// Whether a connection was up since boot: until then the boot's waits apply.

@@ -7,7 +7,7 @@ use super::decision::Rule;
 use super::event::Event;
 use super::exchange::Output;
 use super::member::Name;
-use super::settings::Protection;
+use super::stopping::Leaving;
 use super::takeover::{Assume, How, NEVER};
 use super::time::Instant;
 use super::view::Gone;
@@ -33,14 +33,17 @@ impl Negotiator {
                 consider(known.gone_at(&self.silence_times(peer)));
             }
             consider(self.shoots_at(peer));
-            if matches!(self.state, State::Primary { how: How::ByRule, .. }) && self.uses_lease() {
-                let end = known.granted.map(|granted| granted + self.grant_length());
+            if self.announced().is_some() && !self.is_forced() && self.uses_lease() {
+                let end = known.granted.map(|granted| granted + self.grant_length() - self.lease_lead());
                 consider(end.filter(|end| *end > self.now));
             }
         }
         consider(self.promise.map(|promise| promise.until));
         consider(self.waiting_for.map(|waiting| waiting.until));
+        consider(self.kept.as_ref().map(|kept| kept.until));
         consider(self.stepped_down_until);
+        consider(self.lost_until);
+        consider(self.health_takeovers.next_deadline());
         consider(self.hold.expires());
         consider(self.command.as_ref().map(|command| command.deadline));
         if self.now < self.settle_until && self.must_settle() {
@@ -82,6 +85,10 @@ impl Negotiator {
             self.claim = true;
             self.event(Event::HandOverLost { peer: self.settings.name(waiting.to) }, out);
         }
+        if self.kept.as_ref().is_some_and(|kept| now >= kept.until) {
+            self.stop_kept(Leaving::Lost { claim: true }, out);
+        }
+        self.lost_until = self.lost_until.filter(|until| now < *until);
         if self.stepped_down_until.is_some_and(|until| now >= until) {
             self.stepped_down_until = None;
             self.event(Event::StepDownEnded, out);
@@ -92,6 +99,7 @@ impl Negotiator {
             self.event(Event::HoldEnded { by: None }, out);
         }
         self.command_deadline(out);
+        self.health_deadline(out);
     }
 
     fn say_who_is_gone(&mut self, out: &mut Vec<Output>) -> bool {
@@ -126,29 +134,48 @@ impl Negotiator {
         newly
     }
 
-    /// Rule 8: a Primary under `majority` whose lease is over steps down.
+    /// Rule 8: a Primary under `majority` whose lease ends steps down, so early that what runs on it stops before the end.
     fn check_lease(&mut self, out: &mut Vec<Output>) {
-        let State::Primary { term, how } = self.state else { return };
-        if !self.settings.protected_by(Protection::Majority) {
+        if !self.uses_lease() {
             return;
         }
-        let (have, need) = (1 + self.live_grants(), self.majority());
-        match how {
-            How::ByRule if have < need => {
+        let (have, need) = (1 + self.grants_live_at(self.now + self.lease_lead()), self.majority());
+        match &self.state {
+            State::Primary { term, how: How::ByRule } if have < need => {
                 // Both counts are bounded by the number of members.
                 let rule = Rule::LostMajority { reachable: have as u8, needed: need as u8 };
-                self.change_mode(State::Secondary, rule, term, out);
+                self.leave(rule, *term, Leaving::Lost { claim: false }, out);
             }
             // A forced Primary becomes an ordinary one when no lease of the former can still rest on who grants it.
-            How::Forced if 1 + self.lasting_grants() >= need => {
-                self.state = State::Primary { term, how: How::ByRule };
+            State::Primary { term, how: How::Forced } if 1 + self.lasting_grants() >= need => {
+                self.state = State::Primary { term: *term, how: How::ByRule };
             }
-            How::ByRule | How::Forced => {}
+            State::Stopping(stopping) if stopping.how == How::ByRule && have < need => self.hurry(out),
+            State::Primary { how: How::ByRule | How::Forced, .. }
+            | State::Stopping(_)
+            | State::Secondary
+            | State::Becoming { .. } => {}
         }
     }
 
+    /// When the lease ends unless it is renewed; none: there is none. Before the first grants it ends at once.
+    pub(super) fn lease_end(&self) -> Option<Instant> {
+        if !self.uses_lease() {
+            return None;
+        }
+        let mut granted: Vec<Instant> = self.peers.iter().filter_map(|peer| peer.granted).collect();
+        granted.sort_unstable_by(|one, other| other.cmp(one));
+        // This member itself is the first of the majority.
+        let last = granted.get(self.majority().saturating_sub(2));
+        Some(last.map_or(self.now, |granted| *granted + self.grant_length()))
+    }
+
     pub(super) fn live_grants(&self) -> usize {
-        let live = |granted: Instant| self.now < granted + self.grant_length();
+        self.grants_live_at(self.now)
+    }
+
+    fn grants_live_at(&self, at: Instant) -> usize {
+        let live = |granted: Instant| at < granted + self.grant_length();
         self.settings.others().filter(|peer| self.peers[peer.index()].granted.is_some_and(live)).count()
     }
 
@@ -164,8 +191,7 @@ impl Negotiator {
         let peer = if self.knows(owner) { self.settings.name(owner) } else { Name::new("another member") };
         let why = self.reason.rule.clone();
         let rule = Rule::Overtaken { peer, term: self.seen, mine };
-        self.claim = true;
-        self.change_mode(State::Secondary, rule, mine, out);
+        self.keep_or_leave(rule, mine, how, self.kill_at(), out);
         match how {
             How::ByRule => {}
             // What an operator forced stays forced.
@@ -191,13 +217,13 @@ impl Negotiator {
         let regular = self.next_interval + interval;
         // A late turn does not make up for the ones it missed.
         self.next_interval = if regular > self.now { regular } else { self.now + interval };
-        match self.state {
-            State::Primary { term, .. } => {
+        match self.announced() {
+            Some(term) => {
                 for peer in self.settings.others() {
                     self.beacon(peer, term, out);
                 }
             }
-            State::Secondary | State::Becoming { .. } => self.query_all(out),
+            None => self.query_all(out),
         }
     }
 
@@ -244,6 +270,8 @@ impl Negotiator {
 
     /// S9: trust nothing from before, and ask again.
     fn stalled(&mut self, stalled_for: Duration, out: &mut Vec<Output>) {
+        // Before the grants are forgotten: what runs is kept no longer than they would have lasted.
+        let kill_at = self.kill_at();
         let fresh = self.now + self.settings.query_interval.max(self.timeout / 3);
         for peer in self.settings.others() {
             let known = &mut self.peers[peer.index()];
@@ -259,11 +287,15 @@ impl Negotiator {
         self.trust_from = self.now;
         self.event(Event::Stalled { stalled_for }, out);
         match self.state {
-            State::Primary { term, .. } | State::Becoming { term, .. } => {
+            State::Primary { term, how } => {
+                self.keep_or_leave(Rule::Stalled { stalled_for }, term, how, kill_at, out);
+            }
+            State::Becoming { term, .. } => {
                 self.claim = true;
                 self.change_mode(State::Secondary, Rule::Stalled { stalled_for }, term, out);
             }
-            State::Secondary => {}
+            State::Stopping(_) => self.slept_while_stopping(),
+            State::Secondary => self.stop_kept(Leaving::Lost { claim: true }, out),
         }
         self.next_interval = self.now;
     }

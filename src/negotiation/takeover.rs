@@ -3,6 +3,8 @@
 //! Rule 6 is one list of conditions, walked in one place. The machine asks whether all are met, the forecast and the
 //! plans ask which are, under an assumption ("if alpha fails now", "if alpha agrees to hand over").
 
+use serde::{Deserialize, Serialize};
+
 use std::ops::ControlFlow;
 
 use super::ability::{Ability, Rank, Unable};
@@ -84,7 +86,7 @@ impl Negotiator {
     }
 
     fn ability_but_for_observing(&self) -> Ability {
-        let held = self.hold.in_force() && !self.claim && !matches!(self.state, State::Primary { .. });
+        let held = self.hold.in_force() && !self.claim && self.shown_mode() == super::Mode::Secondary;
         if held && self.command.is_none() {
             return Ability::Cannot(Unable::Held);
         }
@@ -92,7 +94,7 @@ impl Negotiator {
     }
 
     fn ability_without_hold(&self) -> Ability {
-        if self.stopping.is_some() {
+        if self.stopping.is_some() || matches!(self.state, State::Stopping(_)) {
             Ability::Cannot(Unable::Stopping)
         } else if self.disk.failed {
             Ability::Cannot(Unable::StateNotDurable)
@@ -100,6 +102,8 @@ impl Negotiator {
             Ability::Cannot(Unable::SteppedDown)
         } else if self.score < self.settings.threshold {
             Ability::Sick(super::ability::Sick::BelowThreshold)
+        } else if self.lost_until.is_some() {
+            Ability::Sick(super::ability::Sick::LostForHealth)
         } else {
             Ability::Fit
         }
@@ -175,7 +179,7 @@ impl Negotiator {
             let stand = self.stand_under(peer, assume);
             let written = match (stand, assume) {
                 (Stand::Consents, Assume::Nothing | Assume::NotObserving) => {
-                    self.consent(peer).is_some_and(|consent| consent.written)
+                    self.consent(peer).is_some_and(|consent| consent.written) && self.outlasts_the_lead(peer)
                 }
                 (Stand::Consents, Assume::Gone(_) | Assume::OperatorWants) => true,
                 (Stand::Gone(_) | Stand::Opposes | Stand::Unheard, _) => false,
@@ -205,6 +209,12 @@ impl Negotiator {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Whether a lease that rests on this peer's answer would not end at once: it is counted from the question.
+    fn outlasts_the_lead(&self, peer: MemberId) -> bool {
+        let asked = self.peers[peer.index()].answer.map(|answer| answer.asked_at);
+        asked.is_some_and(|asked| self.now + self.lease_lead() < asked + self.grant_length())
     }
 
     fn stand_under(&self, peer: MemberId, assume: Assume) -> Stand {
@@ -263,6 +273,9 @@ impl Negotiator {
             && let super::hand_over::Wanted::TakeOver { .. } = command.wanted
         {
             return Rule::OperatorTookOver { by: command.by.clone() };
+        }
+        if let Some(rule) = self.health_road() {
+            return rule;
         }
         for peer in self.settings.others() {
             if self.consent(peer).is_some_and(|consent| consent.released) {
@@ -344,7 +357,7 @@ impl Negotiator {
 }
 
 /// Whether what protection asks for was there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum How {
     /// By rule 6.
     ByRule,

@@ -188,7 +188,9 @@ impl Engine {
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
             processes: Vec::new(),
-            fencing: Vec::new(),
+            fencing: self.fencing_status(now),
+            hooks_failed: Vec::new(),
+            killed_by_guardian: Vec::new(),
             nobody_acts_for: None,
             reply_timeout: self.facts.reply_timeout,
             boot_timeout: self.facts.boot_timeout,

@@ -67,6 +67,7 @@ impl Engine {
                 self.news = News::Urgent;
                 let _ = reply.send(done);
             }
+            ToNode::FencePreview { peer, reply } => self.fencing.preview(&peer, reply),
             ToNode::Seen { who, reply } => {
                 let done = who.check_may_operate();
                 if done.is_ok() {
@@ -140,6 +141,18 @@ impl Engine {
                 self.feed(now, Input::Command(Command::Hold { by, lasts, unix_ms: unix_ms() }));
             }
             Action::Resume => self.feed(now, Input::Command(Command::Resume { by, unix_ms: unix_ms() })),
+            Action::Fence { peer } => match self.facts.member(&peer) {
+                Some(peer) => self.feed(now, Input::Command(Command::Fence { peer, by })),
+                None => self.not_done(format!("there is no member called {peer}")),
+            },
+            Action::IsOff { peer } => match self.facts.member(&peer) {
+                Some(peer) => self.feed(now, Input::Command(Command::IsOff { peer, by })),
+                None => self.not_done(format!("there is no member called {peer}")),
+            },
+            // There is no plan for a process that is not there, so nobody can have confirmed one.
+            Action::RestartProcess { name } | Action::StopProcess { name } | Action::StartProcess { name } => {
+                self.not_done(format!("{} has no required process called {name}", self.facts.node));
+            }
             Action::Shutdown => self.stop(now, StopCause::Operator, format!("{} shut it down", who.name())),
         }
     }
@@ -156,8 +169,23 @@ impl Engine {
             CommandOutcome::Done => done(match &awaited.action {
                 Action::Hold { .. } | Action::Resume => self.hold_in_words(now),
                 Action::TakeOver | Action::StepDown | Action::Shutdown => self.roles_in_words(now, after),
+                Action::Fence { peer } => format!("{peer} is off, after {after} ms: its fence device says so"),
+                Action::IsOff { peer } => format!("{peer} counts as off, by the word of {}", awaited.by),
+                Action::RestartProcess { name } => format!("{name} was restarted, after {after} ms"),
+                Action::StopProcess { name } => format!("{name} is stopped, after {after} ms"),
+                Action::StartProcess { name } => format!("{name} runs, after {after} ms"),
             }),
-            CommandOutcome::AlreadySo => done(format!("nothing to do: {node} is {} already", mode.word())),
+            CommandOutcome::AlreadySo => done(match &awaited.action {
+                Action::IsOff { peer } | Action::Fence { peer } => format!("nothing to do: {peer} is off already"),
+                Action::TakeOver
+                | Action::StepDown
+                | Action::Hold { .. }
+                | Action::Resume
+                | Action::Shutdown
+                | Action::RestartProcess { .. }
+                | Action::StopProcess { .. }
+                | Action::StartProcess { .. } => format!("nothing to do: {node} is {} already", mode.word()),
+            }),
             CommandOutcome::Refused { peer, refusal } => not_done(format!("{peer} refused: {}", refusal.text())),
             CommandOutcome::TimedOut { missing } => {
                 not_done(format!("{node} is {} still, after {after} ms: {missing}", mode.word()))
@@ -165,6 +193,13 @@ impl Engine {
             CommandOutcome::Impossible { why } => not_done(why),
         };
         self.answer(awaited, result);
+    }
+
+    /// What was confirmed cannot be done.
+    fn not_done(&mut self, text: String) {
+        if let Some(awaited) = self.awaited.take() {
+            self.answer(awaited, Ok(Outcome::NotDone { text }));
+        }
     }
 
     fn hold_in_words(&self, now: Instant) -> String {
@@ -256,5 +291,10 @@ fn action_words(confirmed: &Confirmed) -> String {
         Action::Hold { for_ms } => format!("hold for {}", hold_time(Duration::from_millis(*for_ms))),
         Action::Resume => "resume".to_owned(),
         Action::Shutdown => format!("shut down{forced}"),
+        Action::Fence { peer } => format!("fence {peer}{forced}"),
+        Action::IsOff { peer } => format!("{peer} is off, I looked"),
+        Action::RestartProcess { name } => format!("restart {name}"),
+        Action::StopProcess { name } => format!("stop {name}"),
+        Action::StartProcess { name } => format!("start {name}"),
     }
 }

@@ -12,18 +12,20 @@ use crate::control::plan::Action;
 use crate::control::request::Outcome;
 use crate::control::status::{self, ReplyKind, Status};
 use crate::control::to_node::ToNode;
-use crate::journal::{Entry, Journal};
+use crate::fence::FenceEvent;
+use crate::journal::{Entry, Journal, Recorder};
 use crate::link::{LinkEvent, Links, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::decision::{Decision, Rule};
 use crate::negotiation::event::{Event, Severity};
-use crate::negotiation::exchange::{FenceResult, Input, Output, StopCause};
+use crate::negotiation::exchange::{Input, Output, StopCause};
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::{Message, Mode, Order};
 use crate::negotiation::time::Instant;
 
 use super::around::Facts;
 use super::clock::{Clocks, rfc3339, unix_ms};
+use super::fencing::Fencing;
 use super::gaps::{Gaps, LATE_FROM};
 use super::pings::Pings;
 use super::publication::Publication;
@@ -64,6 +66,7 @@ pub struct Awaited {
 enum Woke {
     Link(LinkEvent),
     State(StateReport),
+    Fence(FenceEvent),
     Ask(ToNode),
     Stop,
     Time,
@@ -74,6 +77,7 @@ enum Woke {
 pub struct Inlets {
     pub link: mpsc::Receiver<LinkEvent>,
     pub state: mpsc::Receiver<StateReport>,
+    pub fence: mpsc::Receiver<FenceEvent>,
     pub asks: mpsc::Receiver<ToNode>,
     pub signals: Signals,
 }
@@ -85,9 +89,12 @@ pub struct Engine {
     pub negotiator: Negotiator,
     pub links: Links,
     pub journal: Journal,
+    /// What the negotiation is told, for a replay (U5).
+    pub recorder: Recorder,
     pub state: StateWriter,
     pub supervisor: Supervisor,
     pub desk: Desk,
+    pub fencing: Fencing,
     pub pings: Pings,
     pub gaps: Gaps,
     pub peers: Vec<PeerFacts>,
@@ -144,6 +151,7 @@ impl Engine {
                 biased;
                 event = inlets.link.recv() => event.map_or(Woke::Ended, Woke::Link),
                 report = inlets.state.recv() => report.map_or(Woke::Ended, Woke::State),
+                event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
                 () = tokio::time::sleep(wait) => Woke::Time,
@@ -168,6 +176,7 @@ impl Engine {
             match woke {
                 Woke::Link(event) => self.link_event(now, event),
                 Woke::State(report) => self.state_report(now, report),
+                Woke::Fence(event) => self.fence_event(now, event),
                 Woke::Ask(ask) => self.ask(now, ask),
                 Woke::Stop => self.stop(now, StopCause::Signal, "a signal asked it to".to_owned()),
                 Woke::Time => {}
@@ -236,7 +245,12 @@ impl Engine {
     /// Gives a fact to the negotiation and carries out what it wants.
     pub fn feed(&mut self, now: Instant, input: Input) {
         let mut outputs = std::mem::take(&mut self.outputs);
+        self.recorder.fed(now, &input, &self.negotiator);
         self.negotiator.handle(now, input, &mut outputs);
+        // Before any of them is carried out, which may tell the machine the next thing already.
+        for output in &outputs {
+            self.recorder.told(output);
+        }
         // Nothing runs only on the Primary here, so it has stopped as soon as it is to.
         let stop_serving = outputs.iter().any(|output| matches!(output, Output::StopServing { .. }));
         for output in outputs.drain(..) {
@@ -264,11 +278,7 @@ impl Engine {
                 self.two_acted.event(stamp(now), &self.facts.node, &event);
                 self.note(Entry::Event(event));
             }
-            // There is no fencing room yet that could be asked, and the configuration refuses `[fence]`.
-            Output::Fence { peer, why: _ } => {
-                let result = FenceResult::Failed { why: "this version cannot fence".to_owned() };
-                self.feed(now, Input::Fenced { peer, result });
-            }
+            Output::Fence { peer, why: _ } => self.begin_fencing(now, peer),
             Output::StopServing { .. } => {}
             Output::CommandDone(outcome) => self.command_done(now, outcome),
             Output::Stopped => {

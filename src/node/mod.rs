@@ -12,6 +12,7 @@ pub mod state;
 mod around;
 mod asks;
 mod engine;
+mod fencing;
 mod gaps;
 mod pings;
 mod publication;

@@ -17,7 +17,7 @@ use crate::control::server::{Server, ServerSettings};
 use crate::control::session::{Identity, serve_session};
 use crate::control::to_node::TO_NODE_BOUND;
 use crate::control::who::Who;
-use crate::journal::{Entry, Journal, JournalIdentity};
+use crate::journal::{Entry, Journal, JournalIdentity, Recorder};
 use crate::link::{LinkMember, LinkSecurity, LinkSettings, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::member::{MemberId, Name};
@@ -26,6 +26,7 @@ use crate::negotiation::message::Incarnation;
 use super::around::Facts;
 use super::clock::Clocks;
 use super::engine::{Engine, Inlets, News, PeerFacts};
+use super::fencing::Fencing;
 use super::gaps::Gaps;
 use super::pings::Pings;
 use super::publication::Publication;
@@ -107,10 +108,13 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let negotiator = Negotiator::new(settings, now, kept.map(|kept| kept.durable))
         .context("the configuration's [negotiation] and [takeover] do not fit together")?;
 
+    Fencing::check(config, me)?;
     let events = old_events(&directory);
     let who =
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
-    let journal = Journal::open(&directory, config.journal_keep, who)?;
+    // Half of what is kept for what happened, half for what the negotiation was told.
+    let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
+    let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
 
     let security = match config.load_keys(me)? {
         LinkKeys::Plain => LinkSecurity::None,
@@ -151,7 +155,10 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         identity: identity.clone(),
     };
     let server = Server::start(server_settings, to_node.clone())?;
+    let metrics =
+        config.metrics_listen.map(|listen| crate::metrics::Server::start(listen, to_node.clone())).transpose()?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
+    let (fencing, fence_events) = Fencing::start(config, me)?;
 
     let session_stop = CancellationToken::new();
     let session = options.session.map(|session| {
@@ -172,8 +179,10 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         negotiator,
         links,
         journal,
+        recorder,
         state,
         supervisor,
+        fencing,
         pings: Pings::default(),
         gaps: Gaps::default(),
         events,
@@ -197,7 +206,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     engine.note(started(&node, config, &version, incarnation));
     engine.supervisor.ready(&format!("{node} listens on {first}"));
 
-    let mut inlets = Inlets { link: link_events, state: reports, asks, signals };
+    let mut inlets = Inlets { link: link_events, state: reports, fence: fence_events, asks, signals };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
     drop(inlets);
@@ -205,17 +214,26 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
     }
-    let Engine { links, journal, state, .. } = engine;
+    let Engine { links, journal, recorder, state, fencing, .. } = engine;
     // The last words must reach the peers before anything else is waited for.
     links.shutdown().await;
     session_stop.cancel();
     server.shutdown().await;
+    fencing.shutdown().await;
+    if let Some(metrics) = metrics {
+        metrics.shutdown().await;
+    }
     if let Some(session) = session
         && let Err(error) = session.await
     {
         tracing::error!(%error, "the screen's session ended badly");
     }
     journal.close();
+    if ended.is_ok() {
+        recorder.close()
+    } else {
+        drop(recorder)
+    }
     state.close();
     ended
 }
@@ -242,6 +260,11 @@ fn started(node: &Name, config: &Config, version: &str, incarnation: Incarnation
         version: version.to_owned(),
         incarnation: format!("{:016x}", incarnation.0),
     }
+}
+
+/// Every member's addresses, for whoever replays what is recorded.
+fn addresses(config: &Config) -> Vec<Vec<String>> {
+    config.members.iter().map(|member| member.addresses.iter().map(ToString::to_string).collect()).collect()
 }
 
 /// What the journal says of the time before: the screen shows it after a restart. No journal yet is no error, and one

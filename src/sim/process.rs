@@ -1,8 +1,11 @@
 //! One member as the operating system sees it: off, running or frozen, with its own clock and disk.
 
+use std::time::Duration;
+
 use super::disk::Disk;
 use super::rng::Rng;
 use crate::negotiation::Negotiator;
+use crate::negotiation::ability::Score;
 use crate::negotiation::exchange::Input;
 use crate::negotiation::message::Mode;
 use crate::negotiation::term::Term;
@@ -17,6 +20,16 @@ pub(super) enum Run {
     Running,
     /// It takes nothing since then; its kernel goes on.
     Frozen { since: u64 },
+}
+
+/// How a member fares.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    Good,
+    /// In every mode.
+    Sick,
+    /// What runs only on the Primary is sick, so it shows only there.
+    SickProcesses,
 }
 
 /// A member's boot-time clock: an origin of its own, and a little too fast or too slow.
@@ -71,7 +84,17 @@ pub(super) struct Process {
     pub tick_at: u64,
     /// Told to stop, and not gone yet.
     pub stopping: bool,
-    pub sick: bool,
+    pub health: Health,
+    /// What stopping everything that runs only on the Primary takes at worst.
+    pub stop_time: Duration,
+    /// Whether anything that runs only on the Primary may still run.
+    pub serves: bool,
+    /// Until when its guardian lets it run without another word of the controller.
+    pub guarded_until: u64,
+    /// The guardian ended it while the controller was frozen, which does not know yet.
+    pub killed: bool,
+    /// Counts what the guardian and the stopping wait for, so that what is over does not apply.
+    pub serving_era: u32,
     /// As of the last look.
     pub mode: Mode,
     pub forced: bool,
@@ -95,7 +118,12 @@ impl Process {
             inbox: Vec::new(),
             tick_at: u64::MAX,
             stopping: false,
-            sick: false,
+            health: Health::Good,
+            stop_time: Duration::ZERO,
+            serves: false,
+            guarded_until: 0,
+            killed: false,
+            serving_era: 0,
             mode: Mode::Secondary,
             forced: false,
             own: Term::NONE,
@@ -105,9 +133,20 @@ impl Process {
         }
     }
 
-    /// Running, and Primary by the rules rather than by an operator's force.
+    /// Something of it may act, by the rules rather than by an operator's force. A frozen controller's processes do,
+    /// and those of a dead one, until its guardian has ended them.
     pub fn acts_by_rule(&self) -> bool {
-        self.run == Run::Running && self.mode == Mode::Primary && !self.forced
+        self.serves && !self.forced
+    }
+
+    /// Its score, as its sampler would tell it.
+    pub fn score(&self) -> Score {
+        let low = match self.health {
+            Health::Good => false,
+            Health::Sick => true,
+            Health::SickProcesses => self.serves,
+        };
+        if low { Score::from_ten_thousandths(1_000) } else { Score::FULL }
     }
 
     pub fn is_primary(&self) -> bool {

@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use super::checks::{Broken, Checks};
 use super::disk::{Disk, Outcome};
-use super::fault::{Crash, Fault, Order, Way};
+use super::fault::{Agent, Crash, Fault, Order, Way};
 use super::network::{Closing, Link};
-use super::process::{Process, Run};
+use super::process::{Health, Process, Run};
 use super::queue::Queue;
 use super::rng::{Rng, nanos};
 use super::trace::Trace;
 use crate::negotiation::Negotiator;
-use crate::negotiation::ability::Score;
 use crate::negotiation::decision::Decision;
 use crate::negotiation::exchange::{Command, CommandOutcome, Input, Output, StopCause};
 use crate::negotiation::member::{MemberId, Name};
@@ -23,6 +22,9 @@ use crate::negotiation::time::Instant;
 /// How long after a failed write the writer tries again.
 const DISK_RETRY: Duration = Duration::from_millis(500);
 
+/// `fence.NAME.delay`, above what a device takes.
+const FENCE_DELAY: Duration = Duration::from_secs(5);
+
 /// The settings that all members of a simulated group share; `me` is filled in for each.
 pub type Group = Settings;
 
@@ -33,22 +35,87 @@ impl World {
     /// A group of `count` members (2 to 5) with the defaults of the configuration.
     pub fn group(count: usize, protection: &[Protection]) -> Group {
         let members = NAMES.iter().take(count).map(|name| Name::new(name)).collect();
-        Group { protection: protection.to_vec(), ..Settings::new(MemberId(0), members) }
+        let fence_delay = protection.contains(&Protection::Fence).then_some(FENCE_DELAY);
+        Group {
+            protection: protection.to_vec(),
+            fence_delay: vec![fence_delay; count],
+            ..Settings::new(MemberId(0), members)
+        }
     }
 }
 
 /// Something that will happen.
 #[derive(Debug)]
 pub(super) enum Happening {
-    Ticks { member: usize },
-    Arrives { link: usize, side: usize, epoch: u32, era: u32, message: Message },
-    Closes { link: usize, side: usize, epoch: u32 },
-    Opens { link: usize, side: usize, epoch: u32 },
-    Flushes { link: usize, side: usize, epoch: u32 },
-    TimesOut { link: usize, side: usize, epoch: u32, weather: u32 },
-    Calls { link: usize },
-    Probes { link: usize },
-    DiskDone { member: usize, life: u32 },
+    Ticks {
+        member: usize,
+    },
+    Arrives {
+        link: usize,
+        side: usize,
+        epoch: u32,
+        era: u32,
+        message: Message,
+    },
+    Closes {
+        link: usize,
+        side: usize,
+        epoch: u32,
+    },
+    Opens {
+        link: usize,
+        side: usize,
+        epoch: u32,
+    },
+    Flushes {
+        link: usize,
+        side: usize,
+        epoch: u32,
+    },
+    TimesOut {
+        link: usize,
+        side: usize,
+        epoch: u32,
+        weather: u32,
+    },
+    Calls {
+        link: usize,
+    },
+    Probes {
+        link: usize,
+    },
+    DiskDone {
+        member: usize,
+        life: u32,
+    },
+    /// What runs only on the Primary has stopped.
+    ServingStops {
+        member: usize,
+        era: u32,
+    },
+    /// The guardian of a controller that froze or died ends what runs.
+    GuardianKills {
+        member: usize,
+        era: u32,
+    },
+    /// An agent has switched a member off.
+    Strikes {
+        member: usize,
+        life: u32,
+        peer: MemberId,
+    },
+    /// An agent says what it came to.
+    Fenced {
+        member: usize,
+        life: u32,
+        peer: MemberId,
+        off: bool,
+    },
+    /// A sampler looks.
+    Samples {
+        member: usize,
+        life: u32,
+    },
 }
 
 /// A simulated group.
@@ -61,6 +128,8 @@ pub struct World {
     pub(super) links: Vec<Link>,
     pub(super) rng: Rng,
     pub(super) checks: Checks,
+    /// By member: what switches it off.
+    pub(super) agents: Vec<Agent>,
     pub(super) trace: Trace,
     broken: Option<Broken>,
     out: Vec<Output>,
@@ -91,6 +160,7 @@ impl World {
         World {
             processes: (0..count).map(|_| Process::new(&mut rng)).collect(),
             checks: Checks::new(&group),
+            agents: vec![Agent::Works; count],
             own_settings: vec![None; group.members.len()],
             group,
             now: 0,
@@ -218,6 +288,15 @@ impl World {
             Happening::Calls { link } => self.calls(link),
             Happening::Probes { link } => self.probes(link),
             Happening::DiskDone { member, life } => self.disk_done(member, life),
+            Happening::ServingStops { member, era } => self.serving_stops(member, era),
+            Happening::GuardianKills { member, era } => self.guardian_kills(member, era),
+            Happening::Strikes { member, life, peer } => self.strikes(member, life, peer),
+            Happening::Fenced { member, life, peer, off } => self.fenced(member, life, peer, off),
+            Happening::Samples { member, life } => {
+                if self.processes[member].life == life {
+                    self.sample(member);
+                }
+            }
         }
     }
 
@@ -303,7 +382,10 @@ impl World {
             process.disk.tell(Outcome::Failed(*version));
         }
         let mut out = std::mem::take(&mut self.out);
-        negotiator.handle(process.clock.shows(self.now), input, &mut out);
+        let local = process.clock.shows(self.now);
+        negotiator.handle(local, input, &mut out);
+        process.guarded_until =
+            negotiator.may_serve_until(local).map_or(self.now, |until| process.clock.reaches(until));
         if let Err(broken) = self.checks.after(&mut self.processes, member, &out) {
             self.broken = Some(broken);
         }
@@ -320,6 +402,10 @@ impl World {
                     }
                 }
                 Output::ModeChanged(decision) => {
+                    if decision.mode == Mode::Primary {
+                        self.processes[member].serving_era += 1;
+                    }
+                    self.sample_soon(member);
                     if self.trace.is_on() {
                         self.decisions.push((MemberId(member as u8), decision));
                     }
@@ -329,8 +415,9 @@ impl World {
                         self.outcomes.push((MemberId(member as u8), outcome));
                     }
                 }
-                Output::StopServing { .. } => serving_stopped = true,
-                Output::Fence { .. } | Output::TakingOver(_) | Output::Event(_) => {}
+                Output::StopServing { by } => serving_stopped |= self.stop_serving(member, by),
+                Output::Fence { peer, .. } => self.fence(member, peer),
+                Output::TakingOver(_) | Output::Event(_) => {}
                 Output::Stopped => stopped = true,
             }
         }
@@ -353,9 +440,10 @@ impl World {
         process.inbox.clear();
         process.stopping = false;
         process.mode = Mode::Secondary;
-        process.forced = false;
+        process.killed = false;
         process.disk.crash(&mut self.rng);
         self.close_all(member, closing, !refuses);
+        self.guard_the_dead(member, refuses);
     }
 
     pub(super) fn incarnation(&self, member: usize) -> Incarnation {
@@ -375,6 +463,7 @@ impl World {
                 let process = &mut self.processes[member.index()];
                 if process.run == Run::Running {
                     process.run = Run::Frozen { since: self.now };
+                    self.guard_the_frozen(member.index());
                 }
             }
             Fault::Thaw(member) => self.thaw(member.index()),
@@ -400,8 +489,14 @@ impl World {
                 disk.broken = false;
                 disk.latency = Disk::QUICK;
             }
-            Fault::Sicken(member) => self.health(member.index(), true),
-            Fault::Recover(member) => self.health(member.index(), false),
+            Fault::Sicken(member) => self.health(member.index(), Health::Sick),
+            Fault::SickenProcesses(member) => self.health(member.index(), Health::SickProcesses),
+            Fault::Recover(member) => self.health(member.index(), Health::Good),
+            Fault::StopTime(member, longest) => {
+                self.processes[member.index()].stop_time = longest;
+                self.notify(member.index(), Input::StopTime { longest });
+            }
+            Fault::Fencing(member, agent) => self.agents[member.index()] = agent,
             Fault::Order(member, order) => self.order(member.index(), order),
             Fault::Stop(member, cause) => self.stop(member.index(), cause),
         }
@@ -423,7 +518,11 @@ impl World {
         process.negotiator = Some(negotiator);
         process.tick_at = u64::MAX;
         process.seen = process.disk.kept.as_ref().map_or(Term::NONE, |kept| kept.seen);
-        let sick = process.sick;
+        // A new controller's first act is to end what the former one left.
+        process.serves = false;
+        process.serving_era += 1;
+        process.forced = false;
+        let longest = process.stop_time;
         for other in (0..self.processes.len()).filter(|other| *other != member) {
             let (index, side) = self.link_of(member, other);
             let theirs = self.links[index].ends[1 - side];
@@ -436,10 +535,11 @@ impl World {
             self.look_for(index);
         }
         self.notify(member, Input::Tick);
-        self.health(member, sick);
+        self.notify(member, Input::StopTime { longest });
+        self.sample(member);
     }
 
-    fn crash(&mut self, member: usize, crash: Crash) {
+    pub(super) fn crash(&mut self, member: usize, crash: Crash) {
         if self.processes[member].alive() {
             let closing = if self.rng.chance(50) { Closing::AtOnce } else { Closing::AfterTheLastWord };
             self.ends(member, crash == Crash::Process, closing);
@@ -463,6 +563,9 @@ impl World {
         for input in inbox {
             self.notify(member, input);
         }
+        if std::mem::take(&mut self.processes[member].killed) {
+            self.notify(member, Input::ServingStopped);
+        }
         self.notify(member, Input::Tick);
         for other in (0..self.processes.len()).filter(|other| *other != member) {
             let (index, _) = self.link_of(member, other);
@@ -470,10 +573,9 @@ impl World {
         }
     }
 
-    fn health(&mut self, member: usize, sick: bool) {
-        self.processes[member].sick = sick;
-        let score = if sick { Score::from_ten_thousandths(1_000) } else { Score::FULL };
-        self.notify(member, Input::Health { score });
+    fn health(&mut self, member: usize, health: Health) {
+        self.processes[member].health = health;
+        self.sample(member);
     }
 
     fn order(&mut self, member: usize, order: Order) {
@@ -486,6 +588,9 @@ impl World {
             Order::ForceStepDown => Command::StepDown { by, force: true },
             Order::Hold(lasts) => Command::Hold { by, lasts, unix_ms },
             Order::Resume => Command::Resume { by, unix_ms },
+            Order::Fence(peer) => Command::Fence { peer, by },
+            Order::IsOff(peer) if self.has_no_power(peer) => Command::IsOff { peer, by },
+            Order::IsOff(_) => return,
         };
         self.notify(member, Input::Command(command));
     }

@@ -1,10 +1,12 @@
 //! What is unwise about a configuration that is not wrong: each with the key, the reason, and what to do.
 //!
 //! [`of_file`] looks at the file alone; [`of_machine`] looks at the machine it is to run on: at its key, its folders and
-//! its groups, where something can also be wrong. `tandem check` prints both.
+//! its groups, at the programs and users that the file names, where something can also be wrong. `tandem check` prints both.
 
 mod machine;
 mod networks;
+mod programs;
+mod serving;
 #[cfg(test)]
 mod tests;
 
@@ -68,11 +70,21 @@ pub fn of_file(config: &Config) -> Vec<Advice> {
     protection(config, &mut advice);
     times(config, &mut advice);
     networks(config, &mut advice);
+    serving::processes(config, &mut advice);
+    serving::health(config, &mut advice);
+    serving::fencing(config, &mut advice);
     if config.security.mode == SecurityMode::Plain {
         advice.push(config.advise(
             "security.mode",
             "the link is plain text: whoever reaches the port can read it, and can say that a member has gone",
             "write mode = \"noise\" and make a key with `tandem keygen FILE`",
+        ));
+    }
+    if let Some(listen) = config.metrics_listen.filter(|listen| !listen.ip().is_loopback()) {
+        advice.push(config.advise(
+            "metrics.listen",
+            format!("whoever reaches {listen} can read the metrics: they are served in plain text, to everybody"),
+            "write \"127.0.0.1:9464\" and let a proxy ask it, or keep strangers out with a firewall",
         ));
     }
     if config.control.mode & 0o002 != 0 {
@@ -89,8 +101,8 @@ fn protection(config: &Config, advice: &mut Vec<Advice>) {
     if config.takeover.protection.is_empty() {
         let suggestion = match config.members.len() {
             2 => {
-                "with two members, use redundant networks and let a person watch for it; a third member and \
-                 protection = [\"majority\"] rules it out"
+                "with two members, use redundant networks and let a person watch for it; protection = [\"fence\"] with a \
+                 [fence.NAME] for each, or a third member and protection = [\"majority\"], rule it out"
             }
             _ => "write protection = [\"majority\"]",
         };

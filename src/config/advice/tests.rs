@@ -146,3 +146,107 @@ fn u7_a_socket_path_that_the_system_cannot_take_is_wrong() {
     let shorter = of_machine(&two_networks(&more.replace("xx\"", "x\"")), MemberId(0)).wrong;
     assert_eq!(shorter, []);
 }
+
+/// The advice about `key` of two members with `more`.
+fn about(more: &str, key: &str) -> Option<Advice> {
+    of_file(&two_networks(more)).into_iter().find(|advice| advice.key == key)
+}
+
+fn message(more: &str, key: &str) -> String {
+    about(more, key).unwrap_or_else(|| panic!("no advice about {key}")).message
+}
+
+const PROCESS: &str = "[[process]]\nname = \"p\"\ncommand = [\"/bin/true\"]\n";
+const FENCES: &str = "[fence.alpha]\ncommand = [\"true\"]\n[fence.beta]\ncommand = [\"true\"]\n";
+
+#[test]
+fn p1_good_processes_checks_and_fences_get_no_advice() {
+    let more = format!(
+        "{PROCESS}heartbeat = {{ kind = \"notify\" }}\n[[health.check]]\nname = \"c\"\nkind = \"tcp\"\n\
+         target = \"127.0.0.1:1\"\n[takeover]\nprotection = [\"fence\"]\n{FENCES}"
+    );
+    assert_eq!(of_file(&two_networks(&more)), []);
+}
+
+#[test]
+fn p2_p3_times_of_a_process_that_nobody_would_want_are_told() {
+    let of = |more: &str, key: &str| message(&format!("{PROCESS}{more}\n"), key);
+    let primary = "run_when = \"primary\"\nstop_grace = \"2m\"";
+    assert!(of(primary, "process.p.stop_grace").contains("waits up to 2m for p"));
+    assert!(of("stop_grace = \"0s\"", "process.p.stop_grace").contains("is killed"));
+    assert!(of("restart = { delay = \"0s\" }", "process.p.restart.delay").contains("at once"));
+    let slow = "heartbeat = { kind = \"line\", period = \"30s\" }";
+    assert!(of(slow, "process.p.heartbeat.period").contains("only after 2m30s"));
+    let busy = "heartbeat = { kind = \"command\", period = \"100ms\", command = [\"true\"] }";
+    assert!(of(busy, "process.p.heartbeat.period").contains("every 100ms"));
+    assert_eq!(about(&format!("{PROCESS}stop_grace = \"2m\"\n"), "process.p.stop_grace"), None);
+}
+
+#[test]
+fn h5_h7_a_score_that_never_or_always_decides_is_told() {
+    let threshold = |value: &str| format!("{PROCESS}[takeover]\nthreshold = {value}\n");
+    assert!(message(&threshold("0"), "takeover.threshold").contains("never replaced"));
+    assert!(message(&threshold("1.0"), "takeover.threshold").contains("one restart"));
+    assert!(about("[takeover]\nthreshold = 0\n", "takeover.threshold").is_none(), "nothing is measured");
+    assert!(about(&format!("{PROCESS}[takeover]\nconfirmations = 1\n"), "takeover.confirmations").is_some());
+    let check = "[[health.check]]\nname = \"c\"\nkind = \"tcp\"\ntarget = \"127.0.0.1:1\"\ntimeout = \"3s\"\n";
+    assert!(message(check, "health.check.c.timeout").contains("longer than the period, 2s"));
+}
+
+#[test]
+fn s2_s3_fencing_that_comes_too_soon_or_is_not_watched_is_told() {
+    let fence = |more: &str| format!("[takeover]\nprotection = [\"fence\"]\n{FENCES}{more}\n");
+    assert!(message(&fence("delay = \"0s\""), "fence.beta.delay").contains("both off"));
+    assert!(message(&fence("monitor = \"0s\""), "fence.beta.monitor").contains("only when it is needed"));
+    assert!(message(&fence("action = \"reboot\""), "fence.beta.action").contains("again and again"));
+    assert_eq!(about(&format!("{FENCES}delay = \"0s\"\n"), "fence.beta.delay"), None);
+    assert!(message("[fencing]\nalways = true\n", "fencing.always").contains("no [fence.alpha], [fence.beta]"));
+}
+
+#[test]
+fn u7_metrics_that_strangers_can_read_are_told() {
+    assert!(message("[metrics]\nlisten = \"10.0.0.1:9464\"\n", "metrics.listen").contains("plain text"));
+    assert_eq!(about("[metrics]\nlisten = \"127.0.0.1:9464\"\n", "metrics.listen"), None);
+}
+
+#[test]
+fn p4_s2_what_this_machine_does_not_have_is_wrong_on_it() {
+    let wrong =
+        |more: &str| of_machine(&two_networks(&format!("[security]\nmode = \"none\"\n{more}")), MemberId(0)).wrong;
+    let process = |more: &str| wrong(&format!("[[process]]\nname = \"p\"\n{more}\n"));
+    let found = process("command = [\"/nonexistent/p\"]");
+    assert_eq!((keys_of(&found), found[0].line), (vec!["process.p.command"], Some(12)));
+    assert!(found[0].message.contains("/nonexistent/p"), "{found:?}");
+    assert_eq!(keys_of(&process("command = [\"no-such-program\"]")), ["process.p.command"]);
+    assert_eq!(keys_of(&process("command = [\"sh\"]\nuser = \"no-such-user\"")), ["process.p.user"]);
+    assert_eq!(keys_of(&process("command = [\"sh\"]\ndirectory = \"/nonexistent\"")), ["process.p.directory"]);
+    let heartbeat = "command = [\"sh\"]\nheartbeat = { kind = \"command\", command = [\"/nonexistent/x\"] }";
+    assert_eq!(keys_of(&process(heartbeat)), ["process.p.heartbeat.command"]);
+    assert_eq!(process("command = [\"sh\"]\ndirectory = \"/\"\nuser = \"root\""), []);
+    let check = "[[health.check]]\nname = \"c\"\nkind = \"command\"\ncommand = [\"/nonexistent/c\"]\n";
+    assert_eq!(keys_of(&wrong(check)), ["health.check.c.command"]);
+    assert_eq!(keys_of(&wrong("[hooks]\non_alarm = [\"/nonexistent/h\"]\n")), ["hooks.on_alarm"]);
+    assert_eq!(keys_of(&wrong("[fence.beta]\nagent = \"/etc/passwd\"\n")), ["fence.beta.agent"]);
+    // Nobody switches itself off: alpha needs no program for it.
+    assert_eq!(wrong("[fence.alpha]\nagent = \"/nonexistent/agent\"\n"), []);
+}
+
+#[test]
+fn s2_a_secret_in_a_file_that_everybody_can_read_is_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("tandem.toml");
+    let unwise = |options: &str, mode: u32| {
+        let text = format!(
+            "group = \"g\"\n[[member]]\nname = \"alpha\"\naddresses = [\"10.0.0.1:1\"]\n[[member]]\nname = \"beta\"\n\
+             addresses = [\"10.0.0.2:1\"]\n[security]\nmode = \"none\"\n[fence.beta]\nagent = \"/bin/true\"\n\
+             options = {{ {options} }}\n"
+        );
+        fs::write(&path, text).expect("written");
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("changed");
+        let config = Config::load(&path).unwrap_or_else(|errors| panic!("{errors}"));
+        of_machine(&config, MemberId(0)).unwise.into_iter().any(|advice| advice.key == "fence")
+    };
+    assert!(unwise("passwd = \"geheim\"", 0o644));
+    assert!(!unwise("passwd = \"geheim\"", 0o600));
+    assert!(!unwise("password_file = \"/etc/tandem/ipmi.pass\"", 0o644));
+}

@@ -5,9 +5,13 @@ use crate::control::status::{Judgement, Link};
 use crate::control::words::{PathStands, path};
 use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::message::Mode;
+use crate::negotiation::settings::Protection;
 use crate::negotiation::view::{Gone, View};
 
-use super::{Alarm, Around, FLAPPING_CHANGES, JournalState, Left, MayAct, RefusedKind, Yields};
+use super::{
+    Alarm, Around, Blocks, FLAPPING_CHANGES, FencingAlarm, JournalState, Left, MayAct, ProcessAlarm, RefusedKind,
+    Yields, fencing, processes,
+};
 
 /// Every cause that stands now, worst class first; within a class the one that tends to be the cause of the others
 /// comes first. The desk keeps that order among those that began together.
@@ -19,7 +23,12 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
     let missing = || -> Vec<String> {
         view.forecast.lines.iter().filter(|line| !line.ok).map(|line| line.text.clone()).collect()
     };
-    if around.nobody_acts_for.is_some_and(|time| time > around.boot_timeout) {
+    let fence = fencing::find(view, &around.fencing);
+    let blocked = fence.iter().any(|alarm| matches!(alarm, FencingAlarm::Failed { blocks: Blocks::Takeover, .. }));
+    let device_dead = fence.iter().any(|alarm| matches!(alarm, FencingAlarm::DeviceDead { .. }));
+    found.extend(fence.into_iter().map(Alarm::Fencing));
+    // That fencing failed is why nobody acts, and says what to do.
+    if !blocked && around.nobody_acts_for.is_some_and(|time| time > around.boot_timeout) {
         let unheard =
             view.peers.iter().filter(|peer| peer.gone.is_some_and(|gone| !matches!(gone, Gone::Stopped | Gone::Off)));
         found.push(Alarm::NobodyActs {
@@ -55,7 +64,8 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
     if view.forced {
         found.push(Alarm::Forced { node: name() });
     }
-    if !view.protection.is_empty() && !view.protected_now {
+    // What is wrong with fencing has its own alarms.
+    if view.protection.contains(&Protection::Majority) && !view.protected_now {
         let policy: Vec<&str> = view.protection.iter().map(|one| one.word()).collect();
         found.push(Alarm::ProtectionMissing { policy: policy.join(" + ") });
     }
@@ -63,6 +73,7 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
     // A peer that is gone or not heard yet is the cause, and has its own words.
     let gone = view.peers.iter().any(|peer| peer.gone.is_some() || peer.mode.is_none());
     let known = view.hold.is_some() || view.observe_only || view.able == Ability::Cannot(Unable::SteppedDown);
+    let known = known || device_dead || view.stopping.is_some();
     if !view.forecast.ready && !gone && !known && view.transition.is_none() {
         found.push(Alarm::TakeoverNotReady { missing: missing() });
     }
@@ -129,6 +140,24 @@ fn lesser(view: &View, found: &mut Vec<Alarm>) {
     if view.able == Ability::Cannot(Unable::SteppedDown) {
         found.push(Alarm::SteppedDown { node: view.name.to_string() });
     }
+    if let Some(other) = acting_other(view).filter(|_| view.health.both_sick) {
+        found.push(Alarm::BothUnhealthy { node: view.name.to_string(), other });
+    } else {
+        unhealthy(view, found);
+    }
+    if view.health.stopped.is_some() {
+        found.push(Alarm::TakeoversUsedUp { node: view.name.to_string(), taken: view.health.taken });
+    }
+}
+
+/// The other of two that are both sick: the one that acts, else the first that is heard.
+fn acting_other(view: &View) -> Option<String> {
+    let heard = || view.peers.iter().filter(|peer| peer.gone.is_none());
+    let acts = heard().find(|peer| peer.mode == Some(Mode::Primary));
+    acts.or_else(|| heard().next()).map(|peer| peer.name.to_string())
+}
+
+fn unhealthy(view: &View, found: &mut Vec<Alarm>) {
     if let Ability::Sick(sick) = view.able {
         found.push(Alarm::Unhealthy { member: view.name.to_string(), sick });
     }
@@ -140,6 +169,14 @@ fn lesser(view: &View, found: &mut Vec<Alarm>) {
 }
 
 fn surroundings(around: &Around, found: &mut Vec<Alarm>) {
+    found.extend(processes::find(&around.processes).into_iter().map(Alarm::Process));
+    if !around.killed_by_guardian.is_empty() {
+        let processes = around.killed_by_guardian.clone();
+        found.push(Alarm::Process(ProcessAlarm::KilledByGuardian { processes }));
+    }
+    for (hook, why) in around.hooks_failed.iter().cloned() {
+        found.push(Alarm::Process(ProcessAlarm::HookFailed { hook, why }));
+    }
     if around.recent_changes >= FLAPPING_CHANGES {
         found.push(Alarm::Flapping { changes: around.recent_changes });
     }

@@ -26,6 +26,8 @@ fn one_of_each() -> Vec<Alarm> {
     let name = || "alpha".to_owned();
     let gone = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::Yes, left: Left::Nobody };
     let one_of_three = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::No, left: Left::Others };
+    let plant = || "plant-control".to_owned();
+    let (fencing, process) = (Alarm::Fencing, Alarm::Process);
     let all = vec![
         Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::This },
         Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::Other },
@@ -54,6 +56,18 @@ fn one_of_each() -> Vec<Alarm> {
         Alarm::TakeoverNotReady { missing: Vec::new() },
         Alarm::SteppedDown { node: name() },
         Alarm::Unhealthy { member: name(), sick: Sick::BelowThreshold },
+        Alarm::BothUnhealthy { node: name(), other: "beta".to_owned() },
+        Alarm::TakeoversUsedUp { node: name(), taken: 4 },
+        fencing(FencingAlarm::Failed { node: "beta".to_owned(), peer: name(), blocks: Blocks::Takeover }),
+        fencing(FencingAlarm::Failed { node: "beta".to_owned(), peer: name(), blocks: Blocks::Nothing }),
+        fencing(FencingAlarm::DeviceDead { peer: name(), agent: "fence_ipmilan".to_owned() }),
+        fencing(FencingAlarm::HeardAfterOff { peer: name(), by: None }),
+        fencing(FencingAlarm::HeardAfterOff { peer: name(), by: Some("ops".to_owned()) }),
+        process(ProcessAlarm::GivenUp { process: plant(), why: Some("exit status 1".to_owned()) }),
+        process(ProcessAlarm::DoesNotStart { process: plant(), why: None }),
+        process(ProcessAlarm::DoesNotAnswer { process: plant() }),
+        process(ProcessAlarm::KilledByGuardian { processes: vec![plant()] }),
+        process(ProcessAlarm::HookFailed { hook: "on_primary".to_owned(), why: "exit status 1".to_owned() }),
         Alarm::Flapping { changes: 9 },
         Alarm::JournalFailing,
         Alarm::JournalLosing { lost: 3 },
@@ -80,6 +94,18 @@ fn one_of_each() -> Vec<Alarm> {
             | Alarm::TakeoverNotReady { .. }
             | Alarm::SteppedDown { .. }
             | Alarm::Unhealthy { .. }
+            | Alarm::BothUnhealthy { .. }
+            | Alarm::TakeoversUsedUp { .. }
+            | Alarm::Fencing(
+                FencingAlarm::Failed { .. } | FencingAlarm::DeviceDead { .. } | FencingAlarm::HeardAfterOff { .. },
+            )
+            | Alarm::Process(
+                ProcessAlarm::GivenUp { .. }
+                | ProcessAlarm::DoesNotStart { .. }
+                | ProcessAlarm::DoesNotAnswer { .. }
+                | ProcessAlarm::KilledByGuardian { .. }
+                | ProcessAlarm::HookFailed { .. },
+            )
             | Alarm::Flapping { .. }
             | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
@@ -256,4 +282,72 @@ fn u13_of_three_the_loss_of_one_leaves_a_second_member() {
     let words = alarms_from(&view, &around())[0].words();
     assert_eq!(words.text, "beta's process is gone: one member less");
     assert!(!format!("{words:?}").contains("no other"), "{words:?}");
+}
+
+#[test]
+fn s2_a_fencing_that_failed_is_the_one_alarm_of_a_takeover_that_waits_for_it() {
+    use crate::negotiation::view::FenceState;
+    let mut view = with_gone(secondary(), Gone::Silent);
+    view.protection = vec![Protection::Fence];
+    view.protected_now = false;
+    let failed = FenceState::Failed { at: at(90), why: "no answer".to_owned(), rounds: 1, next: Some(at(150)) };
+    view.peers[0].fence.state = failed.clone();
+    let long = Around { nobody_acts_for: Some(Duration::from_secs(100)), ..around() };
+    assert_eq!(kinds(&view, &long), ["fencing_failed", "peer_silent"]);
+    assert_eq!(alarms_from(&view, &long)[0].class(), AlarmClass::Alarm);
+    // While it is tried again it still stands; the first round is no failure yet.
+    view.peers[0].fence.state = FenceState::UnderWay { since: at(95), round: 2 };
+    assert_eq!(kinds(&view, &long)[0], "fencing_failed");
+    view.peers[0].fence.state = FenceState::UnderWay { since: at(95), round: 1 };
+    assert_eq!(kinds(&view, &around()), ["peer_silent"]);
+    let mut acts = with_gone(primary(), Gone::Silent);
+    acts.protection = vec![Protection::Fence];
+    acts.peers[0].fence.state = failed;
+    assert_eq!(alarms_from(&acts, &around())[0].class(), AlarmClass::Warning, "a Primary goes on");
+}
+
+#[test]
+fn s2_an_agent_that_lied_and_a_dead_device_are_told() {
+    use crate::negotiation::view::{DeviceView, OffWord};
+    let view = bent(|view| view.peers[0].fence.heard_after_off = Some(OffWord::Device));
+    assert_eq!(kinds(&view, &around()), ["heard_after_off"]);
+    let view = bent(|view| {
+        view.protection = vec![Protection::Fence];
+        view.protected_now = false;
+        view.forecast.ready = false;
+        view.peers[0].fence.device = Some(DeviceView { answers: false, at: at(99) });
+    });
+    assert_eq!(kinds(&view, &around()), ["fence_device_dead"], "one cause, one alarm");
+}
+
+#[test]
+fn h5_two_that_are_sick_are_one_alarm() {
+    let sick = Ability::Sick(Sick::BelowThreshold);
+    let mut view = bent(|view| view.able = sick);
+    view.peers[0].able = Some(sick);
+    assert_eq!(kinds(&view, &around()), ["unhealthy", "unhealthy"]);
+    view.health.both_sick = true;
+    assert_eq!(kinds(&view, &around()), ["both_unhealthy"]);
+    view.health.stopped = Some(at(99));
+    assert_eq!(kinds(&view, &around()), ["both_unhealthy", "takeovers_used_up"]);
+}
+
+#[test]
+fn p1_what_is_wrong_with_a_process_is_told_and_what_is_as_it_should_be_is_not() {
+    use crate::control::examples::{process, waiting};
+    use crate::control::status::{ProcessState, RunWhen};
+    let mut plant = process("plant-control", RunWhen::Always);
+    let with = |process: &crate::control::status::Process| Around {
+        processes: vec![waiting("other"), process.clone()],
+        ..around()
+    };
+    assert_eq!(kinds(&secondary(), &with(&plant)), Vec::<&str>::new());
+    plant.why = Some("no answer for 5.2 s".to_owned());
+    assert_eq!(kinds(&secondary(), &with(&plant)), ["process_does_not_answer"]);
+    plant.state = ProcessState::Restarting;
+    assert_eq!(kinds(&secondary(), &with(&plant)), Vec::<&str>::new(), "a first restart is no alarm");
+    plant.restarts_30s = 2;
+    assert_eq!(kinds(&secondary(), &with(&plant)), ["process_does_not_start"]);
+    plant.state = ProcessState::GivenUp;
+    assert_eq!(kinds(&secondary(), &with(&plant)), ["process_given_up"]);
 }

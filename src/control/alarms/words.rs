@@ -20,7 +20,7 @@ pub struct Words {
     pub do_not: String,
 }
 
-fn words(text: String, first: String, then: &[String], do_not: &str) -> Words {
+pub(super) fn words(text: String, first: String, then: &[String], do_not: &str) -> Words {
     Words { text, first, then: then.to_vec(), do_not: do_not.to_owned() }
 }
 
@@ -151,6 +151,20 @@ impl Alarm {
                 &["It is fit again by itself when its health has been good for a while.".to_owned()],
                 &format!("make {member} take over now."),
             ),
+            Alarm::BothUnhealthy { node, other } => words(
+                format!("{node} and {other} are both below the limit: no takeover helps"),
+                format!("Look at the health of {other} first, which acts: 8 on its screen."),
+                &["Neither takes over from the other while both are sick.".to_owned()],
+                "switch by hand to try: each change interrupts the plant.",
+            ),
+            Alarm::TakeoversUsedUp { node, taken } => words(
+                format!("{node} takes over no more for health: {taken} times in an hour"),
+                "Find out why the health falls wherever the role goes: tandem explain.".to_owned(),
+                &["When that is mended: tandem resume. A silent member is still replaced.".to_owned()],
+                "raise takeover.max_per_hour to get past this.",
+            ),
+            Alarm::Fencing(fencing) => fencing.words(),
+            Alarm::Process(process) => process.words(),
             Alarm::Flapping { changes } => words(
                 format!("the mode changed {changes} times in {} min", FLAPPING_WITHIN.as_secs() / 60),
                 "Read why: tandem explain. Is a link or a machine coming and going?".to_owned(),

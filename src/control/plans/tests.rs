@@ -168,3 +168,215 @@ fn two_acting_cannot_happen_is_only_said_when_it_is_true() {
     majority.peers[0].gone = Some(Gone::Crashed);
     assert_ne!(two(&majority), NEVER_TWO, "a firewall refuses too");
 }
+
+/// plant-control runs on whoever is Primary, here and there; each fences the other.
+fn site(other: &str, runs_here: bool) -> Others {
+    use crate::control::examples::{fencing, process, told, waiting};
+    let (runs, waits) = (process("plant-control", status::RunWhen::Primary), waiting("plant-control"));
+    let (own, theirs) = if runs_here { (runs, waits) } else { (waits, runs) };
+    let probe = process("link-probe", status::RunWhen::Always);
+    Others {
+        processes: vec![own, probe.clone()],
+        theirs: vec![(other.to_owned(), vec![told(&theirs), told(&probe)])],
+        fencing: vec![fencing(other)],
+        ..Others::default()
+    }
+}
+
+#[test]
+fn p2_the_plan_of_a_takeover_counts_what_stops_there_and_what_starts_here() {
+    let others = Others { attached_elsewhere: vec![("ops3".to_owned(), "alpha".to_owned())], ..site("alpha", false) };
+    let draft = plan_for(&Action::TakeOver, &secondary(), &others).expect("it makes sense");
+    insta::assert_snapshot!(print(&draft), @r"
+    beta takes over from alpha
+     1  alpha is asked to stop; its plant-control may need up to 5 s
+     2  beta becomes Primary, term 8
+     3  beta starts plant-control, about 1 s
+    Nobody acts for about 6 s.
+    Two acting at once cannot happen.
+    May be lost: what plant-control on alpha keeps only in its memory.
+    If step 1 fails: alpha goes on acting, beta stays Secondary.
+    To go back: the same plan from alpha. Nothing goes back by itself.
+     Ok  alpha answers, 0.4 s ago, and agrees
+     Ok  beta is fit, health 0.98
+     Ok  fence device, 41 s ago
+     Notice  ops3 is attached to alpha and is shown this plan
+    ");
+    let mut never_ran = others;
+    never_ran.processes[0].start_ms = None;
+    let draft = plan_for(&Action::TakeOver, &secondary(), &never_ran).expect("it makes sense");
+    assert_eq!(draft.nobody_acts, "Nobody acts for up to 5 s, then until plant-control is ready.");
+}
+
+#[test]
+fn p2_the_plans_of_leaving_count_the_processes_too() {
+    let others = site("beta", true);
+    let of = |action: Action, view: &View| print(&plan_for(&action, view, &others).expect("it makes sense"));
+    insta::assert_snapshot!(of(Action::StepDown, &primary()), @r"
+    alpha steps down, beta takes over
+     1  alpha stops acting; its plant-control may need up to 5 s
+     2  beta becomes Primary, term 8
+     3  beta starts plant-control, about 1 s
+    Nobody acts for about 6 s.
+    Two acting at once cannot happen.
+    May be lost: what plant-control on alpha keeps only in its memory.
+    If step 2 fails: alpha is a candidate again, and acts again.
+    To go back: take over on alpha. Nothing goes back by itself.
+     Ok  beta answers, 0.4 s ago
+     Ok  beta is fit, health 0.97
+    ");
+    insta::assert_snapshot!(of(Action::Shutdown, &with_gone(primary(), Gone::Crashed)), @r"
+    alpha stops, nobody takes over
+     1  alpha stops acting; its plant-control may need up to 5 s
+     2  alpha's controller says goodbye and ends
+    Nobody acts afterwards, until a member takes over.
+    Two acting at once cannot happen.
+    May be lost: what plant-control on alpha keeps only in its memory.
+    If step 1 fails: alpha goes on acting.
+    To go back: start alpha again.
+     No  nobody can take over
+     No  beta: its process is gone
+    ");
+    let others = site("alpha", false);
+    insta::assert_snapshot!(print(&plan_for(&Action::Shutdown, &secondary(), &others).expect("sense")), @r"
+    beta stops, alpha goes on acting
+     1  beta stops link-probe, up to 5 s
+     2  beta's controller says goodbye and ends
+    Who acts does not change.
+    Two acting at once cannot happen.
+    May be lost: nothing.
+    If step 1 fails: beta goes on standing by.
+    To go back: start beta again.
+     Notice  there is no second member while beta is stopped
+    ");
+}
+
+#[test]
+fn s2_the_plan_of_a_fencing_says_what_is_cut_off_and_who_acts_then() {
+    let fence = |view: &View, others: &Others| plan_for(&Action::Fence { peer: "alpha".to_owned() }, view, others);
+    let others = site("alpha", false);
+    insta::assert_snapshot!(print(&fence(&secondary(), &others).expect("sense")), @r"
+    alpha is fenced: switched off
+     1  fence_ipmilan switches alpha off, and its status must say so
+     2  beta takes over, term 8
+     3  beta starts plant-control, about 1 s
+    Nobody acts from the moment alpha is off until beta acts.
+    Two acting at once cannot happen.
+    May be lost: what alpha has not written to its disks: it is cut off without warning.
+    If step 1 fails: alpha is not taken for off, and nothing is taken over by this.
+    To go back: switch alpha on by hand; it joins as Secondary.
+     Ok  fence device, 41 s ago
+     Notice  alpha acts and answers: to have it stop first, take over instead
+     Notice  there is no second member while alpha is off
+    ");
+    let mut dead = others.clone();
+    dead.fencing[0].device = Some(status::FenceDevice {
+        answers: false,
+        age_ms: 9_000,
+        took_ms: 20_000,
+        why: Some("no answer from 10.0.9.1:623".to_owned()),
+    });
+    let draft = fence(&with_gone(secondary(), Gone::Silent), &dead).expect("sense");
+    assert_eq!(draft.force.as_ref().map(|force| force.by_typing.as_str()), Some("beta"));
+    insta::assert_snapshot!(print(&draft), @r"
+    alpha is fenced: switched off
+     1  fence_ipmilan switches alpha off, and its status must say so
+     2  beta takes over, term 8
+     3  beta starts plant-control, about 1 s
+    Nobody is known to act now.
+    Two acting at once cannot happen.
+    May be lost: what alpha has not written to its disks: it is cut off without warning.
+    If step 1 fails: alpha is not taken for off, and nothing is taken over by this.
+    To go back: switch alpha on by hand; it joins as Secondary.
+     No  fence device for alpha does not answer: no answer from 10.0.9.1:623
+     Notice  there is no second member while alpha is off
+    ");
+    let why = fence(&secondary(), &Others::default()).expect_err("nothing to fence with");
+    assert_eq!(why, "The configuration does not say how to switch alpha off: [fence.alpha] is missing.");
+    let beta = plan_for(&Action::Fence { peer: "beta".to_owned() }, &secondary(), &others).expect_err("itself");
+    assert_eq!(beta, "beta is this member: it does not switch itself off.");
+    let gamma = plan_for(&Action::Fence { peer: "gamma".to_owned() }, &secondary(), &others).expect_err("nobody");
+    assert_eq!(gamma, "There is no other member called \"gamma\"; there is alpha.");
+}
+
+#[test]
+fn s2_the_word_that_a_member_is_off_is_only_taken_for_one_that_is_not_heard() {
+    let is_off = |view: &View| plan_for(&Action::IsOff { peer: "alpha".to_owned() }, view, &site("alpha", false));
+    assert_eq!(
+        is_off(&secondary()).expect_err("it is heard"),
+        "alpha is heard, just now: it is not off. To switch it off: fence alpha."
+    );
+    let draft = is_off(&with_gone(secondary(), Gone::Silent)).expect("sense");
+    assert_eq!(draft.force, None, "it keeps force rare");
+    insta::assert_snapshot!(print(&draft), @r"
+    alpha is off, I looked
+     1  alpha counts as switched off, by your word; the journal keeps your name
+     2  beta takes over, term 8
+     3  beta starts plant-control, about 1 s
+    Nobody is known to act now.
+    Two could act at once if alpha is on after all: nothing checks your word.
+    May be lost: what plant-control on alpha keeps only in its memory.
+    If step 2 fails: beta stays Secondary, and nobody is known to act.
+    To go back: step down on beta, once alpha is heard again.
+     Ok  alpha has not been heard for 2 min 14 s
+     Notice  only you say that alpha is off: its lamps, its console, the site
+    ");
+}
+
+#[test]
+fn u2_the_plans_for_a_process_say_what_the_health_makes_of_it() {
+    let name = || "plant-control".to_owned();
+    let others = site("beta", true);
+    let of = |action: Action| print(&plan_for(&action, &primary(), &others).expect("it makes sense"));
+    insta::assert_snapshot!(of(Action::RestartProcess { name: name() }), @r"
+    plant-control on alpha is restarted
+     1  plant-control is told to stop, and killed after 5 s
+     2  plant-control is started again, about 1 s
+    alpha stays Primary; plant-control does not act for up to 6 s.
+    Two acting at once cannot happen.
+    May be lost: what plant-control on alpha keeps only in its memory.
+    If step 2 fails: it is tried again, and the health falls.
+    To go back: there is nothing to go back to.
+     Ok  plant-control runs, pid 4121
+     Notice  it counts for the health of alpha: it is neutral while it starts
+    ");
+    insta::assert_snapshot!(of(Action::StopProcess { name: name() }), @r"
+    plant-control on alpha is stopped
+     1  plant-control is told to stop, and killed after 5 s
+     2  it stays stopped until it is started by hand, or alpha's controller starts anew
+    alpha stays Primary, and plant-control does not act until it is started.
+    Two acting at once cannot happen.
+    May be lost: what plant-control on alpha keeps only in its memory.
+    If step 1 fails: it is killed, with everything that it started.
+    To go back: start plant-control.
+     Ok  plant-control runs, pid 4121
+     Notice  it counts for the health of alpha: the health may fall, and another member may take over
+    ");
+    let mut given_up = others.clone();
+    given_up.processes[0].state = status::ProcessState::GivenUp;
+    given_up.processes[0].pid = None;
+    let start = plan_for(&Action::StartProcess { name: name() }, &primary(), &given_up).expect("it makes sense");
+    insta::assert_snapshot!(print(&start), @r"
+    plant-control on alpha is started
+     1  plant-control is started, about 1 s
+    Who acts does not change by this.
+    Two acting at once cannot happen.
+    May be lost: nothing.
+    If step 1 fails: it is tried again, and the health falls.
+    To go back: stop plant-control.
+     Ok  plant-control is given up
+    ");
+    let refused = |action: Action, view: &View, others: &Others| plan_for(&action, view, others).expect_err("no");
+    assert_eq!(
+        refused(Action::StartProcess { name: name() }, &primary(), &others),
+        "plant-control runs already. To start it anew: restart plant-control."
+    );
+    assert_eq!(
+        refused(Action::RestartProcess { name: name() }, &secondary(), &site("alpha", false)),
+        "plant-control runs only on the Primary: it is started when beta becomes Primary."
+    );
+    assert_eq!(
+        refused(Action::StopProcess { name: "x".to_owned() }, &primary(), &others),
+        "alpha has no required process called \"x\"; it has plant-control, link-probe."
+    );
+}

@@ -328,6 +328,7 @@ proptest! {
                             );
                         }
                         Request::Status | Request::Watch { .. } | Request::Abandon { .. } | Request::Seen
+                        | Request::FencePreview { .. }
                         | Request::Ping { .. } => {}
                     }
                 }

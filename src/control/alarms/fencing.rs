@@ -1,0 +1,152 @@
+//! What is wrong with switching members off (S2, S3): it failed, its device is dead, or what it said was not so.
+
+use crate::control::status::{AlarmClass, Fencing};
+use crate::negotiation::message::Mode;
+use crate::negotiation::view::{FenceState, OffWord, View};
+
+use super::words::{Words, words};
+
+/// Something that is wrong with switching a member off.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FencingAlarm {
+    /// It failed. It is tried again while a takeover waits for it.
+    Failed {
+        /// This member.
+        node: String,
+        /// The member that was to be switched off.
+        peer: String,
+        /// Whether a takeover waits for it.
+        blocks: Blocks,
+    },
+    /// The device does not answer.
+    DeviceDead {
+        /// The member that it switches.
+        peer: String,
+        /// The agent's name.
+        agent: String,
+    },
+    /// A member was heard in the same life after it had counted as off.
+    HeardAfterOff {
+        /// The member.
+        peer: String,
+        /// The operator whose word it was; none: the device's.
+        by: Option<String>,
+    },
+}
+
+/// Whether a takeover waits for a fencing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Blocks {
+    /// It does: nobody acts meanwhile.
+    Takeover,
+    /// Somebody acts all the same.
+    Nothing,
+}
+
+impl FencingAlarm {
+    pub(super) fn class(&self) -> AlarmClass {
+        match self {
+            FencingAlarm::Failed { blocks: Blocks::Takeover, .. } | FencingAlarm::HeardAfterOff { .. } => {
+                AlarmClass::Alarm
+            }
+            FencingAlarm::Failed { blocks: Blocks::Nothing, .. } | FencingAlarm::DeviceDead { .. } => {
+                AlarmClass::Warning
+            }
+        }
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            FencingAlarm::Failed { .. } => super::FENCING_FAILED,
+            FencingAlarm::DeviceDead { .. } => "fence_device_dead",
+            FencingAlarm::HeardAfterOff { .. } => super::HEARD_AFTER_OFF,
+        }
+    }
+
+    pub(super) fn peer(&self) -> &str {
+        match self {
+            FencingAlarm::Failed { peer, .. }
+            | FencingAlarm::DeviceDead { peer, .. }
+            | FencingAlarm::HeardAfterOff { peer, .. } => peer,
+        }
+    }
+
+    pub(super) fn words(&self) -> Words {
+        match self {
+            FencingAlarm::Failed { node, peer, blocks: Blocks::Takeover } => words(
+                "NO TAKEOVER: fencing failed".to_owned(),
+                format!("Find out whether {peer} is off: lamps, its own console, call the site."),
+                &[
+                    format!("It is off: a, then o  \"{peer} is off, I looked\". {node} then takes over."),
+                    "It is on, or unclear: have both its supplies cut, then the same.".to_owned(),
+                    "Or mend fencing; it is tried again by itself, once a minute.".to_owned(),
+                ],
+                &format!("force the takeover while {peer} may be on: two would act."),
+            ),
+            FencingAlarm::Failed { node, peer, blocks: Blocks::Nothing } => words(
+                format!("{peer} is not heard, and could not be switched off"),
+                format!("Find out whether {peer} is on: lamps, its console, call the site."),
+                &[
+                    format!("{node} goes on acting. Mend fencing before {peer} comes back."),
+                    format!("When it is mended: tandem fence {peer}."),
+                ],
+                &format!("take {peer} for off because it is silent."),
+            ),
+            FencingAlarm::DeviceDead { peer, agent } => words(
+                format!("the fence device for {peer} does not answer ({agent})"),
+                "Look at the device: its network, its password, its power.".to_owned(),
+                &[
+                    format!("Until it answers, nobody takes over from a silent {peer} by itself."),
+                    format!("To ask it now: tandem fence {peer} --dry-run."),
+                ],
+                "take fence out of takeover.protection to get past this.",
+            ),
+            FencingAlarm::HeardAfterOff { peer, by: None } => words(
+                format!("{peer} lives, though its fence device said that it is off"),
+                format!("Find out what the device really switches: is it {peer}?"),
+                &[
+                    "Until it is mended, a takeover may make two act: tandem hold.".to_owned(),
+                    "Tell whoever owns the plant if both acted.".to_owned(),
+                ],
+                "rely on this device: it said off, and it was not so.",
+            ),
+            FencingAlarm::HeardAfterOff { peer, by: Some(by) } => words(
+                format!("{peer} lives, though {by} said that it is off"),
+                format!("Ask {by} what they looked at, and whether it was {peer}."),
+                &["Tell whoever owns the plant if both acted.".to_owned()],
+                "say that a member is off before somebody stood before it.",
+            ),
+        }
+    }
+}
+
+/// What is wrong now; what is worst first.
+pub(super) fn find(view: &View, fencing: &[Fencing]) -> Vec<FencingAlarm> {
+    let mut found = Vec::new();
+    for peer in &view.peers {
+        let name = peer.name.to_string();
+        if let Some(word) = &peer.fence.heard_after_off {
+            let by = match word {
+                OffWord::Device => None,
+                OffWord::Operator(by) => Some(by.to_string()),
+            };
+            found.push(FencingAlarm::HeardAfterOff { peer: name.clone(), by });
+        }
+        let failed = match &peer.fence.state {
+            FenceState::Failed { .. } => true,
+            // A further round does not make it good yet.
+            FenceState::UnderWay { round, .. } => *round > 1,
+            FenceState::Idle | FenceState::Waiting { .. } | FenceState::Off { .. } => false,
+        };
+        if failed && peer.gone.is_some() {
+            let acts = view.peers.iter().any(|peer| peer.gone.is_none() && peer.mode == Some(Mode::Primary));
+            let blocks = if view.mode == Mode::Primary || acts { Blocks::Nothing } else { Blocks::Takeover };
+            found.push(FencingAlarm::Failed { node: view.name.to_string(), peer: name.clone(), blocks });
+        }
+        if peer.fence.device.is_some_and(|device| !device.answers) {
+            let agent = fencing.iter().find(|one| one.peer == name).map_or("its agent", |one| &one.agent);
+            found.push(FencingAlarm::DeviceDead { peer: name, agent: agent.to_owned() });
+        }
+    }
+    found
+}
