@@ -31,10 +31,10 @@ const IMPURE: [&str; 15] = [
 
 /// A room, and the rooms that it may import. A room that is not listed fails the test: whoever adds one decides here.
 /// Beside these every room but the pure ones may import `config`.
-const MAY_KNOW: [(&str, &[&str]); 16] = [
+const MAY_KNOW: [(&str, &[&str]); 17] = [
     // The words that a decision is printed with come from the room that took it.
-    // Of `link` only the detour's words, which the demo's relay speaks.
-    ("cli", &["node", "ui", "control", "sim", "group", "journal", "negotiation", "link"]),
+    // Of `link` only the detour's words, which the demo's relay speaks; of `process` only its programs, which are commands.
+    ("cli", &["node", "ui", "control", "sim", "group", "journal", "negotiation", "link", "process"]),
     ("config", &["negotiation"]),
     ("service", &["replication", "link"]),
     ("group", &["replication", "link"]),
@@ -51,6 +51,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
             "arbiter",
             "journal",
             "control",
+            "metrics",
         ],
     ),
     ("sim", &["negotiation", "health", "replication", "service"]),
@@ -58,6 +59,7 @@ const MAY_KNOW: [(&str, &[&str]); 16] = [
     // These carry the types of the negotiation.
     ("control", &["negotiation"]),
     ("journal", &["negotiation"]),
+    ("metrics", &["control"]),
     ("link", &["negotiation"]),
     ("process", &[]),
     ("fence", &[]),

@@ -179,6 +179,8 @@ fn u2_drawn_screen_4_a_plan_waits_for_its_number() {
     for event in &mut status.events {
         event.text = event.text.replace(&by, "ops:");
     }
+    // As it was when the screen asked for it.
+    status.plan = None;
     let mut state = screen("beta", set_alike(status));
     let press = |state: &mut State, letter, second| {
         state.frame_left(state.serial());

@@ -106,6 +106,12 @@ pub enum Command {
     /// Man pages, into a directory, or the main one on standard output
     #[command(after_help = "Example: tandem man /usr/share/man/man1")]
     Man(ManArgs),
+    /// Holds the required processes; started by the controller
+    #[command(hide = true)]
+    Guardian,
+    /// Becomes a required process; started by the guardian
+    #[command(hide = true)]
+    Launch,
 }
 
 #[derive(Debug, Args)]

@@ -138,6 +138,7 @@ fn changes(reader: &mut Reader) -> Vec<Change> {
                 }
             }
             Entry::Event(_)
+            | Entry::FenceTried { .. }
             | Entry::Action { .. }
             | Entry::Link { .. }
             | Entry::Rejected { .. }

@@ -11,8 +11,10 @@ pub mod connect;
 mod demo;
 mod events;
 mod explain;
+mod guardian;
 mod interrupt;
 mod keygen;
+mod launch;
 mod moment;
 mod packaging;
 mod ping;
@@ -48,5 +50,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Demo(args) => demo::run(global, &args),
         Command::Completions(args) => packaging::completions(&args),
         Command::Man(args) => packaging::man(&args),
+        Command::Guardian => guardian::run(),
+        Command::Launch => launch::run(),
     }
 }

@@ -53,6 +53,8 @@ pub struct Around {
     pub killed_by_guardian: Vec<String>,
     /// For how long nobody has been known to act; none while somebody is. From [`super::desk::Desk::nobody_acts_for`].
     pub nobody_acts_for: Option<Duration>,
+    /// After how long without a word a connected path counts as silent: `negotiation.reply_timeout`.
+    pub reply_timeout: Duration,
     /// How long a boot may take before "nobody acts" is an alarm: `negotiation.boot_timeout`.
     pub boot_timeout: Duration,
     /// This member's changes of mode within [`FLAPPING_WITHIN`].

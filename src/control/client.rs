@@ -116,9 +116,13 @@ impl Client {
                 Ok(client)
             }
             Reply::Refused { why } => Err(ClientError::Refused { path: client.path, why }),
-            Reply::Status(_) | Reply::Plan(_) | Reply::Outcome(_) | Reply::Pong(_) | Reply::PingDone | Reply::Done => {
-                Err(client.foreign("its first word is not hello"))
-            }
+            Reply::Status(_)
+            | Reply::Plan(_)
+            | Reply::Outcome(_)
+            | Reply::FencePreview(_)
+            | Reply::Pong(_)
+            | Reply::PingDone
+            | Reply::Done => Err(client.foreign("its first word is not hello")),
         }
     }
 

@@ -62,6 +62,9 @@ pub fn start(view: View) -> FakeNode {
                     let _ = record.send(format!("abandoned {plan}"));
                     drop(reply.send(desk.abandon(plan, &who)));
                 }
+                ToNode::FencePreview { peer, reply } => {
+                    drop(reply.send(Err(format!("There is no [fence.{peer}] here."))));
+                }
                 ToNode::Seen { who, reply } => {
                     desk.seen(&who, "2026-11-21T03:12:44+01:00");
                     drop(reply.send(Ok(())));

@@ -42,6 +42,12 @@ pub enum Request {
         /// Its number.
         plan: u32,
     },
+    /// What switching a member off would do, and what its fence device says now: [`Reply::FencePreview`]. Nothing is
+    /// switched.
+    FencePreview {
+        /// Whom.
+        peer: String,
+    },
     /// Marks every standing alarm as seen.
     Seen,
     /// Pings across C2C: a [`Reply::Pong`] each, then [`Reply::PingDone`].
@@ -92,12 +98,49 @@ pub enum Reply {
     },
     /// What came of a confirmed plan.
     Outcome(Outcome),
+    /// The answer to [`Request::FencePreview`].
+    FencePreview(Box<FencePreview>),
     /// One ping's answer, or its absence.
     Pong(Pong),
     /// The pings are over.
     PingDone,
     /// [`Request::Seen`] or [`Request::Abandon`] is done.
     Done,
+}
+
+/// What switching a member off would do (S2). No secret is in it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FencePreview {
+    /// Whom.
+    pub peer: String,
+    /// The program and its arguments.
+    pub program: String,
+    /// The lines of its standard input; secrets are replaced.
+    pub input: Vec<String>,
+    /// After this long an attempt is given up.
+    pub timeout_ms: u64,
+    /// Tries in a row.
+    pub attempts: u32,
+    /// What the device says of the power now.
+    pub power: Power,
+    /// Why it does not say.
+    pub why: Option<String>,
+    /// How long it took to say it.
+    pub took_ms: u64,
+    /// What the agent printed.
+    pub output: String,
+}
+
+/// What a fence device says of the power.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Power {
+    /// On.
+    On,
+    /// Off.
+    Off,
+    /// It does not say.
+    Unknown,
 }
 
 /// Who answers on this socket.

@@ -210,6 +210,20 @@ impl Session {
                     None => Answer::NodeGone,
                 }
             }),
+            Request::FencePreview { peer } => Box::pin(async move {
+                // Anybody's question is a load on the device, and its answer names the program that switches.
+                if let Err(why) = who.check_may_operate() {
+                    return Answer::Reply(Reply::Refused { why });
+                }
+                match question(&node, |reply| ToNode::FencePreview { peer, reply }).await {
+                    Some(Ok(preview)) => Answer::Reply(Reply::FencePreview(Box::new(preview))),
+                    Some(Err(why)) => Answer::Reply(Reply::Refused { why }),
+                    None => {
+                        let why = "The fence device has too many questions already. Ask again in a moment.".to_owned();
+                        Answer::Reply(Reply::Refused { why })
+                    }
+                }
+            }),
             Request::Seen => Box::pin(async move {
                 if let Err(why) = who.check_may_operate() {
                     return Answer::Reply(Reply::Refused { why });

@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::desk::ScreenId;
 use super::plan::{Action, Plan};
-use super::request::{Outcome, Pong, Screen};
+use super::request::{FencePreview, Outcome, Pong, Screen};
 use super::status::Status;
 use super::who::Who;
 
@@ -58,6 +58,13 @@ pub enum ToNode {
         who: Who,
         /// Done, or why not.
         reply: oneshot::Sender<Result<(), String>>,
+    },
+    /// What switching a member off would do.
+    FencePreview {
+        /// Whom.
+        peer: String,
+        /// `Err`: there is no device for it. Dropped when the device has too many questions already.
+        reply: oneshot::Sender<Result<FencePreview, String>>,
     },
     /// [`super::desk::Desk::seen`].
     Seen {

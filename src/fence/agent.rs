@@ -203,7 +203,12 @@ impl Agent {
     /// # Errors
     ///
     /// It cannot be run, does not answer, or answers with something else; as a sentence.
-    pub(super) fn learn(&mut self, bell: &Bell, interrupt: &mut dyn FnMut() -> bool) -> Result<(), String> {
+    pub(super) fn learn(
+        &mut self,
+        within: Duration,
+        bell: &Bell,
+        interrupt: &mut dyn FnMut() -> bool,
+    ) -> Result<(), String> {
         if matches!(self.config.agent, AgentConfig::Command { .. }) || self.metadata.is_some() {
             return Ok(());
         }
@@ -213,7 +218,7 @@ impl Agent {
             input: b"action=metadata\n",
             streams: Streams::Output,
             keep: KEEP_METADATA,
-            deadline: Instant::now() + METADATA_WITHIN,
+            deadline: Instant::now() + within,
         };
         let ran = run(&job, bell, interrupt);
         let said = String::from_utf8_lossy(&ran.output);

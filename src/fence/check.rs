@@ -20,6 +20,9 @@ use super::run::{Ended, why_not_started};
 /// An option's name is taken for a known one that is at least this alike.
 const ALIKE: f64 = 0.7;
 
+/// A start does not wait longer than this for an agent to describe itself.
+const METADATA_WITHIN_AT_START: Duration = Duration::from_secs(2);
+
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Grade {
@@ -81,7 +84,11 @@ impl Looking<'_> {
         match self.agent.config().agent.clone() {
             AgentConfig::Command { command } => self.command(&command),
             AgentConfig::Agent { options, .. } => {
-                let learnt = self.agent.learn(&self.bell, &mut || false);
+                let within = match self.depth {
+                    Depth::Start => METADATA_WITHIN_AT_START,
+                    Depth::Check => METADATA_WITHIN,
+                };
+                let learnt = self.agent.learn(within, &self.bell, &mut || false);
                 self.files();
                 match (learnt, self.agent.metadata().cloned()) {
                     (Ok(()), Some(metadata)) => self.against(&metadata, &options.into_iter().collect::<Vec<_>>()),

@@ -8,12 +8,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::config::duration;
 use crate::config::fencing::{AgentConfig, FenceAction};
 
-use super::agent::{Action, Agent, Power, Tried};
+use super::agent::{Action, Agent, METADATA_WITHIN, Power, Tried};
 use super::bell::Bell;
 use super::run::Ended;
 
@@ -114,16 +114,18 @@ pub struct Preview {
     pub output: String,
 }
 
+/// Where a preview goes; called on the device's thread.
+pub type PreviewReply = Box<dyn FnOnce(Preview) + Send>;
+
 /// What a device's thread is asked for.
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct Wishes {
     stop: bool,
     fence: bool,
-    previews: Vec<oneshot::Sender<Preview>>,
+    previews: Vec<PreviewReply>,
 }
 
 /// What the thread and its owner share.
-#[derive(Debug)]
 pub(super) struct Shared {
     bell: Bell,
     wishes: Mutex<Wishes>,
@@ -144,8 +146,8 @@ impl Shared {
         self.bell.ring();
     }
 
-    /// Refused when too many wait already: the answer's sender is dropped.
-    pub(super) fn preview(&self, reply: oneshot::Sender<Preview>) {
+    /// Refused when too many wait already: then `reply` is dropped.
+    pub(super) fn preview(&self, reply: PreviewReply) {
         let mut wishes = self.wishes();
         if wishes.previews.len() < PREVIEWS {
             wishes.previews.push(reply);
@@ -184,7 +186,7 @@ pub(super) struct DeviceThread {
 enum Next {
     Stop,
     Fence,
-    Preview(oneshot::Sender<Preview>),
+    Preview(PreviewReply),
     Monitor,
 }
 
@@ -265,7 +267,7 @@ impl DeviceThread {
     /// Learns what the agent says of itself, before it is first used. Without, it is used as it is: who switches a member
     /// off needs no description.
     fn learn(&mut self, interrupt: &mut dyn FnMut() -> bool) {
-        if let Err(why) = self.agent.learn(&self.shared.bell, interrupt) {
+        if let Err(why) = self.agent.learn(METADATA_WITHIN, &self.shared.bell, interrupt) {
             tracing::debug!(device = self.name, why, "the agent does not describe itself");
         }
     }
@@ -388,11 +390,9 @@ impl DeviceThread {
         }
     }
 
-    fn preview(&mut self, reply: oneshot::Sender<Preview>) -> Result<(), NobodyListens> {
+    fn preview(&mut self, reply: PreviewReply) -> Result<(), NobodyListens> {
         let shared = Arc::clone(&self.shared);
-        let preview = preview(&mut self.agent, &shared.bell, &mut || shared.more_urgent());
-        // Who asked may have left.
-        let _ = reply.send(preview);
+        reply(preview(&mut self.agent, &shared.bell, &mut || shared.more_urgent()));
         Ok(())
     }
 }
@@ -403,7 +403,7 @@ struct NobodyListens;
 /// What a fencing would do, and what the device says of the power now.
 pub(super) fn preview(agent: &mut Agent, bell: &Bell, interrupt: &mut dyn FnMut() -> bool) -> Preview {
     // Without its description the agent's own `_file` options are not known; what is shown is what would be sent.
-    let _ = agent.learn(bell, interrupt);
+    let _ = agent.learn(METADATA_WITHIN, bell, interrupt);
     let config = agent.config();
     let action = match config.action {
         FenceAction::Off => Action::Off,

@@ -5,13 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 use crate::config::fencing::FenceConfig;
 
 use super::agent::Agent;
 use super::bell::Bell;
-use super::device::{DeviceThread, FenceEvent, Preview, Shared, preview};
+use super::device::{DeviceThread, FenceEvent, Preview, PreviewReply, Shared, preview};
 
 /// Events that may wait for the controller's loop; a device's thread waits for room.
 const EVENTS: usize = 32;
@@ -63,9 +63,9 @@ impl Fencer {
         self.device(name).map(|device| device.shared.fence()).is_some()
     }
 
-    /// What fencing `name` would do, and what the device says now. The sender is dropped when there is no such device, or
-    /// when too many ask.
-    pub fn preview(&self, name: &str, reply: oneshot::Sender<Preview>) {
+    /// What fencing `name` would do, and what the device says now. `reply` is dropped when there is no such device, or when
+    /// too many ask.
+    pub fn preview(&self, name: &str, reply: PreviewReply) {
         if let Some(device) = self.device(name) {
             device.shared.preview(reply);
         }

@@ -22,6 +22,6 @@ mod secret;
 mod tests;
 
 pub use agent::{Action, Agent, Power, Tried};
-pub use device::{Attempt, DeviceReport, FenceEvent, Preview, Verdict};
+pub use device::{Attempt, DeviceReport, FenceEvent, Preview, PreviewReply, Verdict};
 pub use fencer::{Device, Fencer, preview_alone};
 pub use metadata::{Content, Metadata, MetadataError, Parameter};

@@ -328,14 +328,14 @@ fn u7_a_dry_run_asks_for_the_status_and_shows_what_would_be_sent_without_secrets
     let rig = Rig::new("obeys");
     let running = rig.start();
     let (reply, answer) = oneshot::channel();
-    running.fencer().preview("beta", reply);
+    running.fencer().preview("beta", Box::new(move |preview| drop(reply.send(preview))));
     let preview = answer.blocking_recv().expect("a preview");
     assert_eq!(preview.power, Power::On);
     let state = format!("state={}", rig.options["state"]);
     assert_eq!(preview.input, ["action=off", "behaviour=obeys", "password=[secret]", &state]);
     assert_eq!(rig.power(), "on");
-    let (reply, answer) = oneshot::channel();
-    running.fencer().preview("gamma", reply);
+    let (reply, answer) = oneshot::channel::<Preview>();
+    running.fencer().preview("gamma", Box::new(move |preview| drop(reply.send(preview))));
     assert!(answer.blocking_recv().is_err());
     assert!(!running.fencer().fence("gamma"));
 }

@@ -102,6 +102,19 @@ pub enum Entry {
         /// By how much, in milliseconds; negative: back.
         by_ms: i64,
     },
+    /// One try to switch a member off (S2).
+    FenceTried {
+        /// Whom.
+        peer: Name,
+        /// Which try, from 1, since the fencing began.
+        number: u32,
+        /// Why it is not believed to be off; none: it is.
+        why: Option<String>,
+        /// How long it took.
+        took_ms: u64,
+        /// The last of what the agent printed, without secrets.
+        output: String,
+    },
     /// A part of this controller does not work as it should.
     Fault {
         /// Which: "state", "control socket".
@@ -122,7 +135,7 @@ pub enum Entry {
 }
 
 /// Every word that [`Entry::kind`] can give, for checking what a user asked for.
-pub const KINDS: [&str; 34] = [
+pub const KINDS: [&str; 35] = [
     "action",
     "alarm_cleared",
     "alarm_raised",
@@ -130,6 +143,7 @@ pub const KINDS: [&str; 34] = [
     "clock_set",
     "decision",
     "fault",
+    "fence_tried",
     "hand_over_asked",
     "hand_over_lost",
     "hand_over_refused",
@@ -169,11 +183,13 @@ impl Entry {
             Entry::Link { change: PathChange::Down, .. }
             | Entry::Rejected { .. }
             | Entry::ClockSet { .. }
+            | Entry::FenceTried { why: Some(_), .. }
             | Entry::Fault { .. }
             | Entry::Lost { .. } => Severity::Warning,
             Entry::Started { .. }
             | Entry::Action { .. }
             | Entry::Link { change: PathChange::Up, .. }
+            | Entry::FenceTried { why: None, .. }
             | Entry::Stopped { .. } => Severity::Note,
         }
     }
@@ -193,6 +209,7 @@ impl Entry {
             Entry::Alarm { change: AlarmChange::Cleared, .. } => "alarm_cleared",
             Entry::Alarm { change: AlarmChange::Seen { .. }, .. } => "alarm_seen",
             Entry::ClockSet { .. } => "clock_set",
+            Entry::FenceTried { .. } => "fence_tried",
             Entry::Fault { .. } => "fault",
             Entry::Lost { .. } => "lost",
             Entry::Stopped { .. } => "stopped",
@@ -228,6 +245,13 @@ impl Entry {
                 let seconds = by_ms.unsigned_abs() as f64 / 1_000.0;
                 format!("the clock was set {way} by {seconds:.3} s; only what is displayed depends on it")
             }
+            Entry::FenceTried { peer, number, why, took_ms, output: _ } => {
+                let came_to = match why {
+                    Some(why) => why.clone(),
+                    None => format!("off, after {:.1} s", *took_ms as f64 / 1_000.0),
+                };
+                format!("fencing {peer}, try {number}: {came_to}")
+            }
             Entry::Fault { part, text } => format!("{part}: {text}"),
             Entry::Lost { count: 1 } => "an entry is missing here: the journal could not be written in time".to_owned(),
             Entry::Lost { count } => {
@@ -240,7 +264,11 @@ impl Entry {
     /// Whether it must be on disk soon after it was recorded: what a person will be asked about.
     pub(super) fn must_be_safe(&self) -> bool {
         match self {
-            Entry::Decision(_) | Entry::TakingOver(_) | Entry::Action { .. } | Entry::Stopped { .. } => true,
+            Entry::Decision(_)
+            | Entry::TakingOver(_)
+            | Entry::Action { .. }
+            | Entry::FenceTried { .. }
+            | Entry::Stopped { .. } => true,
             Entry::Started { .. }
             | Entry::Event(_)
             | Entry::Link { .. }

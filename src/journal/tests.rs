@@ -82,6 +82,13 @@ fn all_entries() -> Vec<Entry> {
         alarm(AlarmChange::Cleared),
         alarm(AlarmChange::Seen { by: "anna".to_owned() }),
         Entry::ClockSet { by_ms: -3_600_000 },
+        Entry::FenceTried {
+            peer: beta(),
+            number: 2,
+            why: Some("fence_x: no answer within 20s".to_owned()),
+            took_ms: 20_000,
+            output: "waiting".to_owned(),
+        },
         note("works no more"),
         Entry::Lost { count: 2 },
         Entry::Stopped { why: "SIGTERM".to_owned() },

@@ -27,10 +27,14 @@ const LAST_WORDS: Duration = Duration::from_millis(100);
 pub(super) struct Fencing {
     /// Since when the agent works.
     under_way: Option<Instant>,
+    /// Whether the peer was heard when it began.
+    of_one_heard: bool,
+    /// Which incarnation of the peer it was begun against.
+    of: Option<Incarnation>,
     /// Set while it is off: since when that is known, and by whose word.
     off: Option<(Instant, OffWord)>,
-    /// When and how the last round failed.
-    failed: Option<(Instant, String)>,
+    /// How the last round failed.
+    failed: Option<Failed>,
     /// Rounds begun since the peer was last heard.
     rounds: u32,
     /// Since when a takeover has waited for nothing but this.
@@ -60,6 +64,15 @@ impl Fencing {
             Some((_, OffWord::Device)) | None => None,
         }
     }
+}
+
+/// A round that failed.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Failed {
+    at: Instant,
+    why: String,
+    /// Whether the peer lived when the round began: then its next word does not make up for it.
+    of_one_heard: bool,
 }
 
 /// An operator's order to switch a peer off, whose outcome is not known yet.
@@ -113,11 +126,14 @@ impl Negotiator {
     /// Begins to switch a peer off, unless that is under way.
     pub(super) fn shoot(&mut self, peer: MemberId, why: FenceWhy, out: &mut Vec<Output>) {
         let now = self.now;
+        let of_one_heard = self.gone(peer).is_none();
+        let of = self.peers[peer.index()].incarnation;
         let fencing = &mut self.peers[peer.index()].fencing;
         if fencing.under_way.is_some() {
             return;
         }
         fencing.under_way = Some(now);
+        (fencing.of_one_heard, fencing.of) = (of_one_heard, of);
         fencing.rounds += 1;
         self.event(Event::Fencing { peer: self.settings.name(peer), why: why.clone() }, out);
         out.push(Output::Fence { peer, why });
@@ -129,13 +145,17 @@ impl Negotiator {
         }
         let now = self.now;
         let name = self.settings.name(peer);
+        let incarnation = self.peers[peer.index()].incarnation;
         let fencing = &mut self.peers[peer.index()].fencing;
         // What we did not ask for, in this life, proves nothing.
         let Some(since) = fencing.under_way.take() else { return };
         let ordered = self.fence_order.take_if(|order| order.peer == peer).is_some();
         match result {
             FenceResult::Off => {
-                fencing.off = Some((now, OffWord::Device));
+                // One that has started anew since was off, and is not any more.
+                if fencing.of == incarnation {
+                    fencing.off = Some((now, OffWord::Device));
+                }
                 fencing.failed = None;
                 fencing.heard_after_off = None;
                 fencing.took = Some(now.since(since));
@@ -146,7 +166,8 @@ impl Negotiator {
                 }
             }
             FenceResult::Failed { why } => {
-                fencing.failed = Some((now, why.clone()));
+                let of_one_heard = fencing.of_one_heard;
+                fencing.failed = Some(Failed { at: now, why: why.clone(), of_one_heard });
                 let text = format!("{name} is not known to be off: {why}");
                 self.event(Event::FencingFailed { peer: name, why }, out);
                 if ordered {
@@ -193,7 +214,7 @@ impl Negotiator {
             fencing.heard_after_off = None;
         }
         fencing.off = None;
-        fencing.failed = None;
+        fencing.failed.take_if(|failed| !failed.of_one_heard);
         fencing.wanted_since = None;
         fencing.rounds = u32::from(fencing.under_way.is_some());
     }
@@ -244,16 +265,23 @@ impl Negotiator {
         self.peers[peer.index()].ever_up && self.settings.fence_delay_of(peer).is_some()
     }
 
+    /// Whether a peer that is heard may be switched off, or may again.
+    pub(super) fn may_shoot_again(&self, peer: MemberId) -> bool {
+        let failed = &self.peers[peer.index()].fencing.failed;
+        self.may_shoot(peer) && failed.as_ref().is_none_or(|failed| self.now >= failed.at + TRY_AGAIN_AFTER)
+    }
+
     /// When a waiting takeover switches this peer off; none: nothing waits for it, or it is under way.
     pub(super) fn shoots_at(&self, peer: MemberId) -> Option<Instant> {
         let fencing = &self.peers[peer.index()].fencing;
-        if fencing.under_way.is_some() || !self.may_shoot(peer) {
+        let waits = matches!(self.state, State::Secondary) && fencing.under_way.is_none();
+        if !waits || !self.may_shoot(peer) {
             return None;
         }
         let wanted = fencing.wanted_since?;
         Some(match &fencing.failed {
-            Some((failed, _)) => *failed + TRY_AGAIN_AFTER,
-            None => wanted + self.delay_before(peer),
+            Some(failed) if !failed.of_one_heard => failed.at + TRY_AGAIN_AFTER,
+            Some(_) | None => wanted + self.delay_before(peer),
         })
     }
 
@@ -306,7 +334,8 @@ impl Negotiator {
         if let Some(since) = fencing.under_way {
             return format!("{name} is being fenced, since {}", super::decision::seconds(self.now.since(since)));
         }
-        if let Some((_, why)) = &fencing.failed {
+        let silent = self.gone(peer).is_some();
+        if let Some(Failed { why, .. }) = fencing.failed.as_ref().filter(|_| silent) {
             return format!("fencing {name} failed: {why}");
         }
         if let Some(at) = self.shoots_at(peer) {
@@ -330,7 +359,7 @@ impl Negotiator {
             FenceState::Off { at: *at, by }
         } else if let Some(since) = fencing.under_way {
             FenceState::UnderWay { since, round: fencing.rounds }
-        } else if let Some((at, why)) = &fencing.failed {
+        } else if let Some(Failed { at, why, .. }) = &fencing.failed {
             FenceState::Failed { at: *at, why: why.clone(), rounds: fencing.rounds, next: self.shoots_at(peer) }
         } else if let Some(until) = self.shoots_at(peer) {
             FenceState::Waiting { until }

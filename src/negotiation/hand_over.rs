@@ -18,10 +18,10 @@ use super::term::Term;
 use super::{Negotiator, Promise, State, Waiting};
 
 /// Beyond the stop time that a Primary told, the successor waits this much for the release (rule 11).
-const RELEASE_GRACE: Duration = Duration::from_secs(2);
+pub(super) const RELEASE_GRACE: Duration = Duration::from_secs(2);
 
 /// The longest stop time of a peer that is believed: an operator's command must not stay open for ever.
-const LONGEST_STOP: Duration = Duration::from_secs(10 * 60);
+pub(super) const LONGEST_STOP: Duration = Duration::from_secs(10 * 60);
 
 /// How long a forced step-down keeps this member alone from taking over (rule 11).
 pub(super) const STEPPED_DOWN_FOR: Duration = Duration::from_secs(30 * 60);
@@ -85,6 +85,7 @@ impl Negotiator {
             let why = "takeover.observe_only is set: nothing is done here".to_owned();
             return finish(CommandOutcome::Impossible { why }, out);
         }
+        self.free_health_takeovers(&by, out);
         let primary = self.best_live_primary().filter(|(peer, _)| self.peers[peer.index()].link_up);
         let wait = self.timeout + RELEASE_GRACE;
         match primary {
@@ -282,6 +283,7 @@ impl Negotiator {
     }
 
     pub(super) fn hear_hand_over_answer(&mut self, peer: MemberId, answer: HandOverAnswer, out: &mut Vec<Output>) {
+        self.hear_health_answer(peer, answer, out);
         let Some(command) = &mut self.command else { return };
         let Wanted::TakeOver { force, asked } = command.wanted else { return };
         if asked != Some(peer) {

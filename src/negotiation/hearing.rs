@@ -124,6 +124,7 @@ impl Negotiator {
         known.candidate = query.candidate;
         known.claim = query.claim;
         known.score = Some(query.score);
+        known.seen = query.seen;
         self.raise_seen(query.seen);
         self.answer(peer, query, out);
     }
@@ -139,6 +140,7 @@ impl Negotiator {
         known.mode = Some(answer.mode);
         known.mode_known = true;
         known.term = answer.term;
+        known.seen = answer.seen;
         known.able = Some(answer.able);
         known.claim = answer.claim;
         known.score = Some(answer.score);
@@ -159,8 +161,14 @@ impl Negotiator {
                 known.answered_question = Some(asked_at);
             }
         }
+        if asked_at >= self.trust_from && asked_at <= self.last_query {
+            self.note_score(peer, &answer);
+        }
         match answer.mode {
-            Mode::Primary => self.hear_primary(peer, answer.term, out),
+            Mode::Primary => {
+                self.hear_primary(peer, answer.term, out);
+                self.consider_health(peer, out);
+            }
             Mode::Secondary => self.peers[peer.index()].primary = None,
         }
     }
@@ -302,7 +310,8 @@ impl Negotiator {
         self.stepped_down_until = None;
         self.seen = self.seen.max(term);
         self.own_term = term;
-        self.change_mode(State::Primary { term, how }, rule, term, out);
+        self.change_mode(State::Primary { term, how }, rule.clone(), term, out);
+        self.took_over(&rule, out);
         self.command_sees_own_role(out);
     }
 }

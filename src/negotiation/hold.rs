@@ -89,7 +89,8 @@ impl Negotiator {
     pub(super) fn operator_resumes(&mut self, by: Name, unix_ms: u64, out: &mut Vec<Output>) {
         let was_held = self.hold.in_force();
         let had_stepped_down = self.stepped_down_until.take().is_some();
-        if !was_held && !had_stepped_down {
+        let had_stopped = self.free_health_takeovers(&by, out);
+        if !was_held && !had_stepped_down && !had_stopped {
             return finish(CommandOutcome::AlreadySo, out);
         }
         if had_stepped_down {

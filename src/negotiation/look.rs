@@ -10,7 +10,7 @@ use super::settings::{Protection, Settings};
 use super::takeover::{Assume, Condition, Stand};
 use super::term::Term;
 use super::time::Instant;
-use super::view::{Forecast, ForecastLine, Gone, HealthView, HoldView, PeerView, View};
+use super::view::{Forecast, ForecastLine, Gone, HoldView, PeerView, View};
 use super::{Mode, Negotiator, State};
 
 impl Negotiator {
@@ -71,11 +71,7 @@ impl Negotiator {
             forced: self.is_forced(),
             transition: self.transition_view(),
             stopping: self.stopping_view(),
-            health: HealthView {
-                confirmations: self.settings.confirmations,
-                max_per_hour: self.settings.max_per_hour,
-                ..HealthView::default()
-            },
+            health: self.health_view(),
             hold,
             promise: self.promise.map(|promise| (self.settings.name(promise.to), promise.until)),
             protection: self.settings.protection.clone(),
@@ -101,7 +97,8 @@ impl Negotiator {
             heard: known.heard.map(|heard| now.since(heard)),
             gone: self.gone(peer),
             mode: known.mode,
-            term: known.primary.unwrap_or(known.term),
+            // As of this member itself: a Primary's own, of a Secondary the highest it has heard of.
+            term: known.primary.unwrap_or(known.term.max(known.seen)),
             able: known.able,
             claim: known.claim,
             score: known.score,

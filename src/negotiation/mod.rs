@@ -22,6 +22,7 @@ mod answering;
 mod disk;
 mod fencing;
 mod hand_over;
+mod health;
 mod hearing;
 mod hold;
 mod look;
@@ -130,6 +131,7 @@ pub struct Negotiator {
     disk: Disk,
     command: Option<Pending>,
     release: Option<hand_over::Release>,
+    health_takeovers: health::HealthTakeovers,
     /// Set while a Primary that slept asks again and its processes go on (rule 13).
     kept: Option<stopping::Kept>,
     fence_order: Option<fencing::FenceOrder>,
@@ -184,6 +186,7 @@ impl Negotiator {
             disk: Disk::default(),
             command: None,
             release: None,
+            health_takeovers: health::HealthTakeovers::default(),
             kept: None,
             fence_order: None,
             stop_time: Duration::ZERO,
@@ -219,7 +222,10 @@ impl Negotiator {
             Input::Command(command) => self.command(command, out),
             Input::Stop { cause } => self.stop(cause, out),
         }
-        self.review(out);
+        if !self.stopped {
+            // Nothing follows the last word.
+            self.review(out);
+        }
         self.flush_disk(out);
     }
 
@@ -283,7 +289,10 @@ impl Negotiator {
             name: self.settings.name(peer),
             link_up: known.link_up,
             heard: known.heard.map(|heard| self.now.since(heard)),
-            mode: known.mode.map(|mode| (mode, known.term)),
+            mode: known.mode.map(|mode| match mode {
+                Mode::Primary => (mode, known.term),
+                Mode::Secondary => (mode, known.term.max(known.seen)),
+            }),
             able: known.able,
             score: known.score,
             answer: known.answer.map(|answer| AnswerEvidence {

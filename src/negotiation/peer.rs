@@ -54,6 +54,8 @@ pub(super) struct Peer {
     pub mode: Option<Mode>,
     /// Its own term as last heard.
     pub term: Term,
+    /// The highest term that it says it has heard of. For people only: no rule rests on it.
+    pub seen: Term,
     /// Set while it is known as Primary.
     pub primary: Option<Term>,
     pub able: Option<Ability>,
@@ -96,6 +98,7 @@ impl Peer {
             mode_known: false,
             mode: None,
             term: Term::NONE,
+            seen: Term::NONE,
             primary: None,
             able: None,
             candidate: true,

@@ -43,6 +43,7 @@ impl Negotiator {
         consider(self.kept.as_ref().map(|kept| kept.until));
         consider(self.stepped_down_until);
         consider(self.lost_until);
+        consider(self.health_takeovers.next_deadline());
         consider(self.hold.expires());
         consider(self.command.as_ref().map(|command| command.deadline));
         if self.now < self.settle_until && self.must_settle() {
@@ -98,6 +99,7 @@ impl Negotiator {
             self.event(Event::HoldEnded { by: None }, out);
         }
         self.command_deadline(out);
+        self.health_deadline(out);
     }
 
     fn say_who_is_gone(&mut self, out: &mut Vec<Output>) -> bool {

@@ -179,7 +179,7 @@ impl Negotiator {
             let stand = self.stand_under(peer, assume);
             let written = match (stand, assume) {
                 (Stand::Consents, Assume::Nothing | Assume::NotObserving) => {
-                    self.consent(peer).is_some_and(|consent| consent.written)
+                    self.consent(peer).is_some_and(|consent| consent.written) && self.outlasts_the_lead(peer)
                 }
                 (Stand::Consents, Assume::Gone(_) | Assume::OperatorWants) => true,
                 (Stand::Gone(_) | Stand::Opposes | Stand::Unheard, _) => false,
@@ -209,6 +209,12 @@ impl Negotiator {
             }
         }
         ControlFlow::Continue(())
+    }
+
+    /// Whether a lease that rests on this peer's answer would not end at once: it is counted from the question.
+    fn outlasts_the_lead(&self, peer: MemberId) -> bool {
+        let asked = self.peers[peer.index()].answer.map(|answer| answer.asked_at);
+        asked.is_some_and(|asked| self.now + self.lease_lead() < asked + self.grant_length())
     }
 
     fn stand_under(&self, peer: MemberId, assume: Assume) -> Stand {
@@ -267,6 +273,9 @@ impl Negotiator {
             && let super::hand_over::Wanted::TakeOver { .. } = command.wanted
         {
             return Rule::OperatorTookOver { by: command.by.clone() };
+        }
+        if let Some(rule) = self.health_road() {
+            return rule;
         }
         for peer in self.settings.others() {
             if self.consent(peer).is_some_and(|consent| consent.released) {

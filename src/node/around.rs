@@ -86,6 +86,16 @@ impl Losses {
     }
 }
 
+/// How often it is looked whether a connected path has fallen silent.
+const LOOK_AT_PATHS: Duration = Duration::from_secs(1);
+
+/// Connected paths over which nothing came for the reply timeout, as they were counted last.
+#[derive(Debug, Default)]
+pub struct SilentPaths {
+    looked: Instant,
+    count: usize,
+}
+
 impl Engine {
     /// After the facts of a turn: what follows for people.
     pub(super) fn after_turn(&mut self, now: Instant) {
@@ -94,24 +104,40 @@ impl Engine {
             self.desk_due = due;
             self.news = News::Urgent;
         }
-        if self.news == News::Urgent && !self.attended {
-            self.attend(now);
+        self.look_at_paths(now);
+        match std::mem::replace(&mut self.news, News::None) {
+            News::None => {}
+            News::Routine => self.publication.routine(now),
+            News::Urgent => {
+                self.publication.urgent(now);
+                self.attend(now);
+                // What was noted meanwhile is news of its own kind: once a turn is enough.
+                self.news = News::None;
+            }
         }
-        let watched = self.is_watched();
-        if !watched {
-            self.news = News::None;
-            self.attended = false;
-        } else if self.news == News::Urgent
-            || (self.news == News::Routine && now >= self.published + super::engine::PUBLISH_EVERY)
-        {
+        if !self.is_watched() {
+            self.publication.forget();
+        } else if self.publication.next().is_some_and(|at| at <= now || self.stopped) {
             let status = Arc::new(self.compose(now));
             if let Some(statuses) = &self.statuses {
                 statuses.send_replace(status);
             }
-            self.published = now;
-            self.news = News::None;
-            self.attended = false;
+            self.publication.told(now);
         }
+    }
+
+    /// A connected path falls silent without any event: that is looked for now and then.
+    fn look_at_paths(&mut self, now: Instant) {
+        if now.since(self.silent_paths.looked) < LOOK_AT_PATHS {
+            return;
+        }
+        let timeout = self.facts.reply_timeout;
+        let mute = |path: &PathReport| path.state == PathState::Up && path.last_heard.unwrap_or(path.since) > timeout;
+        let count = self.links.paths().iter().filter(|path| mute(path)).count();
+        if count != self.silent_paths.count {
+            self.news = News::Urgent;
+        }
+        self.silent_paths = SilentPaths { looked: now, count };
     }
 
     /// Whether anybody gets statuses as they change.
@@ -121,8 +147,6 @@ impl Engine {
 
     /// Looks at the plan and the alarms again, and tells the journal and the peers what changed.
     fn attend(&mut self, now: Instant) {
-        // What is noted below is news of its own kind: once a turn is enough.
-        self.attended = true;
         let view = self.negotiator.view(now);
         let others = self.others();
         self.two_acted.look(stamp(now), if judge(&view) == Judgement::TwoAct { Both::Act } else { Both::DoNot });
@@ -136,6 +160,9 @@ impl Engine {
         for alarm in &alarms {
             if !before.iter().any(|told| told.id == alarm.id) {
                 self.note_alarm(alarm, AlarmChange::Raised);
+                if alarm.class == AlarmClass::Alarm {
+                    self.publication.at_once(now);
+                }
             }
         }
         for told in &before {
@@ -161,10 +188,11 @@ impl Engine {
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
             processes: Vec::new(),
-            fencing: Vec::new(),
+            fencing: self.fencing_status(now),
             hooks_failed: Vec::new(),
             killed_by_guardian: Vec::new(),
             nobody_acts_for: None,
+            reply_timeout: self.facts.reply_timeout,
             boot_timeout: self.facts.boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
             journal_lost: self.losses.lately(now, journal.lost),

@@ -67,6 +67,7 @@ impl Engine {
                 self.news = News::Urgent;
                 let _ = reply.send(done);
             }
+            ToNode::FencePreview { peer, reply } => self.fencing.preview(&peer, reply),
             ToNode::Seen { who, reply } => {
                 let done = who.check_may_operate();
                 if done.is_ok() {

@@ -12,20 +12,23 @@ use crate::control::plan::Action;
 use crate::control::request::Outcome;
 use crate::control::status::{self, Status};
 use crate::control::to_node::ToNode;
+use crate::fence::FenceEvent;
 use crate::journal::{Entry, Journal, Recorder};
 use crate::link::{LinkEvent, Links, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::decision::{Decision, Rule};
 use crate::negotiation::event::{Event, Severity};
-use crate::negotiation::exchange::{FenceResult, Input, Output, StopCause};
+use crate::negotiation::exchange::{Input, Output, StopCause};
 use crate::negotiation::member::Name;
 use crate::negotiation::message::Message;
 use crate::negotiation::time::Instant;
 
 use super::around::Facts;
 use super::clock::{Clocks, rfc3339, unix_ms};
+use super::fencing::Fencing;
 use super::gaps::{Gaps, LATE_FROM};
 use super::pings::Pings;
+use super::publication::Publication;
 use super::replies::Replies;
 use super::signals::Signals;
 use super::state::{StateReport, StateWriter};
@@ -40,9 +43,6 @@ const FACTS_A_TURN: usize = 256;
 
 /// How long the end may wait for the disk before it goes on without: systemd's patience is longer.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
-
-/// Statuses for watchers come at most this often; a change of mode comes at once.
-pub const PUBLISH_EVERY: Duration = Duration::from_millis(20);
 
 /// What the loop knows of a peer beside what the negotiation knows.
 #[derive(Debug, Default)]
@@ -66,6 +66,7 @@ pub struct Awaited {
 enum Woke {
     Link(LinkEvent),
     State(StateReport),
+    Fence(FenceEvent),
     Ask(ToNode),
     Stop,
     Time,
@@ -76,6 +77,7 @@ enum Woke {
 pub struct Inlets {
     pub link: mpsc::Receiver<LinkEvent>,
     pub state: mpsc::Receiver<StateReport>,
+    pub fence: mpsc::Receiver<FenceEvent>,
     pub asks: mpsc::Receiver<ToNode>,
     pub signals: Signals,
 }
@@ -92,6 +94,7 @@ pub struct Engine {
     pub state: StateWriter,
     pub supervisor: Supervisor,
     pub desk: Desk,
+    pub fencing: Fencing,
     pub pings: Pings,
     pub gaps: Gaps,
     pub peers: Vec<PeerFacts>,
@@ -110,12 +113,12 @@ pub struct Engine {
     pub outputs: Vec<Output>,
     /// Something happened that people may want to see, since the last publication.
     pub news: News,
-    pub published: Instant,
+    /// When that is told to those who watch.
+    pub publication: Publication,
+    pub silent_paths: super::around::SilentPaths,
     pub stopping: Option<(Instant, String)>,
     pub stopped: bool,
     pub state_failing: bool,
-    /// The plan and the alarms were looked at for the news that stands.
-    pub attended: bool,
     /// The desk's latest deadline that was looked at.
     pub desk_due: Option<Instant>,
 }
@@ -127,7 +130,8 @@ pub enum News {
     None,
     /// A reply, an age.
     Routine,
-    /// A mode, a link, an alarm, a plan: at once; and alarms and plans are looked at again.
+    /// A mode, a link, an alarm, a plan: as soon as what follows from it is gathered; and alarms and plans are looked at
+    /// again.
     Urgent,
 }
 
@@ -147,6 +151,7 @@ impl Engine {
                 biased;
                 event = inlets.link.recv() => event.map_or(Woke::Ended, Woke::Link),
                 report = inlets.state.recv() => report.map_or(Woke::Ended, Woke::State),
+                event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
                 () = tokio::time::sleep(wait) => Woke::Time,
@@ -171,6 +176,7 @@ impl Engine {
             match woke {
                 Woke::Link(event) => self.link_event(now, event),
                 Woke::State(report) => self.state_report(now, report),
+                Woke::Fence(event) => self.fence_event(now, event),
                 Woke::Ask(ask) => self.ask(now, ask),
                 Woke::Stop => self.stop(now, StopCause::Signal, "a signal asked it to".to_owned()),
                 Woke::Time => {}
@@ -211,7 +217,6 @@ impl Engine {
     }
 
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let publish = (self.news > News::None && self.is_watched()).then(|| self.published + PUBLISH_EVERY);
         let stop = self.stopping.as_ref().map(|(since, _)| *since + STOP_PATIENCE);
         [
             self.negotiator.next_deadline(),
@@ -219,7 +224,7 @@ impl Engine {
             self.desk.next_deadline(self.facts.boot_timeout).filter(|deadline| *deadline > now),
             self.pings.next_deadline(),
             self.supervisor.next_deadline(),
-            publish,
+            self.publication.next(),
             stop,
         ]
         .into_iter()
@@ -273,11 +278,7 @@ impl Engine {
                 self.two_acted.event(stamp(now), &self.facts.node, &event);
                 self.note(Entry::Event(event));
             }
-            // There is no fencing room yet that could be asked, and the configuration refuses `[fence]`.
-            Output::Fence { peer, why: _ } => {
-                let result = FenceResult::Failed { why: "this version cannot fence".to_owned() };
-                self.feed(now, Input::Fenced { peer, result });
-            }
+            Output::Fence { peer, why: _ } => self.begin_fencing(now, peer),
             Output::StopServing { .. } => {}
             Output::CommandDone(outcome) => self.command_done(now, outcome),
             Output::Stopped => {

@@ -22,13 +22,14 @@ use crate::link::{LinkMember, LinkSecurity, LinkSettings, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::Incarnation;
-use crate::negotiation::time::Instant;
 
 use super::around::Facts;
 use super::clock::Clocks;
 use super::engine::{Engine, Inlets, News, PeerFacts};
+use super::fencing::Fencing;
 use super::gaps::Gaps;
 use super::pings::Pings;
+use super::publication::Publication;
 use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
@@ -107,6 +108,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let negotiator = Negotiator::new(settings, now, kept.map(|kept| kept.durable))
         .context("the configuration's [negotiation] and [takeover] do not fit together")?;
 
+    Fencing::check(config, me)?;
     let events = old_events(&directory);
     let who =
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
@@ -153,7 +155,10 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         identity: identity.clone(),
     };
     let server = Server::start(server_settings, to_node.clone())?;
+    let metrics =
+        config.metrics_listen.map(|listen| crate::metrics::Server::start(listen, to_node.clone())).transpose()?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
+    let (fencing, fence_events) = Fencing::start(config, me)?;
 
     let session_stop = CancellationToken::new();
     let session = options.session.map(|session| {
@@ -177,6 +182,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         recorder,
         state,
         supervisor,
+        fencing,
         pings: Pings::default(),
         gaps: Gaps::default(),
         events,
@@ -190,17 +196,17 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         shown_told: Shown::default(),
         outputs: Vec::new(),
         news: News::Urgent,
-        published: Instant::default(),
+        publication: Publication::default(),
+        silent_paths: super::around::SilentPaths::default(),
         stopping: None,
         stopped: false,
         state_failing: false,
-        attended: false,
         desk_due: None,
     };
     engine.note(started(&node, config, &version, incarnation));
     engine.supervisor.ready(&format!("{node} listens on {first}"));
 
-    let mut inlets = Inlets { link: link_events, state: reports, asks, signals };
+    let mut inlets = Inlets { link: link_events, state: reports, fence: fence_events, asks, signals };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
     drop(inlets);
@@ -208,11 +214,15 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
     }
-    let Engine { links, journal, recorder, state, .. } = engine;
+    let Engine { links, journal, recorder, state, fencing, .. } = engine;
     // The last words must reach the peers before anything else is waited for.
     links.shutdown().await;
     session_stop.cancel();
     server.shutdown().await;
+    fencing.shutdown().await;
+    if let Some(metrics) = metrics {
+        metrics.shutdown().await;
+    }
     if let Some(session) = session
         && let Err(error) = session.await
     {

@@ -44,8 +44,8 @@ pub enum Broken {
         /// What it has seen now.
         now: Term,
     },
-    /// Under `majority`: two members act at once and no operator forced either (S1).
-    #[error("members {} and {} are Primary at once under majority", .0.0, .1.0)]
+    /// Under `majority` or `fence`: two members act at once and no operator forced either (S1).
+    #[error("members {} and {} act at once, and are protected", .0.0, .1.0)]
     TwoPrimaries(MemberId, MemberId),
     /// Under `majority`: a number was acted in by two members (N11).
     #[error("number {number} was used by member {} and by member {}", .first.0, .second.0)]
@@ -98,13 +98,21 @@ pub enum Broken {
 #[derive(Debug)]
 pub(super) struct Checks {
     majority: bool,
+    /// Whether what protects the group keeps two from acting at once.
+    only_one: bool,
     /// Under `majority`, who acted in a number without force.
     numbers: Vec<(u64, MemberId)>,
 }
 
 impl Checks {
     pub fn new(settings: &Settings) -> Checks {
-        Checks { majority: settings.protected_by(Protection::Majority), numbers: Vec::new() }
+        let majority = settings.protected_by(Protection::Majority);
+        Checks { majority, only_one: majority || settings.protected_by(Protection::Fence), numbers: Vec::new() }
+    }
+
+    /// A device says that a member is off, and it is not: what `fence` promises is off, what `majority` promises is not.
+    pub fn believe_no_device(&mut self) {
+        self.only_one = self.majority;
     }
 
     /// Looks at `member`, which has just handled an input and wants `out`.
@@ -147,7 +155,7 @@ impl Checks {
         let news = process.mode != mode || process.forced != forced || process.run != Run::Running;
         process.mode = mode;
         process.forced = forced;
-        if self.majority && (news || !out.is_empty()) && process.acts_by_rule() {
+        if self.only_one && (news || !out.is_empty()) && process.acts_by_rule() {
             let other =
                 processes.iter().enumerate().find(|(other, process)| *other != member && process.acts_by_rule());
             if let Some((other, _)) = other {

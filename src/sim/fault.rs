@@ -25,6 +25,19 @@ pub enum Way {
     Back,
 }
 
+/// What the fencing agent of a member does, whoever starts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Agent {
+    /// It switches off, and says so when that is so.
+    Works,
+    /// It says that it failed.
+    Fails,
+    /// It says that the member is off, and does nothing.
+    Lies,
+    /// It says nothing until it is given up.
+    Hangs,
+}
+
 /// What an operator says to a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
@@ -40,6 +53,10 @@ pub enum Order {
     Hold(Duration),
     /// Free them again.
     Resume,
+    /// Switch this one off.
+    Fence(MemberId),
+    /// "It is off, I looked"; said only when it is so.
+    IsOff(MemberId),
 }
 
 /// One event of the environment. What does not apply (thawing who is not frozen) does nothing.
@@ -73,6 +90,8 @@ pub enum Fault {
     Recover(MemberId),
     /// From now on stopping what runs only on the Primary takes a member up to this long.
     StopTime(MemberId, Duration),
+    /// From now on a member's fencing agent does this.
+    Fencing(MemberId, Agent),
     /// An operator speaks.
     Order(MemberId, Order),
     /// A member is to stop.

@@ -9,6 +9,7 @@ mod checks;
 mod disk;
 mod fault;
 mod network;
+mod power;
 mod process;
 mod queue;
 mod rng;
@@ -20,6 +21,6 @@ pub mod walk;
 mod world;
 
 pub use checks::Broken;
-pub use fault::{Crash, Fault, Order, Step, Way};
+pub use fault::{Agent, Crash, Fault, Order, Step, Way};
 pub use rng::Rng;
 pub use world::{Carry, Group, World};

@@ -102,6 +102,7 @@ impl Trace {
             Fault::Sicken(one) => write!(what, "{} is sick", name(one)),
             Fault::SickenProcesses(one) => write!(what, "the processes of {} are sick", name(one)),
             Fault::StopTime(one, longest) => write!(what, "stopping takes {} up to {longest:?}", name(one)),
+            Fault::Fencing(one, agent) => write!(what, "the fencing agent of {}: {agent:?}", name(one)),
             Fault::Recover(one) => write!(what, "{} is healthy", name(one)),
             Fault::Order(one, order) => write!(what, "operator at {}: {order:?}", name(one)),
             Fault::Stop(one, cause) => write!(what, "stop {} ({cause:?})", name(one)),

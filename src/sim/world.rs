@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::checks::{Broken, Checks};
 use super::disk::{Disk, Outcome};
-use super::fault::{Crash, Fault, Order, Way};
+use super::fault::{Agent, Crash, Fault, Order, Way};
 use super::network::{Closing, Link};
 use super::process::{Health, Process, Run};
 use super::queue::Queue;
@@ -22,6 +22,9 @@ use crate::negotiation::time::Instant;
 /// How long after a failed write the writer tries again.
 const DISK_RETRY: Duration = Duration::from_millis(500);
 
+/// `fence.NAME.delay`, above what a device takes.
+const FENCE_DELAY: Duration = Duration::from_secs(5);
+
 /// The settings that all members of a simulated group share; `me` is filled in for each.
 pub type Group = Settings;
 
@@ -32,7 +35,12 @@ impl World {
     /// A group of `count` members (2 to 5) with the defaults of the configuration.
     pub fn group(count: usize, protection: &[Protection]) -> Group {
         let members = NAMES.iter().take(count).map(|name| Name::new(name)).collect();
-        Group { protection: protection.to_vec(), ..Settings::new(MemberId(0), members) }
+        let fence_delay = protection.contains(&Protection::Fence).then_some(FENCE_DELAY);
+        Group {
+            protection: protection.to_vec(),
+            fence_delay: vec![fence_delay; count],
+            ..Settings::new(MemberId(0), members)
+        }
     }
 }
 
@@ -90,6 +98,19 @@ pub(super) enum Happening {
         member: usize,
         era: u32,
     },
+    /// An agent has switched a member off.
+    Strikes {
+        member: usize,
+        life: u32,
+        peer: MemberId,
+    },
+    /// An agent says what it came to.
+    Fenced {
+        member: usize,
+        life: u32,
+        peer: MemberId,
+        off: bool,
+    },
     /// A sampler looks.
     Samples {
         member: usize,
@@ -107,6 +128,8 @@ pub struct World {
     pub(super) links: Vec<Link>,
     pub(super) rng: Rng,
     pub(super) checks: Checks,
+    /// By member: what switches it off.
+    pub(super) agents: Vec<Agent>,
     pub(super) trace: Trace,
     broken: Option<Broken>,
     out: Vec<Output>,
@@ -137,6 +160,7 @@ impl World {
         World {
             processes: (0..count).map(|_| Process::new(&mut rng)).collect(),
             checks: Checks::new(&group),
+            agents: vec![Agent::Works; count],
             own_settings: vec![None; group.members.len()],
             group,
             now: 0,
@@ -266,6 +290,8 @@ impl World {
             Happening::DiskDone { member, life } => self.disk_done(member, life),
             Happening::ServingStops { member, era } => self.serving_stops(member, era),
             Happening::GuardianKills { member, era } => self.guardian_kills(member, era),
+            Happening::Strikes { member, life, peer } => self.strikes(member, life, peer),
+            Happening::Fenced { member, life, peer, off } => self.fenced(member, life, peer, off),
             Happening::Samples { member, life } => {
                 if self.processes[member].life == life {
                     self.sample(member);
@@ -390,7 +416,8 @@ impl World {
                     }
                 }
                 Output::StopServing { by } => serving_stopped |= self.stop_serving(member, by),
-                Output::Fence { .. } | Output::TakingOver(_) | Output::Event(_) => {}
+                Output::Fence { peer, .. } => self.fence(member, peer),
+                Output::TakingOver(_) | Output::Event(_) => {}
                 Output::Stopped => stopped = true,
             }
         }
@@ -469,6 +496,7 @@ impl World {
                 self.processes[member.index()].stop_time = longest;
                 self.notify(member.index(), Input::StopTime { longest });
             }
+            Fault::Fencing(member, agent) => self.agents[member.index()] = agent,
             Fault::Order(member, order) => self.order(member.index(), order),
             Fault::Stop(member, cause) => self.stop(member.index(), cause),
         }
@@ -511,7 +539,7 @@ impl World {
         self.sample(member);
     }
 
-    fn crash(&mut self, member: usize, crash: Crash) {
+    pub(super) fn crash(&mut self, member: usize, crash: Crash) {
         if self.processes[member].alive() {
             let closing = if self.rng.chance(50) { Closing::AtOnce } else { Closing::AfterTheLastWord };
             self.ends(member, crash == Crash::Process, closing);
@@ -560,6 +588,9 @@ impl World {
             Order::ForceStepDown => Command::StepDown { by, force: true },
             Order::Hold(lasts) => Command::Hold { by, lasts, unix_ms },
             Order::Resume => Command::Resume { by, unix_ms },
+            Order::Fence(peer) => Command::Fence { peer, by },
+            Order::IsOff(peer) if self.has_no_power(peer) => Command::IsOff { peer, by },
+            Order::IsOff(_) => return,
         };
         self.notify(member, Input::Command(command));
     }

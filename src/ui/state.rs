@@ -373,9 +373,6 @@ impl State {
                 };
                 self.remark(Line::of(format!("q leaves the screen; {runs_on}")), now, REMARK_STANDS);
             }
-            Command::Suspend if self.faults.is_some() => {
-                self.remark(Line::of("the demo cannot be suspended; q ends it"), now, REMARK_STANDS);
-            }
             Command::Suspend => effects.driver = Some(DriverWish::Suspend),
             Command::Redraw => effects.driver = Some(DriverWish::Redraw),
             Command::Charset => {

@@ -30,6 +30,8 @@ pub enum Part {
     Tmux,
     /// The terminal multiplexer GNU screen.
     Screen,
+    /// `promtool`, Prometheus' own checker of metrics and rules.
+    Promtool,
 }
 
 impl Part {
@@ -42,18 +44,20 @@ impl Part {
             Part::Ipv6 => "IPv6",
             Part::Tmux => "tmux",
             Part::Screen => "GNU screen",
+            Part::Promtool => "promtool",
         }
     }
 
     /// Whether it is there; asked once a process.
     fn probe(self) -> Result<(), String> {
-        static FOUND: [OnceLock<Result<(), String>>; 7] = [const { OnceLock::new() }; 7];
+        static FOUND: [OnceLock<Result<(), String>>; 8] = [const { OnceLock::new() }; 8];
         let (slot, look): (usize, fn() -> Result<(), String>) = match self {
             Part::NetworkNamespaces => (0, namespaces),
             Part::Firewall => (1, firewall),
             Part::SystemdAnalyze => (2, || succeeds("systemd-analyze", &["--version"])),
             Part::Tmux => (5, || succeeds("tmux", &["-V"])),
             Part::Screen => (6, || succeeds("screen", &["--version"])),
+            Part::Promtool => (7, || succeeds("promtool", &["--version"])),
             Part::PrivateMounts => (4, || succeeds("unshare", &["-m", "mount", "-t", "tmpfs", "none", "/mnt"])),
             Part::Ipv6 => (3, || TcpListener::bind("[::1]:0").map(drop).map_err(|error| error.to_string())),
         };

@@ -69,8 +69,8 @@ async fn serve(
         let reply = tokio::select! {
             request = asked.recv() => match request {
                 None => return,
-                Some(Request::Status | Request::Watch { .. }) => cursor.status(),
-                Some(Request::Open { .. } | Request::Confirm { .. } | Request::Abandon { .. } | Request::Seen | Request::Ping { .. }) => {
+                Some(request) if matches!(request, Request::Status | Request::Watch { .. }) => cursor.status(),
+                Some(_) => {
                     Some(Reply::Refused { why: "this is a replay: nothing can be done to what is over".to_owned() })
                 }
             },

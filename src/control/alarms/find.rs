@@ -1,7 +1,8 @@
 //! Finds what is wrong, from the view of the negotiation and what is around it.
 
 use crate::control::compose::judge;
-use crate::control::status::{Judgement, LinkState};
+use crate::control::status::{Judgement, Link};
+use crate::control::words::{PathStands, path};
 use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
@@ -57,14 +58,7 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
         } else if !peer.link_up && peer.heard.is_some() {
             found.push(Alarm::LinkDown { peer: peer.name.to_string() });
         } else if peer.link_up {
-            let down = around.links.iter().filter(|link| link.peer == peer.name.as_str());
-            for link in down.filter(|link| link.state == LinkState::Down) {
-                found.push(Alarm::PathDown {
-                    peer: link.peer.clone(),
-                    address: link.address.clone(),
-                    why: link.why.clone(),
-                });
-            }
+            paths_down(peer.name.as_str(), around, &mut found);
         }
     }
     if view.forced {
@@ -92,6 +86,24 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
     }
     found.sort_by_key(Alarm::class);
     found
+}
+
+/// The paths to a peer that is heard by another one: down, or connected and mute, which a person would not look for.
+fn paths_down(peer: &str, around: &Around, found: &mut Vec<Alarm>) {
+    let timeout = u64::try_from(around.reply_timeout.as_millis()).unwrap_or(u64::MAX);
+    let stands = |link: &Link| path(link, timeout);
+    let paths: Vec<&Link> = around.links.iter().filter(|link| link.peer == peer).collect();
+    let carried = paths.iter().any(|link| stands(link) == PathStands::Up);
+    for link in paths {
+        let why = match stands(link) {
+            PathStands::Up | PathStands::Tried => continue,
+            // Where none is heard, the peer's own silence is the cause, and has its own words.
+            PathStands::Silent if !carried => continue,
+            PathStands::Silent => Some("connected, but nothing comes over it".to_owned()),
+            PathStands::Down => link.why.clone(),
+        };
+        found.push(Alarm::PathDown { peer: link.peer.clone(), address: link.address.clone(), why });
+    }
 }
 
 fn two_primaries(view: &View, found: &mut Vec<Alarm>) {

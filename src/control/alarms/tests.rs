@@ -8,7 +8,7 @@ use crate::negotiation::settings::{AgreementKey, Protection};
 use crate::negotiation::view::{HoldView, View};
 
 fn around() -> Around {
-    Around { boot_timeout: Duration::from_secs(10), ..Around::default() }
+    Around { boot_timeout: Duration::from_secs(10), reply_timeout: Duration::from_secs(3), ..Around::default() }
 }
 
 fn kinds(view: &View, around: &Around) -> Vec<&'static str> {
@@ -247,6 +247,29 @@ fn n15_a_lost_path_of_several_is_told_while_the_link_is_up() {
     assert_eq!(alarms.len(), 1);
     assert_eq!(alarms[0].id(), "path_down:alpha:10.1.0.1:7400");
     assert_eq!(alarms[0].words().text, "the path to alpha by 10.1.0.1:7400 is down: timed out");
+}
+
+#[test]
+fn n15_a_connected_path_that_is_mute_is_told_while_another_carries_the_link() {
+    let path = |address: &str, last_heard_ms| Link {
+        peer: "alpha".to_owned(),
+        address: address.to_owned(),
+        state: LinkState::Up,
+        role: super::super::status::LinkRole::Client,
+        rtt_us: None,
+        last_heard_ms: Some(last_heard_ms),
+        since_ms: 60_000,
+        reconnects: 0,
+        encrypted: true,
+        why: None,
+    };
+    let found = |ages: [u64; 2]| {
+        let links = vec![path("10.0.0.1:7400", ages[0]), path("10.1.0.1:7400", ages[1])];
+        alarms_from(&secondary(), &Around { links, ..around() }).iter().map(Alarm::id).collect::<Vec<_>>()
+    };
+    assert_eq!(found([300, 2_900]), Vec::<String>::new());
+    assert_eq!(found([300, 3_100]), ["path_down:alpha:10.1.0.1:7400"]);
+    assert_eq!(found([3_100, 3_100]), Vec::<String>::new(), "then the peer's own silence is the cause");
 }
 
 /// It once said of three that there was no second member, and not to stop the one that acts, "there is no other".

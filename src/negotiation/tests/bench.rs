@@ -6,14 +6,16 @@ use std::time::Duration;
 use super::super::ability::{Ability, Score, Sick, Unable};
 use super::super::decision::{Decision, Rule};
 use super::super::event::Event;
-use super::super::exchange::{Command, CommandOutcome, Durable, Input, Output, StateVersion};
+use super::super::exchange::{Command, CommandOutcome, Durable, FenceResult, FenceWhy, Input, Output, StateVersion};
 use super::super::member::MemberId;
 use super::super::message::{
-    Answer, Beacon, HandOverAnswer, Incarnation, Message, Mode, Order, PeerHello, Query, QueryId, Released,
+    Answer, Beacon, HandOverAnswer, HandOverCause, Incarnation, Message, Mode, Order, PeerHello, Query, QueryId,
+    Released,
 };
 use super::super::settings::Settings;
 use super::super::term::Term;
 use super::super::time::Instant;
+use super::super::view::View;
 use super::super::{Negotiator, State};
 
 /// When the member under test boots.
@@ -62,6 +64,8 @@ pub enum DiskMood {
 
 /// One member and everything that it ever put out.
 pub struct Bench {
+    /// Whether nothing runs only on the Primary, so that it has stopped as soon as it is to.
+    pub stops_at_once: bool,
     pub machine: Negotiator,
     pub now: Instant,
     pub disk: DiskMood,
@@ -77,7 +81,7 @@ impl Bench {
     /// A member that boots now with what its disk kept.
     pub fn with_state(settings: Settings, kept: Option<Durable>) -> Bench {
         let machine = Negotiator::new(settings, BOOT, kept).expect("usable settings");
-        let mut bench = Bench { machine, now: BOOT, disk: DiskMood::Prompt, log: Vec::new() };
+        let mut bench = Bench { stops_at_once: true, machine, now: BOOT, disk: DiskMood::Prompt, log: Vec::new() };
         bench.give(Input::Tick);
         bench
     }
@@ -114,7 +118,7 @@ impl Bench {
                         DiskMood::Failing => inputs.push_back(Input::WriteFailed { version: *version }),
                         DiskMood::Slow => {}
                     }
-                } else if let Output::StopServing { .. } = output {
+                } else if let (Output::StopServing { .. }, true) = (output, self.stops_at_once) {
                     inputs.push_back(Input::ServingStopped);
                 }
             }
@@ -178,6 +182,82 @@ impl Bench {
     pub fn late(&mut self, by: Duration) -> &mut Bench {
         self.now = self.now + by;
         self.give(Input::Late { by })
+    }
+
+    /// From now on something runs on the Primary that takes up to `longest` to stop, and stops when it is told to.
+    pub fn serves(&mut self, longest: Duration) -> &mut Bench {
+        self.stops_at_once = false;
+        self.give(Input::StopTime { longest })
+    }
+
+    pub fn serving_stopped(&mut self) -> &mut Bench {
+        self.give(Input::ServingStopped)
+    }
+
+    pub fn fenced(&mut self, peer: u8, result: FenceResult) -> &mut Bench {
+        self.give(Input::Fenced { peer: MemberId(peer), result })
+    }
+
+    pub fn fencing_fails(&mut self, peer: u8) -> &mut Bench {
+        self.fenced(peer, FenceResult::Failed { why: "no answer".to_owned() })
+    }
+
+    /// `peer` answers the latest query as the Primary of term 1 with this score.
+    pub fn primary_answers(&mut self, peer: u8, ten_thousandths: u16) -> &mut Bench {
+        let term = Term { number: 1, owner: MemberId(peer) };
+        let answer = Answer {
+            seen: term,
+            mode: Mode::Primary,
+            term,
+            score: Score::from_ten_thousandths(ten_thousandths),
+            ..self.answer(peer, Order::StaySecondary { floor: None })
+        };
+        self.hear(peer, Message::Answer(answer))
+    }
+
+    /// The kill times of the orders to stop serving, since boot.
+    pub fn stop_orders(&self) -> Vec<Option<Instant>> {
+        self.log
+            .iter()
+            .filter_map(|output| match output {
+                Output::StopServing { by } => Some(*by),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whom it switched off, and why.
+    pub fn shots(&self) -> Vec<(u8, FenceWhy)> {
+        self.log
+            .iter()
+            .filter_map(|output| match output {
+                Output::Fence { peer, why } => Some((peer.0, why.clone())),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Whether it released the role, to whom.
+    pub fn released_to(&self, peer: u8) -> Option<u8> {
+        self.sent_to(peer).into_iter().find_map(|message| match message {
+            Message::Released(released) => Some(released.to.0),
+            _ => None,
+        })
+    }
+
+    /// How often it asked `peer` to hand over for its health.
+    pub fn health_requests_to(&self, peer: u8) -> usize {
+        let asks = |message: &&&Message| matches!(message, Message::HandOverRequest(request) if request.cause == HandOverCause::Health);
+        self.sent_to(peer).iter().filter(asks).count()
+    }
+
+    /// The mode that people see.
+    pub fn shown(&self) -> Mode {
+        self.machine.mode_and_term().0
+    }
+
+    pub fn view(&self) -> View {
+        self.machine.view(self.now)
     }
 
     pub fn health(&mut self, ten_thousandths: u16) -> &mut Bench {

@@ -7,14 +7,17 @@
 mod answering;
 mod bench;
 mod charts;
+mod fencing;
 mod forecast;
 mod group;
 mod hand_over;
+mod health;
 mod hold;
 mod links;
 mod mode;
 mod random;
 mod safety;
+mod stopping;
 mod terms;
 
 use bench::{Bench, DiskMood, cannot, ms, s, sick, three, two};

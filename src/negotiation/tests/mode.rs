@@ -206,3 +206,12 @@ fn s10_a_lower_address_that_cannot_act_leaves_the_role_to_the_higher() {
     group.wait(s(5));
     assert_eq!(group.primaries(), [1]);
 }
+
+/// A Primary asks nobody, so the Secondary's queries are all that tell in which term it stands by: it was shown in none.
+#[test]
+fn u1_a_secondary_is_shown_in_the_term_it_has_heard_of() {
+    let mut bench = Bench::primary(two(0));
+    let shown = |bench: &Bench| bench.machine.view(bench.now).peers[0].term.number;
+    bench.asked_by(1);
+    assert_eq!((shown(&bench), bench.term()), (1, 1));
+}

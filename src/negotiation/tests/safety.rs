@@ -237,7 +237,7 @@ fn s10_a_sick_or_held_lower_address_starves_nobody() {
     held.with(0, |alpha| {
         alpha.health(0);
     });
-    held.wait(s(5));
+    held.wait(ms(500));
     assert_eq!(held.primaries(), [0], "a sick Primary stays until asked");
     held.with(0, |alpha| {
         alpha.late(s(2));

@@ -245,6 +245,13 @@ fn u3_leaving_and_suspending_are_the_screens_own_affair() {
     let effects = press(&mut state, Key::Ctrl('z'), NOW);
     assert_eq!((effects.driver, effects.requests.len()), (Some(DriverWish::Suspend), 0));
     assert_eq!(press(&mut state, Key::Ctrl('c'), NOW + SECOND).driver, None, "Ctrl-C only says how to leave");
+    let faults = FaultState::of(vec!["beta".to_owned()]);
+    let mut demo = State::new(state.look, MayAct::AsAllowed, Some(faults));
+    assert_eq!(
+        press(&mut demo, Key::Ctrl('z'), NOW).driver,
+        Some(DriverWish::Suspend),
+        "the demo too: it has a stand-in"
+    );
 }
 
 #[test]
@@ -311,6 +318,7 @@ proptest! {
                             );
                         }
                         Request::Status | Request::Watch { .. } | Request::Abandon { .. } | Request::Seen
+                        | Request::FencePreview { .. }
                         | Request::Ping { .. } => {}
                     }
                 }

@@ -1,0 +1,108 @@
+//! Ending what was started: which processes belong to a launch, and signals for all of them.
+
+use nix::sys::signal::{Signal, kill, killpg};
+use nix::unistd::{Pid, getpid};
+
+use crate::process::messages::{LaunchId, Right, Word};
+
+use super::{Guardian, Phase, tree};
+
+/// Orphans that this guardian has taken in, and where each belongs; none: nobody can say.
+type Orphans = Vec<(Pid, Option<LaunchId>)>;
+
+impl Guardian {
+    /// SIGTERM to the process group, and to those that left it.
+    pub(super) fn terminate(&mut self, launch: LaunchId) {
+        let orphans = self.orphans();
+        let Some(found) = self.launches.get_mut(&launch) else { return };
+        if found.phase == Phase::Runs {
+            found.phase = Phase::Terminates;
+        }
+        let group = found.pid;
+        if found.end.is_none() {
+            let _ = killpg(group, Signal::SIGTERM);
+        }
+        for pid in self.members(launch, &orphans) {
+            let inside = tree::origin(pid, &self.instance).is_none_or(|origin| origin.group == group);
+            if !inside {
+                let _ = kill(pid, Signal::SIGTERM);
+            }
+        }
+    }
+
+    /// Kills on where something is dying, and says what is gone.
+    pub(super) fn finish(&mut self) {
+        if !self.launches.values().any(|launch| launch.phase == Phase::Dies || launch.end.is_some()) {
+            return;
+        }
+        let orphans = self.orphans();
+        for launch in self.launches.keys().copied().collect::<Vec<_>>() {
+            let Some(found) = self.launches.get(&launch) else { continue };
+            if found.phase == Phase::Dies {
+                if found.end.is_none() {
+                    let _ = killpg(found.pid, Signal::SIGKILL);
+                }
+                if let Some(cgroups) = &self.cgroups {
+                    cgroups.kill(launch);
+                }
+                for pid in self.members(launch, &orphans) {
+                    let _ = kill(pid, Signal::SIGKILL);
+                }
+            }
+            let Some(found) = self.launches.get(&launch) else { continue };
+            if found.end.is_none() || !self.members(launch, &orphans).is_empty() {
+                continue;
+            }
+            let failed = self.launches.remove(&launch).and_then(|found| found.failed);
+            if let Some(cgroups) = &mut self.cgroups {
+                cgroups.remove(launch);
+            }
+            self.say(&match failed {
+                Some(why) => Word::Failed { launch, why },
+                None => Word::Gone { launch },
+            });
+        }
+    }
+
+    /// The processes of a launch that have not been reaped.
+    fn members(&self, launch: LaunchId, orphans: &Orphans) -> Vec<Pid> {
+        let Some(found) = self.launches.get(&launch) else { return Vec::new() };
+        let main = found.end.is_none().then_some(found.pid);
+        // Where nobody can say to whom an orphan belongs, it goes with whatever may only run on a Primary: of two that
+        // act, the wrong one dead is the lesser evil (P6). Where there is only one launch, it is that one's.
+        let strays = found.phase == Phase::Dies && (found.right == Right::Primary || self.launches.len() == 1);
+        let own = orphans
+            .iter()
+            .filter(|(_, owner)| *owner == Some(launch) || (strays && owner.is_none()))
+            .map(|(pid, _)| *pid);
+        tree::with_descendants(main.into_iter().chain(own))
+    }
+
+    /// The children of this guardian that it did not start.
+    fn orphans(&self) -> Orphans {
+        let children = tree::children(getpid()).unwrap_or_default();
+        let started = |pid: Pid| self.launches.values().any(|launch| launch.pid == pid && launch.end.is_none());
+        children.into_iter().filter(|pid| !started(*pid)).map(|pid| (pid, self.owner(pid))).collect()
+    }
+
+    fn owner(&self, pid: Pid) -> Option<LaunchId> {
+        if let Some(launch) = self.cgroups.as_ref().and_then(|cgroups| cgroups.launch_of(pid)) {
+            return Some(launch);
+        }
+        let origin = tree::origin(pid, &self.instance)?;
+        let by_group =
+            || self.launches.iter().find(|(_, launch)| launch.pid == origin.group || launch.pid == origin.session);
+        origin.launch.or_else(|| by_group().map(|(launch, _)| *launch))
+    }
+}
+
+/// SIGKILL to every descendant of this guardian.
+pub(super) fn all(guardian: &Guardian) {
+    if let Some(cgroups) = &guardian.cgroups {
+        cgroups.kill_all();
+    }
+    let me = getpid();
+    for pid in tree::with_descendants(tree::children(me).unwrap_or_default()) {
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+}

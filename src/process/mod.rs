@@ -1,0 +1,231 @@
+//! Required processes (P1, P2, P4, P6): launching, restarting, stopping in order, their output, hooks, and the guardian
+//! that outlives the controller. Knows nothing of the negotiation: the node says in which role this member is, and hears
+//! what became of it.
+//!
+//! | module | what |
+//! |---|---|
+//! | [`supervision`], [`policy`] | pure: which process runs now, what is done next for it, when a dead one is tried again |
+//! | [`runner`] | the task that carries it out |
+//! | [`guardian`], [`trampoline`] | programs of their own: the parent of everything, and the step from it to a process |
+//! | [`channel`], [`messages`], [`deadline`], [`guard`] | what they say to each other |
+//! | [`role`], [`hooks`], [`output`] | what processes are told, commands on transitions, what processes write |
+//! | [`heartbeat`] | how a process is asked whether it lives |
+//! | [`snapshot`], [`event`] | what others see |
+
+pub mod channel;
+pub mod deadline;
+pub mod event;
+pub mod guard;
+pub mod guardian;
+pub mod heartbeat;
+pub mod hooks;
+pub mod messages;
+pub mod output;
+pub mod policy;
+pub mod role;
+pub mod runner;
+pub mod settings;
+pub mod snapshot;
+pub mod supervision;
+pub mod time;
+pub mod trampoline;
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+
+use crate::config::required::RunWhen;
+
+pub use event::ProcessEvent;
+pub use messages::LaunchId;
+pub use role::{Role, RoleMode};
+pub use runner::Heard;
+pub use settings::{ProcessSettings, this_program};
+pub use snapshot::{ProcessSnapshot, ProcessState};
+pub use supervision::Operation;
+pub use time::BootTime;
+
+use deadline::Deadline;
+use output::Output;
+use runner::{Aim, Ends, Request, Runner};
+use supervision::Target;
+
+/// Events that wait to be heard.
+const EVENTS: usize = 256;
+/// Requests that wait to be carried out.
+const REQUESTS: usize = 256;
+
+/// The required processes of one controller. Everything stops when it is dropped; [`Processes::shutdown`] waits for it.
+#[derive(Debug)]
+pub struct Processes {
+    aims: watch::Sender<Aim>,
+    requests: mpsc::Sender<Request>,
+    snapshots: watch::Receiver<Arc<[ProcessSnapshot]>>,
+    deadline: Arc<Deadline>,
+    task: JoinHandle<()>,
+    longest_stop: Duration,
+    bound_to_primary: Bound,
+}
+
+/// Whether there is anything that only a Primary may run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bound {
+    /// There is: its right to run has to be renewed, and it has to stop before another may act.
+    Something,
+    /// There is not.
+    Nothing,
+}
+
+/// Starts the task that keeps the processes. Nothing runs before the first [`Processes::become_secondary`] or
+/// [`Processes::become_primary`]; without processes and hooks nothing ever does, no guardian either. What an earlier run
+/// of this controller left behind is killed first. To be called inside the runtime.
+///
+/// # Errors
+/// The state directory cannot be looked at, or the system is out of threads, memory or file descriptors.
+pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Receiver<ProcessEvent>)> {
+    let place = std::fs::metadata(&settings.state_directory)?;
+    let prefix = format!("{:x}.{:x}-", place.dev(), place.ino());
+    let instance = format!("{prefix}{:016x}", settings.incarnation);
+    if !settings.is_empty() {
+        let spare = instance.clone();
+        let swept = tokio::task::spawn_blocking(move || guard::sweep(&prefix, Some(&spare)));
+        match swept.await.map_err(io::Error::other)? {
+            Ok(0) => {}
+            Ok(count) => tracing::warn!(count, "an earlier run had left processes behind; they were killed"),
+            Err(error) => tracing::error!(%error, "an earlier run has left processes behind"),
+        }
+    }
+    let deadline = Arc::new(Deadline::new()?);
+    let role = Role { mode: RoleMode::Secondary, term: 0, token: 0, reason: String::new() };
+    let (aims, aims_end) = watch::channel(Aim { target: Target::Nothing, role, kill_by: None, number: 0 });
+    let (requests, requests_end) = mpsc::channel(REQUESTS);
+    let (events, heard) = mpsc::channel(EVENTS);
+    let (snapshots, seen) = watch::channel(Arc::from([]));
+    let primary = settings.processes.iter().filter(|process| process.run_when == RunWhen::Primary);
+    let graces: Duration = primary.clone().map(|process| process.stop_grace).sum();
+    let hook = if settings.hooks.on_secondary.is_empty() { Duration::ZERO } else { settings.hooks.timeout };
+    let nothing =
+        primary.count() == 0 && settings.hooks.on_primary.is_empty() && settings.hooks.on_secondary.is_empty();
+    let ends = Ends { aims: aims_end, requests: requests_end, events, snapshots };
+    let runner = Runner::new(settings, instance, Arc::clone(&deadline), Output::start()?, &ends);
+    let processes = Processes {
+        aims,
+        requests,
+        snapshots: seen,
+        deadline,
+        task: tokio::spawn(runner.run(ends)),
+        longest_stop: graces + hook,
+        bound_to_primary: if nothing { Bound::Nothing } else { Bound::Something },
+    };
+    Ok((processes, heard))
+}
+
+impl Processes {
+    /// This member is Primary: what has to run on one starts, in order; [`ProcessEvent::ServingReady`] follows. Said again
+    /// with another term, it tells what is started from now on, and the state file; and it lets what the guardian killed
+    /// run again. [`Processes::renew`] comes first.
+    pub fn become_primary(&self, role: Role) {
+        self.aim(Target::Primary, Some(role), None);
+    }
+
+    /// This member is Secondary: what must not run on one stops, then what has to run starts.
+    pub fn become_secondary(&self, role: Role) {
+        self.aim(Target::Secondary, Some(role), None);
+    }
+
+    /// What runs on the Primary only stops, each in its grace, all of it before `kill_by`; then
+    /// [`ProcessEvent::ServingStopped`] follows. Said again with an earlier time, that time counts.
+    pub fn stop_serving(&self, kill_by: Option<BootTime>) {
+        self.aim(Target::Between, None, kill_by);
+    }
+
+    fn aim(&self, target: Target, role: Option<Role>, kill_by: Option<BootTime>) {
+        self.aims.send_modify(|aim| {
+            aim.target = target;
+            if let Some(role) = role {
+                aim.role = role;
+            }
+            aim.kill_by = kill_by;
+            aim.number += 1;
+        });
+    }
+
+    /// What runs on the Primary only may run until `until`, if nothing else is said by then (P6). Costs a microsecond.
+    ///
+    /// # Errors
+    /// What the operating system says; it has no reason to.
+    pub fn renew(&self, until: BootTime) -> io::Result<()> {
+        self.deadline.set(until)
+    }
+
+    /// Starts, stops or restarts a process by an operator's word; the outcome follows when it is known: a sentence without
+    /// a full stop.
+    pub fn operate(&self, name: &str, operation: Operation, reply: oneshot::Sender<Result<String, String>>) {
+        let request = Request::Operate { name: name.to_owned(), operation, reply };
+        if let Err(mpsc::error::TrySendError::Full(Request::Operate { reply, .. })) = self.requests.try_send(request) {
+            // Whoever asked may have gone; then nobody misses the answer.
+            drop(reply.send(Err("too much is asked at once; try again".to_owned())));
+        }
+    }
+
+    /// What a heartbeat found out.
+    pub fn heard(&self, launch: LaunchId, heard: Heard) {
+        // One that is lost is followed by the next.
+        drop(self.requests.try_send(Request::Heard { launch, heard }));
+    }
+
+    /// Runs the hook `on_alarm` with this on its standard input.
+    pub fn alarm(&self, json: String) {
+        if self.requests.try_send(Request::Alarm { json }).is_err() {
+            tracing::warn!("too many alarms at once for the hook on_alarm");
+        }
+    }
+
+    /// How the processes stand, in the order of the file.
+    pub fn snapshots(&self) -> Arc<[ProcessSnapshot]> {
+        Arc::clone(&self.snapshots.borrow())
+    }
+
+    /// Snapshots as they change.
+    pub fn watch(&self) -> watch::Receiver<Arc<[ProcessSnapshot]>> {
+        self.snapshots.clone()
+    }
+
+    /// How long stopping what runs on the Primary only can take at worst, the hook before it included.
+    pub fn longest_stop(&self) -> Duration {
+        self.longest_stop
+    }
+
+    /// Whether there is anything that only a Primary may run.
+    pub fn bound_to_primary(&self) -> Bound {
+        self.bound_to_primary
+    }
+
+    /// Everything stops, each in its grace; then the guardian closes the listening sockets and ends. What happens meanwhile
+    /// is still told to `events`, and passed to `tell`.
+    pub async fn shutdown(self, events: &mut mpsc::Receiver<ProcessEvent>, mut tell: impl FnMut(ProcessEvent)) {
+        let Processes { aims, requests, snapshots, deadline, mut task, .. } = self;
+        // The runner ends when nobody can want anything of it any more.
+        drop((aims, requests, snapshots));
+        loop {
+            tokio::select! {
+                biased;
+                Some(event) = events.recv() => tell(event),
+                ended = &mut task => {
+                    if let Err(error) = ended {
+                        tracing::error!(%error, "the processes' task ended badly");
+                    }
+                    break;
+                }
+            }
+        }
+        while let Ok(event) = events.try_recv() {
+            tell(event);
+        }
+        drop(deadline);
+    }
+}

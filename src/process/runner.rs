@@ -1,0 +1,693 @@
+//! The task that keeps the required processes as they are to be: it asks the pure [`Supervision`] what to do, has the
+//! guardian do it, and tells the controller what happened. It is the only one that talks to the guardian.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::os::fd::OwnedFd;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::config::required::{ProcessConfig, RunWhen};
+
+use super::deadline::Deadline;
+use super::event::{Change, ProcessEvent};
+use super::guard::{self, Guard};
+use super::hooks::{Call, Hook, HookQueue};
+use super::messages::{LaunchId, Order, Program, Right, Word};
+use super::output::{Output, Tail};
+use super::role::{Role, RoleMode, Teller};
+use super::settings::ProcessSettings;
+use super::snapshot::ProcessSnapshot;
+use super::supervision::{Operation, Supervision, Target, Todo};
+use super::time::BootTime;
+
+/// How long the state file may keep processes waiting: a slow disk must not keep a Primary from serving.
+const STATE_FILE: Duration = Duration::from_millis(500);
+
+/// How long the controller waits before it tries to start a guardian again.
+const ANOTHER_GUARDIAN: Duration = Duration::from_secs(1);
+
+/// What the controller wants of its processes; the latest counts.
+#[derive(Debug, Clone)]
+pub struct Aim {
+    /// For whom they run.
+    pub target: Target,
+    /// What they are told.
+    pub role: Role,
+    /// Under a lease: what has to stop is killed then.
+    pub kill_by: Option<BootTime>,
+    /// Numbers the aims, so that one said again is seen.
+    pub number: u64,
+}
+
+/// What a heartbeat found out about a process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// It is ready.
+    Ready,
+    /// It answered.
+    Answered {
+        /// After so long (H3).
+        took: Duration,
+    },
+    /// It has not answered for so long that it has to be started again.
+    Silent {
+        /// For how long.
+        silent_for: Duration,
+    },
+}
+
+/// What operators and heartbeats say, and alarms.
+#[derive(Debug)]
+pub enum Request {
+    /// An operator's word about one process.
+    Operate { name: String, operation: Operation, reply: oneshot::Sender<Result<String, String>> },
+    /// A heartbeat.
+    Heard { launch: LaunchId, heard: Heard },
+    /// An alarm was raised: JSON for the hook.
+    Alarm { json: String },
+}
+
+/// An operator who waits for an outcome.
+struct Waiting {
+    at: usize,
+    operation: Operation,
+    /// Launches from this one on were made because of it.
+    from: LaunchId,
+    reply: oneshot::Sender<Result<String, String>>,
+}
+
+/// What a launch is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Process(usize),
+    Hook,
+}
+
+/// What was measured of a process beside its states.
+#[derive(Debug, Clone, Default)]
+struct Measured {
+    launch: Option<LaunchId>,
+    tail: Tail,
+    response: Option<Duration>,
+    answered_at: Option<BootTime>,
+    start_took: Option<Duration>,
+}
+
+/// See the module.
+pub struct Runner {
+    settings: ProcessSettings,
+    instance: String,
+    teller: Teller,
+    deadline: Arc<Deadline>,
+    supervision: Supervision,
+    hooks: HookQueue,
+    guard: Option<Guard>,
+    /// No guardian could be had; tried again then.
+    guard_again: Option<BootTime>,
+    output: Output,
+    launches: BTreeMap<LaunchId, What>,
+    measured: Vec<Measured>,
+    next_launch: u64,
+    aim: Aim,
+    /// The role that hooks were told last.
+    hook_told: Option<RoleMode>,
+    /// `on_secondary` is waited for before processes stop.
+    hook_first: bool,
+    /// What is owed for this aim.
+    serving_ready_owed: bool,
+    serving_stopped_owed: bool,
+    waiting: Vec<Waiting>,
+    state_file: Arc<Mutex<u64>>,
+    events: mpsc::Sender<ProcessEvent>,
+    told: Vec<ProcessEvent>,
+    snapshots: watch::Sender<Arc<[ProcessSnapshot]>>,
+}
+
+/// The runner's ends of its channels.
+pub struct Ends {
+    /// What is wanted.
+    pub aims: watch::Receiver<Aim>,
+    /// What is asked.
+    pub requests: mpsc::Receiver<Request>,
+    /// Where events go.
+    pub events: mpsc::Sender<ProcessEvent>,
+    /// Where snapshots go.
+    pub snapshots: watch::Sender<Arc<[ProcessSnapshot]>>,
+}
+
+/// What happened to the runner.
+enum Woke {
+    Aim,
+    Ended,
+    Request(Request),
+    Word(Option<Word>),
+    Time,
+}
+
+impl Runner {
+    /// A runner of nothing yet.
+    pub fn new(
+        settings: ProcessSettings,
+        instance: String,
+        deadline: Arc<Deadline>,
+        output: Output,
+        ends: &Ends,
+    ) -> Runner {
+        let processes = settings.processes.clone();
+        Runner {
+            teller: Teller::new(&settings.node, &settings.group, &settings.state_directory),
+            instance,
+            deadline,
+            measured: processes.iter().map(|_| Measured::default()).collect(),
+            supervision: Supervision::new(processes),
+            hooks: HookQueue::default(),
+            guard: None,
+            guard_again: None,
+            output,
+            launches: BTreeMap::new(),
+            next_launch: 1,
+            aim: ends.aims.borrow().clone(),
+            hook_told: None,
+            hook_first: false,
+            serving_ready_owed: false,
+            serving_stopped_owed: false,
+            waiting: Vec::new(),
+            state_file: Arc::new(Mutex::new(0)),
+            events: ends.events.clone(),
+            told: Vec::new(),
+            snapshots: ends.snapshots.clone(),
+            settings,
+        }
+    }
+
+    /// Runs until the handle is dropped; then everything stops, each in its grace, and the guardian ends.
+    pub async fn run(mut self, ends: Ends) {
+        let Ends { mut aims, mut requests, events: _, snapshots: _ } = ends;
+        let mut ending = false;
+        loop {
+            self.publish().await;
+            if ending && self.supervision.is_off() && self.launches.is_empty() {
+                break;
+            }
+            let deadline = [self.supervision.next_deadline(), self.hooks.next_deadline(), self.guard_again];
+            let deadline = deadline.into_iter().flatten().min();
+            let wait = deadline.map_or(Duration::from_secs(3600), |at| at.since(BootTime::now()));
+            let guard = &mut self.guard;
+            let hear = async {
+                match guard {
+                    Some(guard) => guard.hear().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let woke = tokio::select! {
+                biased;
+                word = hear => Woke::Word(word),
+                changed = aims.changed(), if !ending => if changed.is_ok() { Woke::Aim } else { Woke::Ended },
+                Some(request) = requests.recv() => Woke::Request(request),
+                () = tokio::time::sleep(wait) => Woke::Time,
+            };
+            let now = BootTime::now();
+            match woke {
+                Woke::Word(Some(word)) => self.word(now, word),
+                Woke::Word(None) => self.guardian_lost(now).await,
+                Woke::Aim => {
+                    let aim = aims.borrow_and_update().clone();
+                    self.aim(now, aim).await;
+                }
+                Woke::Ended => {
+                    ending = true;
+                    self.hooks.forget(Hook::OnPrimary);
+                    self.supervision.aim(now, Target::Nothing, self.aim.kill_by);
+                }
+                Woke::Request(request) => self.request(now, request),
+                Woke::Time => self.tick(now),
+            }
+            self.carry_out().await;
+        }
+        // The guardian closes the listening sockets last of all; only then is this member gone.
+        let (guard, output) = (self.guard.take(), self.output);
+        let ended = tokio::task::spawn_blocking(move || {
+            drop(guard.map(Guard::end));
+            drop(output);
+        });
+        if tokio::time::timeout(super::settings::END, ended).await.is_err() {
+            tracing::error!("the guardian does not end, or a disk does not take what processes wrote last");
+        }
+    }
+
+    fn tick(&mut self, now: BootTime) {
+        if self.guard_again.is_some_and(|again| again <= now) {
+            self.guard_again = None;
+        }
+        if let Some(launch) = self.hooks.tick(now) {
+            self.order(&Order::Kill { launch }, Vec::new());
+        }
+        self.supervision.tick(now);
+    }
+
+    async fn aim(&mut self, now: BootTime, aim: Aim) {
+        let before = std::mem::replace(&mut self.aim, aim);
+        match self.aim.target {
+            Target::Primary => {
+                self.write_state_file().await;
+                self.hook_first = false;
+                self.hooks.forget(Hook::OnSecondary);
+                self.serving_ready_owed = true;
+                self.serving_stopped_owed = false;
+                self.supervision.aim(now, Target::Primary, None);
+            }
+            Target::Between => {
+                self.serving_ready_owed = false;
+                self.serving_stopped_owed = true;
+                self.end_on_primary();
+                if before.target != Target::Between && self.hook_told == Some(RoleMode::Primary) {
+                    self.call(Hook::OnSecondary);
+                    self.hook_first = self.hooks.has(Hook::OnSecondary);
+                }
+                if self.aim.kill_by.is_some() {
+                    // Nobody waits for a hook while a lease ends.
+                    self.hook_first = false;
+                }
+                if !self.hook_first {
+                    self.supervision.aim(now, Target::Between, self.aim.kill_by);
+                }
+            }
+            Target::Secondary | Target::Nothing => {
+                self.write_state_file().await;
+                self.hook_first = false;
+                self.serving_ready_owed = false;
+                self.end_on_primary();
+                if self.hook_told != Some(RoleMode::Secondary) {
+                    self.call(Hook::OnSecondary);
+                }
+                self.supervision.aim(now, self.aim.target, self.aim.kill_by);
+            }
+        }
+    }
+
+    /// What an `on_primary` still does is a Primary's work.
+    fn end_on_primary(&mut self) {
+        self.hooks.forget(Hook::OnPrimary);
+        let running = self.hooks.running().filter(|running| running.hook == Hook::OnPrimary);
+        if let Some(launch) = running.map(|running| running.launch) {
+            self.order(&Order::Kill { launch }, Vec::new());
+        }
+    }
+
+    fn call(&mut self, hook: Hook) {
+        let role = match hook {
+            Hook::OnPrimary | Hook::OnAlarm => self.aim.role.clone(),
+            Hook::OnSecondary => Role { mode: RoleMode::Secondary, ..self.aim.role.clone() },
+        };
+        self.hook_told = match hook {
+            Hook::OnPrimary => Some(RoleMode::Primary),
+            Hook::OnSecondary => Some(RoleMode::Secondary),
+            Hook::OnAlarm => self.hook_told,
+        };
+        if !self.command_of(hook).is_empty() {
+            self.hooks.call(Call { hook, role, input: Vec::new() });
+        }
+    }
+
+    fn command_of(&self, hook: Hook) -> &[String] {
+        match hook {
+            Hook::OnPrimary => &self.settings.hooks.on_primary,
+            Hook::OnSecondary => &self.settings.hooks.on_secondary,
+            Hook::OnAlarm => &self.settings.hooks.on_alarm,
+        }
+    }
+
+    /// Replaces the state file where blocking harms nobody; waits for it only so long.
+    async fn write_state_file(&mut self) {
+        let (teller, role, number) = (self.teller.clone(), self.aim.role.clone(), self.aim.number);
+        let latest = Arc::clone(&self.state_file);
+        let write = tokio::task::spawn_blocking(move || {
+            let mut latest = latest.lock().unwrap_or_else(PoisonError::into_inner);
+            // A write that was stuck must not undo a later one.
+            if *latest > number {
+                return Ok(());
+            }
+            *latest = number;
+            teller.write(&role)
+        });
+        let text = match tokio::time::timeout(STATE_FILE, write).await {
+            Ok(Ok(Ok(()))) => return,
+            Ok(Ok(Err(error))) => format!("the state file for processes cannot be written: {error}"),
+            Ok(Err(_)) => "the state file for processes was not written".to_owned(),
+            Err(_) => "the state file for processes is not written yet: the disk is slow".to_owned(),
+        };
+        self.told.push(ProcessEvent::Fault { text });
+    }
+
+    fn request(&mut self, now: BootTime, request: Request) {
+        match request {
+            Request::Operate { name, operation, reply } => {
+                let Some(at) = self.supervision.all().iter().position(|one| **one.name() == *name) else {
+                    let names: Vec<&str> = self.supervision.all().iter().map(|one| &**one.name()).collect();
+                    let known = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
+                    // Whoever asked may have gone; then nobody misses the answer.
+                    drop(reply.send(Err(format!("there is no process {name}; there is: {known}"))));
+                    return;
+                };
+                let from = LaunchId(self.next_launch);
+                self.supervision.operate(now, at, operation);
+                self.waiting.push(Waiting { at, operation, from, reply });
+            }
+            Request::Heard { launch, heard } => {
+                let Some(What::Process(at)) = self.launches.get(&launch).copied() else { return };
+                match heard {
+                    Heard::Ready => self.supervision.ready(now, at),
+                    Heard::Answered { took } => {
+                        self.measured[at].response = Some(took);
+                        self.measured[at].answered_at = Some(now);
+                        self.supervision.ready(now, at);
+                    }
+                    Heard::Silent { silent_for } => self.supervision.silent(now, at, silent_for),
+                }
+            }
+            Request::Alarm { json } => {
+                if !self.settings.hooks.on_alarm.is_empty() {
+                    let role = self.aim.role.clone();
+                    self.hooks.call(Call { hook: Hook::OnAlarm, role, input: json.into_bytes() });
+                }
+            }
+        }
+    }
+
+    fn word(&mut self, now: BootTime, word: Word) {
+        match word {
+            Word::Started { launch, pid } => {
+                if let Some(What::Process(at)) = self.launches.get(&launch).copied() {
+                    self.supervision.started(now, at, pid.unsigned_abs());
+                }
+            }
+            Word::Failed { launch, why } => match self.launches.remove(&launch) {
+                Some(What::Process(at)) => {
+                    self.measured[at].launch = None;
+                    self.supervision.failed(now, at, &why);
+                }
+                Some(What::Hook) => self.hook_gone(now, Some(why)),
+                None => {}
+            },
+            Word::Exited { launch, end } => match self.launches.get(&launch).copied() {
+                Some(What::Process(at)) => self.supervision.exited(now, at, end),
+                Some(What::Hook) => self.hooks.exited(end),
+                None => {}
+            },
+            Word::Gone { launch } => match self.launches.remove(&launch) {
+                Some(What::Process(at)) => {
+                    self.measured[at].launch = None;
+                    self.supervision.gone(now, at);
+                }
+                Some(What::Hook) => self.hook_gone(now, None),
+                None => {}
+            },
+            Word::Overdue { launches, late } => {
+                let late = Duration::from_nanos(late);
+                for launch in launches {
+                    if let Some(What::Process(at)) = self.launches.get(&launch).copied() {
+                        self.supervision.overdue(now, at, late);
+                    }
+                }
+            }
+            Word::Fault { text } => self.told.push(ProcessEvent::Fault { text }),
+        }
+    }
+
+    fn hook_gone(&mut self, now: BootTime, failed: Option<String>) {
+        if let Some((hook, outcome)) = self.hooks.gone(now, failed) {
+            self.told.push(ProcessEvent::HookEnded { hook, outcome });
+        }
+    }
+
+    /// Does what the supervision and the hooks want, until they want nothing more.
+    async fn carry_out(&mut self) {
+        loop {
+            let now = BootTime::now();
+            if self.hook_first && !self.hooks.has(Hook::OnSecondary) {
+                self.hook_first = false;
+                self.supervision.aim(now, self.aim.target, self.aim.kill_by);
+            }
+            if self.aim.target == Target::Primary && self.serving_ready_owed && self.supervision.order_is_through() {
+                self.serving_ready_owed = false;
+                if self.hook_told != Some(RoleMode::Primary) {
+                    self.call(Hook::OnPrimary);
+                }
+                self.told.push(ProcessEvent::ServingReady);
+            }
+            let todo = self.supervision.take();
+            let hook = self.hooks.take_next();
+            if todo.is_empty() && hook.is_none() {
+                break;
+            }
+            for one in todo {
+                match one {
+                    Todo::Launch(at) => self.launch_process(now, at),
+                    Todo::Terminate(at) => self.order_for(at, |launch| Order::Terminate { launch }),
+                    Todo::Kill(at) => self.order_for(at, |launch| Order::Kill { launch }),
+                    Todo::Tell(at, change) => self.tell(at, change),
+                }
+            }
+            if let Some(call) = hook {
+                self.launch_hook(now, &call);
+            }
+        }
+        let on_primary_runs = self.hooks.running().is_some_and(|running| running.hook == Hook::OnPrimary);
+        if self.serving_stopped_owed && !self.hook_first && self.supervision.primary_is_off() && !on_primary_runs {
+            self.serving_stopped_owed = false;
+            self.told.push(ProcessEvent::ServingStopped);
+        }
+        self.answer_operators();
+    }
+
+    fn tell(&mut self, at: usize, change: Change) {
+        if let Change::Ready { after } = &change {
+            self.measured[at].start_took = Some(*after);
+        }
+        let name = Arc::clone(self.supervision.all()[at].name());
+        self.told.push(ProcessEvent::Process { name, change });
+    }
+
+    fn order_for(&mut self, at: usize, order: impl FnOnce(LaunchId) -> Order) {
+        if let Some(launch) = self.measured[at].launch {
+            self.order(&order(launch), Vec::new());
+        }
+    }
+
+    fn order(&mut self, order: &Order, files: Vec<OwnedFd>) {
+        if let Some(guard) = &mut self.guard
+            && let Err(error) = guard.tell(order, files)
+        {
+            self.told.push(ProcessEvent::Fault { text: format!("the guardian cannot be told: {error}") });
+        }
+    }
+
+    fn launch_process(&mut self, now: BootTime, at: usize) {
+        let config: ProcessConfig = self.supervision.all()[at].config().clone();
+        let launch = self.number();
+        let mut program = self.settings.program_of(&config);
+        program.environment.extend(self.teller.environment(&self.aim.role));
+        // What the file says of its own variables stands.
+        program.environment.extend(config.environment.clone());
+        let right = match config.run_when {
+            RunWhen::Primary => Right::Primary,
+            RunWhen::Always | RunWhen::Secondary => Right::Controller,
+        };
+        let measured = &mut self.measured[at];
+        measured.launch = Some(launch);
+        measured.response = None;
+        measured.answered_at = None;
+        let tail = measured.tail.clone();
+        let path = Some(self.settings.output_file(&config.name));
+        self.launches.insert(launch, What::Process(at));
+        let stdin = std::fs::File::open("/dev/null").map(OwnedFd::from);
+        if let Err(error) = stdin.and_then(|stdin| self.launch(launch, right, program, stdin, tail, path)) {
+            self.launches.remove(&launch);
+            self.measured[at].launch = None;
+            self.supervision.failed(now, at, &error.to_string());
+        }
+    }
+
+    fn launch_hook(&mut self, now: BootTime, call: &Call) {
+        let launch = self.number();
+        let mut program = self.settings.program_of_hook(self.command_of(call.hook));
+        program.environment.extend(self.teller.environment(&call.role));
+        let tail = Tail::default();
+        self.hooks.started(call.hook, launch, now, self.settings.hooks.timeout, tail.clone());
+        self.launches.insert(launch, What::Hook);
+        let path = Some(self.settings.output_file(call.hook.key()));
+        let started =
+            input(&call.input).and_then(|stdin| self.launch(launch, call.hook.right(), program, stdin, tail, path));
+        if let Err(error) = started {
+            self.launches.remove(&launch);
+            self.hook_gone(now, Some(error.to_string()));
+        }
+    }
+
+    fn number(&mut self) -> LaunchId {
+        let launch = LaunchId(self.next_launch);
+        self.next_launch += 1;
+        launch
+    }
+
+    fn launch(
+        &mut self,
+        launch: LaunchId,
+        right: Right,
+        program: Program,
+        stdin: OwnedFd,
+        tail: Tail,
+        path: Option<std::path::PathBuf>,
+    ) -> io::Result<()> {
+        self.need_guardian()?;
+        let Some(guard) = &mut self.guard else { return Err(io::Error::other("there is no guardian")) };
+        let (pipe, writer) = io::pipe()?;
+        guard.tell(&Order::Launch { launch, right, program }, vec![stdin, OwnedFd::from(writer)])?;
+        self.output.read(launch, pipe, tail, path, None);
+        Ok(())
+    }
+
+    fn need_guardian(&mut self) -> io::Result<()> {
+        if self.guard.is_some() {
+            return Ok(());
+        }
+        if self.guard_again.is_some() {
+            return Err(io::Error::other("the guardian could not be started a moment ago"));
+        }
+        match Guard::start(&self.settings.program, &self.instance, &self.deadline, &self.settings.listeners) {
+            Ok(guard) => {
+                tracing::debug!(pid = guard.pid(), "a guardian holds the processes");
+                self.guard = Some(guard);
+                Ok(())
+            }
+            Err(error) => {
+                self.guard_again = Some(BootTime::now() + ANOTHER_GUARDIAN);
+                Err(io::Error::new(error.kind(), format!("the guardian cannot be started: {error}")))
+            }
+        }
+    }
+
+    /// The guardian ended: the kernel killed what it had started, and what had left it is killed here.
+    async fn guardian_lost(&mut self, now: BootTime) {
+        let Some(guard) = self.guard.take() else { return };
+        let prefix = format!("{}-", self.instance);
+        let cleaned = tokio::task::spawn_blocking(move || {
+            let ended = guard.end();
+            guard::sweep(&prefix, None).map(|_| ended)
+        });
+        let why = match cleaned.await {
+            Ok(Ok(Ok(status))) => format!("it ended with {status}"),
+            Ok(Ok(Err(error)) | Err(error)) => error.to_string(),
+            Err(error) => error.to_string(),
+        };
+        self.told.push(ProcessEvent::GuardianLost { why });
+        self.launches.clear();
+        for measured in &mut self.measured {
+            measured.launch = None;
+        }
+        self.hook_gone(now, Some("the guardian ended".to_owned()));
+        self.supervision.all_lost(now);
+    }
+
+    fn answer_operators(&mut self) {
+        let supervision = &self.supervision;
+        let measured = &self.measured;
+        let waiting = std::mem::take(&mut self.waiting);
+        for one in waiting {
+            match outcome(supervision, measured[one.at].launch, &one) {
+                Some(outcome) => drop(one.reply.send(outcome)),
+                None => self.waiting.push(one),
+            }
+        }
+    }
+
+    /// Tells what happened, and shows how things stand.
+    async fn publish(&mut self) {
+        let snapshots = self.supervision.all().iter().zip(&self.measured).enumerate();
+        let snapshots: Arc<[ProcessSnapshot]> = snapshots
+            .map(|(at, (one, measured))| {
+                let (restarts, restarts_total) = one.restarts();
+                ProcessSnapshot {
+                    name: Arc::clone(one.name()),
+                    run_when: one.config().run_when,
+                    counts: one.config().counts,
+                    heartbeat: one.config().heartbeat.clone(),
+                    stop_grace: one.config().stop_grace,
+                    state: self.supervision.state(at),
+                    since: one.since(),
+                    wanted: one.wanted(),
+                    launch: measured.launch,
+                    pid: one.started().map(|(pid, _)| pid),
+                    started_at: one.started().map(|(_, at)| at),
+                    ready_at: one.ready_at(),
+                    start_took: measured.start_took,
+                    restarts,
+                    restarts_total,
+                    failed_restarts: one.failed_restarts(),
+                    last_end: one.last_end().cloned(),
+                    restart_at: one.restart_at(),
+                    response: measured.response,
+                    answered_at: measured.answered_at,
+                    output: measured.tail.clone(),
+                }
+            })
+            .collect();
+        self.snapshots.send_replace(snapshots);
+        for event in std::mem::take(&mut self.told) {
+            // Nobody listens any more: the controller ends.
+            drop(self.events.send(event).await);
+        }
+    }
+}
+
+/// A file without a name that holds `bytes`, from its beginning.
+fn input(bytes: &[u8]) -> io::Result<OwnedFd> {
+    use std::io::{Seek, SeekFrom};
+    if bytes.is_empty() {
+        return std::fs::File::open("/dev/null").map(OwnedFd::from);
+    }
+    let file = nix::sys::memfd::memfd_create("tandem-input", nix::sys::memfd::MFdFlags::MFD_CLOEXEC)?;
+    let mut file = std::fs::File::from(file);
+    file.write_all(bytes)?;
+    file.seek(SeekFrom::Start(0))?;
+    Ok(OwnedFd::from(file))
+}
+
+/// What came of an operator's word; none: it is not decided yet.
+fn outcome(supervision: &Supervision, launch: Option<LaunchId>, waiting: &Waiting) -> Option<Result<String, String>> {
+    use super::snapshot::ProcessState;
+    let one = &supervision.all()[waiting.at];
+    let name = one.name();
+    let state = supervision.state(waiting.at);
+    match (waiting.operation, state) {
+        (Operation::Stop, ProcessState::Stopped) => {
+            Some(Ok(format!("{name} has stopped, and stays so until it is started")))
+        }
+        (Operation::Stop, _) => None,
+        (Operation::Start | Operation::Restart, ProcessState::Running)
+            if waiting.operation == Operation::Start || launch.is_some_and(|launch| launch >= waiting.from) =>
+        {
+            let pid = one.started().map_or_else(String::new, |(pid, _)| format!(", pid {pid}"));
+            Some(Ok(format!("{name} is running{pid}")))
+        }
+        (Operation::Start | Operation::Restart, ProcessState::Stopped) => {
+            let when = match one.config().run_when {
+                RunWhen::Always => "when the controller runs".to_owned(),
+                RunWhen::Primary => "once this member is Primary".to_owned(),
+                RunWhen::Secondary => "once this member is Secondary".to_owned(),
+            };
+            Some(Ok(format!("{name} will run {when}")))
+        }
+        (Operation::Start | Operation::Restart, ProcessState::Restarting | ProcessState::GivenUp) => {
+            let why = one.last_end().map_or_else(|| "it ended".to_owned(), |end| end.to_string());
+            Some(Err(format!("{name} does not run: {why}")))
+        }
+        (
+            Operation::Start | Operation::Restart,
+            ProcessState::Running | ProcessState::Starting | ProcessState::Stopping | ProcessState::Waiting,
+        ) => None,
+    }
+}

@@ -1,0 +1,405 @@
+//! Required processes and their guardian, with real processes: started in order, stopped in order, restarted, and never
+//! left behind (P1, P2, P6).
+
+#[path = "support/mod.rs"]
+mod support;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use tandem::config::required::{Hooks, ProcessConfig, Restart, RunWhen};
+use tandem::process::event::{Change, HookOutcome, StopWay};
+use tandem::process::{
+    BootTime, Operation, ProcessEvent, ProcessSettings, ProcessState, Processes, Role, RoleMode, start,
+};
+use tokio::sync::mpsc;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Processes under test, and what they tell.
+struct Rig {
+    folder: tempfile::TempDir,
+    processes: Option<Processes>,
+    events: mpsc::Receiver<ProcessEvent>,
+    told: Vec<ProcessEvent>,
+}
+
+fn role(mode: RoleMode, term: u64) -> Role {
+    Role { mode, term, token: term * 256 + 255, reason: "a test wants it".to_owned() }
+}
+
+fn shell(name: &str, script: &str) -> ProcessConfig {
+    ProcessConfig::new(name, vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()])
+}
+
+impl Rig {
+    async fn new(processes: Vec<ProcessConfig>, hooks: Hooks) -> Rig {
+        let folder = support::temporary_folder();
+        let settings = ProcessSettings {
+            program: support::binary().into(),
+            node: "alpha".to_owned(),
+            group: "test".to_owned(),
+            incarnation: 1,
+            state_directory: folder.path().to_owned(),
+            folder: folder.path().to_owned(),
+            processes,
+            hooks,
+            listeners: Vec::new(),
+        };
+        let (processes, events) = start(settings).await.expect("the task starts");
+        Rig { folder, processes: Some(processes), events, told: Vec::new() }
+    }
+
+    fn processes(&self) -> &Processes {
+        self.processes.as_ref().expect("not shut down yet")
+    }
+
+    fn primary(&self, term: u64) {
+        self.processes().renew(BootTime::now() + Duration::from_secs(3600)).expect("a deadline");
+        self.processes().become_primary(role(RoleMode::Primary, term));
+    }
+
+    async fn wait(&mut self, what: &str, wanted: impl Fn(&ProcessEvent) -> bool) -> ProcessEvent {
+        loop {
+            let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
+            let event = event.unwrap_or_else(|_| panic!("still not: {what}; so far: {:#?}", self.told));
+            let event = event.expect("the task lives");
+            self.told.push(event.clone());
+            if wanted(&event) {
+                return event;
+            }
+        }
+    }
+
+    async fn change(&mut self, name: &str, wanted: impl Fn(&Change) -> bool) -> Change {
+        let what = format!("{name} changes");
+        let event = self
+            .wait(&what, |event| matches!(event, ProcessEvent::Process { name: whose, change } if **whose == *name && wanted(change)))
+            .await;
+        match event {
+            ProcessEvent::Process { change, .. } => change,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    async fn end(&mut self) {
+        let told = &mut self.told;
+        let processes = self.processes.take().expect("not shut down yet");
+        processes.shutdown(&mut self.events, |event| told.push(event)).await;
+    }
+
+    fn pid(&self, at: usize) -> i32 {
+        self.processes().snapshots()[at].pid.expect("it runs").cast_signed()
+    }
+
+    fn text(&self, file: &str) -> String {
+        std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default()
+    }
+
+    async fn operate(&mut self, name: &str, operation: Operation) -> Result<String, String> {
+        let (reply, outcome) = tokio::sync::oneshot::channel();
+        self.processes().operate(name, operation, reply);
+        tokio::time::timeout(PATIENCE, outcome).await.expect("an outcome").expect("the task lives")
+    }
+}
+
+fn run(test: impl Future<Output = ()>) {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(test);
+}
+
+fn lives(pid: i32) -> bool {
+    // A zombie is dead, and waits for whoever takes note of it.
+    std::fs::read_to_string(format!("/proc/{pid}/stat"))
+        .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
+}
+
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < PATIENCE, "still not: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+fn pid_in(path: &Path) -> Option<i32> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
+}
+
+/// Writes its name when it starts, and when it is told to stop.
+fn noting(name: &str) -> ProcessConfig {
+    shell(
+        name,
+        &format!("echo +{name} >>order; trap 'echo -{name} >>order; exit 0' TERM; while :; do sleep 0.01; done"),
+    )
+}
+
+#[test]
+fn p1_p2_processes_start_in_the_order_of_the_file_and_stop_in_reverse() {
+    run(async {
+        let mut only = noting("only");
+        only.run_when = RunWhen::Primary;
+        let mut spare = noting("spare");
+        spare.run_when = RunWhen::Secondary;
+        let mut rig = Rig::new(vec![noting("first"), spare, only, noting("last")], Hooks::default()).await;
+        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
+        rig.change("last", |change| matches!(change, Change::Ready { .. })).await;
+        until("all have written", || rig.text("order") == "+first\n+spare\n+last\n").await;
+        rig.primary(1);
+        rig.wait("it serves", |event| *event == ProcessEvent::ServingReady).await;
+        until("all have written", || rig.text("order") == "+first\n+spare\n+last\n-spare\n+only\n").await;
+        rig.processes().stop_serving(None);
+        rig.wait("it has stopped", |event| *event == ProcessEvent::ServingStopped).await;
+        assert_eq!(rig.text("order"), "+first\n+spare\n+last\n-spare\n+only\n-only\n");
+        rig.end().await;
+        assert!(rig.text("order").ends_with("-only\n-last\n-first\n"), "{}", rig.text("order"));
+    });
+}
+
+#[test]
+fn p1_a_process_that_ignores_sigterm_is_killed_when_its_grace_is_over() {
+    run(async {
+        let mut deaf = shell("deaf", "trap '' TERM; echo up; while :; do sleep 0.01; done");
+        deaf.stop_grace = Duration::from_millis(150);
+        let mut rig = Rig::new(vec![deaf], Hooks::default()).await;
+        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
+        rig.change("deaf", |change| matches!(change, Change::Ready { .. })).await;
+        let pid = rig.pid(0);
+        until("it ignores the signal", || !rig.processes().snapshots()[0].output.last(1).is_empty()).await;
+        rig.end().await;
+        assert!(!lives(pid));
+        let killed = |event: &ProcessEvent| {
+            matches!(event, ProcessEvent::Process { change: Change::Stopped { way: StopWay::Killed, after }, .. }
+                if *after >= Duration::from_millis(150))
+        };
+        assert!(rig.told.iter().any(killed), "{:#?}", rig.told);
+    });
+}
+
+#[test]
+fn p1_a_grandchild_that_left_group_and_session_and_wiped_its_environment_is_gone_too() {
+    run(async {
+        let script = "env -i setsid sh -c 'echo $$ >grandchild; exec sleep 1000' & exec sleep 1000";
+        let mut rig = Rig::new(vec![shell("parent", script)], Hooks::default()).await;
+        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
+        rig.change("parent", |change| matches!(change, Change::Ready { .. })).await;
+        let path = rig.folder.path().join("grandchild");
+        until("the grandchild runs", || pid_in(&path).is_some()).await;
+        let (parent, grandchild) = (rig.pid(0), pid_in(&path).expect("it was there"));
+        // Its parent dies by itself: what it left behind must be gone before it is started again.
+        kill(Pid::from_raw(parent), Signal::SIGKILL).expect("it runs");
+        rig.change("parent", |change| matches!(change, Change::Restarting { .. })).await;
+        assert!(!lives(grandchild));
+        rig.end().await;
+    });
+}
+
+#[test]
+fn p1_one_that_dies_again_and_again_is_given_up_until_an_operator_starts_it() {
+    run(async {
+        let mut dying = shell("dying", "test -e well && exec sleep 1000; echo 'no, thank you' >&2; exit 3");
+        dying.restart = Restart {
+            delay: Duration::from_millis(10),
+            max_delay: Duration::from_millis(40),
+            burst: 3,
+            within: Duration::from_secs(60),
+        };
+        let mut rig = Rig::new(vec![dying], Hooks::default()).await;
+        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
+        let change = rig.change("dying", |change| matches!(change, Change::GivenUp { .. })).await;
+        assert_eq!(change, Change::GivenUp { deaths: 4 });
+        let snapshot = rig.processes().snapshots()[0].clone();
+        assert_eq!((snapshot.state, snapshot.restarts_total), (ProcessState::GivenUp, 3));
+        assert!(snapshot.is_kept_down(BootTime::now()));
+        assert_eq!(snapshot.last_end.as_deref(), Some("exit status 3"));
+        until("its last words", || snapshot.output.last(1).first().is_some_and(|line| **line == *"no, thank you"))
+            .await;
+        std::fs::write(rig.folder.path().join("well"), "").expect("a file");
+        let outcome = rig.operate("dying", Operation::Start).await;
+        assert!(outcome.as_ref().is_ok_and(|text| text.starts_with("dying is running, pid ")), "{outcome:?}");
+        rig.end().await;
+    });
+}
+
+#[test]
+fn p1_what_does_not_exist_is_a_clear_error_and_leaves_nothing_running() {
+    run(async {
+        let mut absent = ProcessConfig::new("absent", vec!["/no/such/program".to_owned()]);
+        absent.restart.burst = 0;
+        let mut nobody = shell("nobody", "exec sleep 1000");
+        nobody.user = Some("no-such-user".to_owned());
+        nobody.restart.burst = 0;
+        let mut nowhere = shell("nowhere", "exec sleep 1000");
+        nowhere.directory = Some("/no/such/folder".to_owned());
+        nowhere.restart.burst = 0;
+        let mut rig = Rig::new(vec![absent, nobody, nowhere], Hooks::default()).await;
+        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
+        let expected = [
+            ("absent", "/no/such/program: no such file"),
+            ("nobody", "there is no user no-such-user"),
+            ("nowhere", "the directory /no/such/folder: no such file"),
+        ];
+        for (name, why) in expected {
+            let change = rig.change(name, |change| matches!(change, Change::StartFailed { .. })).await;
+            assert_eq!(change, Change::StartFailed { why: why.to_owned() });
+        }
+        rig.change("nowhere", |change| matches!(change, Change::GivenUp { .. })).await;
+        let outcome = rig.operate("absent", Operation::Start).await;
+        assert_eq!(outcome, Err("absent does not run: failed: /no/such/program: no such file".to_owned()));
+        assert!(
+            rig.operate("other", Operation::Stop).await.is_err_and(|why| why.contains("there is no process other"))
+        );
+        rig.end().await;
+    });
+}
+
+#[test]
+fn p6_what_runs_on_the_primary_only_is_killed_when_its_right_to_run_is_over() {
+    run(async {
+        let mut only = shell("only", "exec sleep 1000");
+        only.run_when = RunWhen::Primary;
+        let mut rig = Rig::new(vec![shell("always", "exec sleep 1000"), only], Hooks::default()).await;
+        rig.processes().renew(BootTime::now() + Duration::from_millis(600)).expect("a deadline");
+        rig.processes().become_primary(role(RoleMode::Primary, 1));
+        rig.wait("it serves", |event| *event == ProcessEvent::ServingReady).await;
+        let (always, only) = (rig.pid(0), rig.pid(1));
+        // A deadline that is renewed does not pass.
+        let renewed = BootTime::now() + Duration::from_millis(900);
+        rig.processes().renew(renewed).expect("a deadline");
+        let change = rig.change("only", |change| matches!(change, Change::KilledByGuardian { .. })).await;
+        assert!(BootTime::now() >= renewed, "{change:?}");
+        until("it is gone", || !lives(only)).await;
+        assert!(lives(always));
+        // It stays so until the controller says that it is Primary still, or again.
+        until("it waits", || rig.processes().snapshots()[1].state == ProcessState::Waiting).await;
+        rig.primary(1);
+        rig.change("only", |change| matches!(change, Change::Ready { .. })).await;
+        rig.end().await;
+        assert!(!lives(always));
+    });
+}
+
+#[test]
+fn p2_the_state_file_and_the_environment_tell_the_role() {
+    run(async {
+        let script = "env | grep ^TANDEM_ | sort >environment; cat \"$TANDEM_STATE_FILE\" >state; exec sleep 1000";
+        let mut rig = Rig::new(vec![shell("curious", script)], Hooks::default()).await;
+        rig.primary(7);
+        rig.wait("it serves", |event| *event == ProcessEvent::ServingReady).await;
+        until("it has written", || rig.text("state").contains("TANDEM_TOKEN=2047\n")).await;
+        let environment = rig.text("environment");
+        for line in [
+            "TANDEM_NODE=alpha",
+            "TANDEM_GROUP=test",
+            "TANDEM_MODE=primary",
+            "TANDEM_TERM=7",
+            "TANDEM_REASON=a test wants it",
+        ] {
+            assert!(environment.lines().any(|found| found == line), "{line} in {environment}");
+            assert!(rig.text("state").lines().any(|found| found == line), "{line} in {}", rig.text("state"));
+        }
+        rig.processes().become_secondary(role(RoleMode::Secondary, 8));
+        until("the file says so", || rig.text("role").contains("TANDEM_MODE=secondary\n")).await;
+        rig.end().await;
+    });
+}
+
+#[test]
+fn p2_hooks_are_told_the_role_and_have_a_deadline() {
+    run(async {
+        let hook = |script: &str| vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()];
+        let hooks = Hooks {
+            on_primary: hook("echo $TANDEM_MODE $TANDEM_TERM >>hooks"),
+            on_secondary: hook("echo $TANDEM_MODE >>hooks; test $TANDEM_TERM = 0 && exit 0; sleep 1000 & sleep 1000"),
+            on_alarm: hook("cat >alarm; echo broken >&2; exit 4"),
+            timeout: Duration::from_millis(300),
+        };
+        let mut only = noting("only");
+        only.run_when = RunWhen::Primary;
+        let mut rig = Rig::new(vec![only], hooks).await;
+        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
+        let done =
+            |event: &ProcessEvent| matches!(event, ProcessEvent::HookEnded { outcome: HookOutcome::Done { .. }, .. });
+        rig.wait("the hook of the start", done).await;
+        rig.primary(3);
+        rig.wait("the hook of the Primary", done).await;
+        assert_eq!(rig.text("hooks"), "secondary\nprimary 3\n");
+        rig.processes().stop_serving(None);
+        let timed_out = ProcessEvent::HookEnded {
+            hook: "on_secondary",
+            outcome: HookOutcome::TimedOut { after: Duration::from_millis(300) },
+        };
+        rig.wait("the hook is killed", |event| *event == timed_out).await;
+        assert!(!rig.text("order").contains("-only"), "the hook comes first");
+        rig.wait("it has stopped", |event| *event == ProcessEvent::ServingStopped).await;
+        rig.processes().alarm("{\"id\":\"x\"}".to_owned());
+        let failed = |event: &ProcessEvent| {
+            matches!(event, ProcessEvent::HookEnded { hook: "on_alarm", outcome: HookOutcome::Failed { .. } })
+        };
+        rig.wait("the alarm's hook", failed).await;
+        assert_eq!(rig.text("alarm"), "{\"id\":\"x\"}");
+        rig.end().await;
+    });
+}
+
+#[test]
+fn p2_under_a_lease_nobody_waits_for_hooks_or_graces() {
+    run(async {
+        let hooks = Hooks { on_secondary: vec!["sleep".to_owned(), "1000".to_owned()], ..Hooks::default() };
+        let mut deaf = shell("deaf", "trap '' TERM; echo up; while :; do sleep 0.01; done");
+        deaf.run_when = RunWhen::Primary;
+        let mut rig = Rig::new(vec![deaf.clone(), ProcessConfig { name: "deaf too".to_owned(), ..deaf }], hooks).await;
+        rig.primary(1);
+        rig.wait("it serves", |event| *event == ProcessEvent::ServingReady).await;
+        let both: Vec<i32> = vec![rig.pid(0), rig.pid(1)];
+        let by = BootTime::now() + Duration::from_millis(300);
+        rig.processes().stop_serving(Some(by));
+        rig.wait("it has stopped", |event| *event == ProcessEvent::ServingStopped).await;
+        let late = BootTime::now().since(by);
+        assert!(late < Duration::from_millis(250), "{late:?} after the deadline");
+        assert!(both.iter().all(|pid| !lives(*pid)));
+    });
+}
+
+#[test]
+fn p1_a_guardian_that_is_killed_takes_everything_with_it_and_all_is_started_again() {
+    run(async {
+        let script = "setsid sh -c 'echo $$ >grandchild; exec sleep 1000' & exec sleep 1000";
+        let mut rig = Rig::new(vec![shell("parent", script)], Hooks::default()).await;
+        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
+        rig.change("parent", |change| matches!(change, Change::Ready { .. })).await;
+        let path = rig.folder.path().join("grandchild");
+        until("the grandchild runs", || pid_in(&path).is_some()).await;
+        let (parent, grandchild) = (rig.pid(0), pid_in(&path).expect("it was there"));
+        let stat = std::fs::read_to_string(format!("/proc/{parent}/stat")).expect("it runs");
+        let guardian =
+            stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok()).expect("a parent");
+        kill(Pid::from_raw(guardian), Signal::SIGKILL).expect("it runs");
+        rig.wait("the guardian is missed", |event| matches!(event, ProcessEvent::GuardianLost { .. })).await;
+        assert!(!lives(parent) && !lives(grandchild));
+        rig.change("parent", |change| matches!(change, Change::Ready { .. })).await;
+        assert_ne!(rig.pid(0), parent);
+        rig.end().await;
+    });
+}
+
+#[test]
+fn p1_everything_is_gone_when_the_controller_is() {
+    let pids = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let found = Arc::clone(&pids);
+    run(async move {
+        let script = "setsid sh -c 'echo $$ >grandchild; exec sleep 1000' & exec sleep 1000";
+        let mut rig = Rig::new(vec![shell("parent", script)], Hooks::default()).await;
+        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
+        rig.change("parent", |change| matches!(change, Change::Ready { .. })).await;
+        let path = rig.folder.path().join("grandchild");
+        until("the grandchild runs", || pid_in(&path).is_some()).await;
+        found.lock().expect("nobody panicked").extend([rig.pid(0), pid_in(&path).expect("it was there")]);
+        // The runtime ends with everything in it, without a word to the guardian.
+    });
+    support::wait_until(Duration::from_millis(500), "everything is gone", || {
+        pids.lock().expect("nobody panicked").iter().all(|pid| !lives(*pid))
+    });
+}
