@@ -340,7 +340,7 @@ impl Engine {
 }
 
 /// The story as the status shows it.
-fn two_acted(found: &Found, now: Instant) -> status::TwoActed {
+pub(super) fn two_acted(found: &Found, now: Instant) -> status::TwoActed {
     let member = |one: &One| status::Acted {
         name: one.name.clone(),
         term: one.term,
