@@ -186,9 +186,11 @@ impl Engine {
         }
         self.refused.retain(|refused| now.since(refused.at) <= REFUSED_LATELY);
         let journal = self.journal.health();
+        let mut processes = self.required.status();
+        self.health.fill(&mut processes);
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
-            processes: self.required.status(),
+            processes,
             fencing: self.fencing_status(now),
             hooks_failed: self.required.hooks_failed_lately(now),
             killed_by_guardian: self.required.killed_lately(now),
@@ -238,7 +240,7 @@ impl Engine {
             links,
             peers,
             threshold: self.facts.threshold,
-            sub_health: Vec::new(),
+            sub_health: self.health.shown(),
             processes,
             fencing,
             alarms,

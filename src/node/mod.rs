@@ -14,6 +14,7 @@ mod asks;
 mod engine;
 mod fencing;
 mod gaps;
+mod health;
 mod pings;
 mod processes;
 mod publication;
