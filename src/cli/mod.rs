@@ -20,6 +20,7 @@ mod packaging;
 mod ping;
 mod plain;
 mod run;
+mod sample_process;
 mod status;
 pub mod usage;
 mod whereabouts;
@@ -50,5 +51,6 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Man(args) => packaging::man(&args),
         Command::Guardian => guardian::run(),
         Command::Launch => launch::run(),
+        Command::SampleProcess(args) => sample_process::run(&args),
     }
 }
