@@ -45,7 +45,7 @@ pub fn resume(global: &Global, _args: &ResumeArgs) -> anyhow::Result<Exit> {
 
 /// What the command line already agreed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Consent {
+pub(super) enum Consent {
     /// The action itself needs none.
     NeverAsks,
     /// Nothing: the plan is asked about.
@@ -59,7 +59,7 @@ enum Consent {
 }
 
 impl Consent {
-    fn of(args: &ActArgs) -> Consent {
+    pub(super) fn of(args: &ActArgs) -> Consent {
         match (args.yes, args.force) {
             (false, false) => Consent::Ask,
             (true, false) => Consent::Yes,
@@ -84,7 +84,8 @@ struct Streams<'a> {
     errors: &'a mut dyn Write,
 }
 
-fn run(global: &Global, action: Action, consent: Consent) -> anyhow::Result<Exit> {
+/// Shows the plan for `action`, asks where it must, and waits for the outcome.
+pub(super) fn run(global: &Global, action: Action, consent: Consent) -> anyhow::Result<Exit> {
     let mut client = match connect_or_say(global) {
         Ok(client) => client,
         Err(exit) => return Ok(exit),

@@ -11,6 +11,7 @@ pub mod connect;
 mod demo;
 mod events;
 mod explain;
+mod fence;
 mod guardian;
 mod interrupt;
 mod keygen;
@@ -19,6 +20,7 @@ mod moment;
 mod packaging;
 mod ping;
 mod plain;
+mod replay;
 mod run;
 mod sample_process;
 mod status;
@@ -41,9 +43,11 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Hold(args) => act::hold(global, &args),
         Command::Resume(args) => act::resume(global, &args),
         Command::Shutdown(args) => act::shutdown(global, &args),
+        Command::Fence(args) => fence::run(global, &args),
         Command::Ping(args) => ping::run(global, &args),
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
+        Command::Replay(args) => replay::run(&args),
         Command::Check(args) => check::run(global, &args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),

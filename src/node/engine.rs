@@ -13,7 +13,7 @@ use crate::control::request::Outcome;
 use crate::control::status::{self, ReplyKind, Status};
 use crate::control::to_node::ToNode;
 use crate::fence::FenceEvent;
-use crate::journal::{Entry, Journal};
+use crate::journal::{Entry, Journal, Recorder};
 use crate::link::{LinkEvent, Links, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::decision::{Decision, Rule};
@@ -93,6 +93,8 @@ pub struct Engine {
     pub negotiator: Negotiator,
     pub links: Links,
     pub journal: Journal,
+    /// What the negotiation is told, for a replay (U5).
+    pub recorder: Recorder,
     pub state: StateWriter,
     pub required: Required,
     pub supervisor: Supervisor,
@@ -259,7 +261,12 @@ impl Engine {
     /// Gives a fact to the negotiation and carries out what it wants.
     pub fn feed(&mut self, now: Instant, input: Input) {
         let mut outputs = std::mem::take(&mut self.outputs);
+        self.recorder.fed(now, &input, &self.negotiator);
         self.negotiator.handle(now, input, &mut outputs);
+        // Before any of them is carried out, which may tell the machine the next thing already.
+        for output in &outputs {
+            self.recorder.told(output);
+        }
         let mut stopped = false;
         for output in outputs.drain(..) {
             if let Output::StopServing { by } = output {

@@ -17,7 +17,7 @@ use crate::control::server::{Server, ServerSettings};
 use crate::control::session::{Identity, serve_session};
 use crate::control::to_node::TO_NODE_BOUND;
 use crate::control::who::Who;
-use crate::journal::{Entry, Journal, JournalIdentity};
+use crate::journal::{Entry, Journal, JournalIdentity, Recorder};
 use crate::link::{LinkMember, LinkSecurity, LinkSettings, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::exchange::Input;
@@ -115,7 +115,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let events = old_events(&directory);
     let who =
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
-    let journal = Journal::open(&directory, config.journal_keep, who)?;
+    // Half of what is kept for what happened, half for what the negotiation was told.
+    let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
+    let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
 
     let security = match config.load_keys(me)? {
         LinkKeys::Plain => LinkSecurity::None,
@@ -183,6 +185,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         negotiator,
         links,
         journal,
+        recorder,
         state,
         required: Required::new(processes),
         supervisor,
@@ -225,7 +228,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
     }
-    let Engine { links, journal, state, required, fencing, .. } = engine;
+    let Engine { links, journal, recorder, state, required, fencing, .. } = engine;
     // The last words must reach the peers before anything else is waited for.
     links.shutdown().await;
     // Nothing that runs only on the Primary is left by now; the rest may take its time. Last of all the guardian closes
@@ -247,6 +250,11 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         tracing::error!(%error, "the screen's session ended badly");
     }
     journal.close();
+    if ended.is_ok() {
+        recorder.close()
+    } else {
+        drop(recorder)
+    }
     state.close();
     ended
 }
@@ -295,6 +303,11 @@ fn started(node: &Name, config: &Config, version: &str, incarnation: Incarnation
         version: version.to_owned(),
         incarnation: format!("{:016x}", incarnation.0),
     }
+}
+
+/// Every member's addresses, for whoever replays what is recorded.
+fn addresses(config: &Config) -> Vec<Vec<String>> {
+    config.members.iter().map(|member| member.addresses.iter().map(ToString::to_string).collect()).collect()
 }
 
 /// What the journal says of the time before: the screen shows it after a restart. No journal yet is no error, and one

@@ -43,7 +43,6 @@ use crate::config::required::RunWhen;
 pub use event::{ProcessEvent, Ticket};
 pub use messages::LaunchId;
 pub use role::{Role, RoleMode};
-pub use runner::Heard;
 pub use settings::{ProcessSettings, this_program};
 pub use snapshot::{ProcessSnapshot, ProcessState};
 pub use supervision::Operation;
@@ -174,12 +173,6 @@ impl Processes {
         self.tickets += 1;
         let request = Request::Operate { name: name.to_owned(), operation, ticket };
         self.requests.try_send(request).ok().map(|()| ticket)
-    }
-
-    /// What a heartbeat found out.
-    pub fn heard(&self, launch: LaunchId, heard: Heard) {
-        // One that is lost is followed by the next.
-        drop(self.requests.try_send(Request::Heard { launch, heard }));
     }
 
     /// Runs the hook `on_alarm` with this on its standard input.
