@@ -289,7 +289,7 @@ impl Engine {
 
     /// What the other members' desks and screens show.
     pub(super) fn others(&self) -> Others {
-        let mut others = Others::default();
+        let mut others = Others { processes: self.required.status(), ..Others::default() };
         for peer in self.negotiator.settings().others() {
             let name = self.facts.name(peer);
             let shown = &self.peers[peer.index()].shown;
