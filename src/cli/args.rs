@@ -130,6 +130,9 @@ pub enum Command {
     /// Becomes a required process; started by the guardian
     #[command(hide = true)]
     Launch,
+    /// A process to supervise, for tests and for trying things by hand
+    #[command(hide = true)]
+    SampleProcess(super::sample_process::SampleProcessArgs),
 }
 
 #[derive(Debug, Args)]

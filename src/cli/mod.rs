@@ -22,6 +22,7 @@ mod ping;
 mod plain;
 mod replay;
 mod run;
+mod sample_process;
 mod status;
 pub mod usage;
 mod whereabouts;
@@ -57,5 +58,6 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Man(args) => packaging::man(&args),
         Command::Guardian => guardian::run(),
         Command::Launch => launch::run(),
+        Command::SampleProcess(args) => sample_process::run(&args),
     }
 }

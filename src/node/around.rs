@@ -186,9 +186,11 @@ impl Engine {
         }
         self.refused.retain(|refused| now.since(refused.at) <= REFUSED_LATELY);
         let journal = self.journal.health();
+        let mut processes = self.required.status();
+        self.health.fill(&mut processes);
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
-            processes: self.required.status(),
+            processes,
             fencing: self.fencing_status(now),
             hooks_failed: self.required.hooks_failed_lately(now),
             killed_by_guardian: self.required.killed_lately(now),
@@ -238,7 +240,7 @@ impl Engine {
             links,
             peers,
             threshold: self.facts.threshold,
-            sub_health: Vec::new(),
+            sub_health: self.health.shown(),
             processes,
             fencing,
             alarms,
@@ -287,7 +289,7 @@ impl Engine {
 
     /// What the other members' desks and screens show.
     pub(super) fn others(&self) -> Others {
-        let mut others = Others::default();
+        let mut others = Others { processes: self.required.status(), ..Others::default() };
         for peer in self.negotiator.settings().others() {
             let name = self.facts.name(peer);
             let shown = &self.peers[peer.index()].shown;

@@ -28,6 +28,7 @@ use super::around::Facts;
 use super::clock::{Clocks, rfc3339, unix_ms};
 use super::fencing::Fencing;
 use super::gaps::{Gaps, LATE_FROM};
+use super::health::{Figures, Health, HealthInlet};
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
@@ -70,6 +71,7 @@ enum Woke {
     State(StateReport),
     Process(ProcessEvent),
     Fence(FenceEvent),
+    Health(Figures),
     Ask(ToNode),
     Stop,
     Time,
@@ -82,6 +84,7 @@ pub struct Inlets {
     pub state: mpsc::Receiver<StateReport>,
     pub processes: mpsc::Receiver<ProcessEvent>,
     pub fence: mpsc::Receiver<FenceEvent>,
+    pub health: HealthInlet,
     pub asks: mpsc::Receiver<ToNode>,
     pub signals: Signals,
 }
@@ -97,6 +100,7 @@ pub struct Engine {
     pub recorder: Recorder,
     pub state: StateWriter,
     pub required: Required,
+    pub health: Health,
     pub supervisor: Supervisor,
     pub desk: Desk,
     pub fencing: Fencing,
@@ -158,6 +162,7 @@ impl Engine {
                 report = inlets.state.recv() => report.map_or(Woke::Ended, Woke::State),
                 event = inlets.processes.recv() => event.map_or(Woke::Ended, Woke::Process),
                 event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
+                figures = inlets.health.next() => Woke::Health(figures),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
                 () = tokio::time::sleep(wait) => Woke::Time,
@@ -184,6 +189,7 @@ impl Engine {
                 Woke::State(report) => self.state_report(now, report),
                 Woke::Process(event) => self.process_event(now, event),
                 Woke::Fence(event) => self.fence_event(now, event),
+                Woke::Health(figures) => self.health_figures(now, figures),
                 Woke::Ask(ask) => self.ask(now, ask),
                 Woke::Stop => self.stop(now, StopCause::Signal, "a signal asked it to".to_owned()),
                 Woke::Time => {}
@@ -210,6 +216,7 @@ impl Engine {
                 }
             }
             self.supervisor.alive(now);
+            self.sample_health(now);
             self.renew_right(now);
         }
     }
@@ -240,6 +247,7 @@ impl Engine {
             self.pings.next_deadline(),
             self.supervisor.next_deadline(),
             self.renewal_due(now),
+            self.health.next_deadline(),
             self.publication.next(),
             stop,
         ]

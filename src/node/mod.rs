@@ -15,6 +15,7 @@ mod asks;
 mod engine;
 mod fencing;
 mod gaps;
+mod health;
 mod pings;
 mod processes;
 mod publication;
