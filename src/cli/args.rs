@@ -91,6 +91,11 @@ pub enum Command {
     #[command(after_help = "Example: tandem explain --at 03:12\n\
         Prints the rule that fired, the evidence, and what would have changed it.")]
     Explain(ExplainArgs),
+    /// Steps through a recorded incident on the screen, forwards and backwards
+    #[command(after_help = "Example: tandem replay /var/lib/tandem\n\
+        Every decision is taken again and compared: exit 1 when one differs. Without a terminal: a line for each.\n\
+        Goes wrong: the time you look for is older than journal.keep holds.")]
+    Replay(ReplayArgs),
     /// Says what is wrong with a configuration, then what is unwise
     #[command(after_help = "Example: tandem check --strict /etc/tandem/tandem.toml\n\
         Exit 1 when something is wrong; with --strict also when something is unwise.")]
@@ -230,6 +235,12 @@ pub struct ExplainArgs {
     /// One JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// A state directory, its journal directory, a file that ends in .tandem-inputs, or a support bundle
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]
