@@ -29,11 +29,12 @@ const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = 
 /// Longer than a takeover whose agent needs a try or two.
 const LONG: Duration = Duration::from_secs(40);
 
-/// A pair of which each member has a chassis of its own, which the other one switches.
-fn pair_with_chassis(more: &str) -> (Group, Vec<Chassis>) {
+/// A pair of which each member has a chassis of its own, which the other one switches. `fence` is appended to each
+/// `[fence.NAME]`, `more` to the configuration.
+fn pair_with_chassis(fence: &str, more: &str) -> (Group, Vec<Chassis>) {
     let chassis: Vec<Chassis> = NAMES[..2].iter().map(|_| Chassis::start()).collect();
-    let fences: String = NAMES.iter().zip(&chassis).map(|(name, chassis)| chassis.section(name, more)).collect();
-    let mut pair = Group::new(2, &format!("{QUICK}{fences}"));
+    let fences: String = NAMES.iter().zip(&chassis).map(|(name, chassis)| chassis.section(name, fence)).collect();
+    let mut pair = Group::new(2, &format!("{QUICK}{fences}{more}"));
     support::write(pair.folder(), "ipmi.pass", &format!("{PASSWORD}\n"));
     pair.start_all();
     assert_eq!(pair.settle(), 0);
@@ -47,6 +48,18 @@ fn pair_with_chassis(more: &str) -> (Group, Vec<Chassis>) {
     (pair, chassis)
 }
 
+/// A process and all that descend from it: a member with its guardian and its required processes.
+fn tree(root: i32) -> Vec<i32> {
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(parent) = found.get(next) {
+        let children = std::fs::read_to_string(format!("/proc/{parent}/task/{parent}/children")).unwrap_or_default();
+        found.extend(children.split_whitespace().filter_map(|pid| pid.parse::<i32>().ok()));
+        next += 1;
+    }
+    found
+}
+
 /// A process that is not there any more, or that only waits to be reaped.
 fn is_gone(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
@@ -58,13 +71,18 @@ fn s2_a_frozen_primary_is_switched_off_by_fence_ipmilan_and_only_then_replaced()
     if !require(Part::FenceAgents) {
         return;
     }
-    let (mut pair, chassis) = pair_with_chassis("");
-    let alpha = pair.running(0).pid();
+    let plant = "[[process]]\nname = \"plant\"\ncommand = [\"sleep\", \"1000\"]\nrun_when = \"primary\"\n";
+    let (mut pair, chassis) = pair_with_chassis("", plant);
+    pair.wait(0, "alpha's process runs", |status| status.processes.iter().any(|process| process.pid.is_some()));
+    let alpha = tree(pair.running(0).pid());
+    assert!(alpha.len() >= 3, "a controller, its guardian and a process: {alpha:?}");
+    chassis[0].holds(&alpha);
     let mut watch = pair.watch(1);
     let frozen = Instant::now();
     pair.signal(0, Signal::SIGSTOP);
     let (beta, at) = watch.until(LONG, "beta is Primary", |status| status.mode == Mode::Primary);
-    assert!(is_gone(alpha), "alpha's process lives, and beta acts");
+    let living: Vec<&i32> = alpha.iter().filter(|pid| !is_gone(**pid)).collect();
+    assert!(living.is_empty(), "of alpha's {alpha:?} live {living:?}, and beta acts");
     assert_eq!(chassis[0].power(), "power:0");
     assert_eq!(beta.reason.rule, "peer_off", "{:?}", beta.reason);
     let fencing = &beta.fencing[0];
@@ -84,7 +102,7 @@ fn s2_a_killed_primary_is_replaced_when_its_machine_is_confirmed_off() {
     if !require(Part::FenceAgents) {
         return;
     }
-    let (mut pair, chassis) = pair_with_chassis("");
+    let (mut pair, chassis) = pair_with_chassis("", "");
     let mut watch = pair.watch(1);
     pair.kill(0);
     let (beta, _) = watch.until(LONG, "beta is Primary", |status| status.mode == Mode::Primary);
@@ -96,7 +114,7 @@ fn s2_a_dead_device_is_known_beforehand_blocks_the_takeover_and_the_operator_s_w
     if !require(Part::FenceAgents) {
         return;
     }
-    let (mut pair, mut chassis) = pair_with_chassis("monitor = \"200ms\"\ntimeout = \"1s\"\nattempts = 1\n");
+    let (mut pair, mut chassis) = pair_with_chassis("monitor = \"200ms\"\ntimeout = \"1s\"\nattempts = 1\n", "");
     chassis[0].cut_off();
     let mut watch = pair.watch(1);
     let (beta, _) = watch.until(LONG, "the device is dead", |status| {
@@ -127,7 +145,7 @@ fn s2_a_secret_stands_nowhere_but_in_its_file() {
     if !require(Part::FenceAgents) {
         return;
     }
-    let (mut pair, _chassis) = pair_with_chassis("");
+    let (mut pair, _chassis) = pair_with_chassis("", "");
     let config = pair.config.display().to_string();
     let dry = support::output(&["fence", "alpha", "--dry-run", "--config", &config, "--as", "beta"]);
     let said = support::stdout(&dry);
