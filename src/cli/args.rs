@@ -81,6 +81,18 @@ pub enum Command {
         --is-off is your word that it is off, you looked: it counts as fencing done.\n\
         Goes wrong: no [fence.PEER] in the configuration; the device does not answer (exit 1).")]
     Fence(FenceArgs),
+    /// Stops a required process and starts it again
+    #[command(after_help = "Example: tandem restart plant-control\n\
+        Goes wrong: it does not run in this mode; it does not get ready again (exit 1).")]
+    Restart(ProcessArgs),
+    /// Stops a required process until it is started again
+    #[command(after_help = "Example: tandem stop plant-control\n\
+        The health of this member may fall by it; then another member may take over.")]
+    Stop(ProcessArgs),
+    /// Starts a required process that was stopped or given up
+    #[command(after_help = "Example: tandem start plant-control\n\
+        Goes wrong: it runs already; it does not get ready (exit 1).")]
+    Start(ProcessArgs),
     /// Pings across the C2C link, both ways
     #[command(after_help = "Example: tandem ping -c 10\nGoes wrong: the link is down (loss 100 %, exit 1).")]
     Ping(PingArgs),
@@ -171,6 +183,14 @@ pub struct FenceArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct ProcessArgs {
+    /// Its name in the configuration
+    pub process: String,
+    #[command(flatten)]
+    pub act: ConfirmArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct HoldArgs {
     /// For how long
     #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = parse_duration)]
@@ -188,7 +208,7 @@ pub struct ResumeArgs {
 /// For the commands that change nothing about who acts now.
 #[derive(Debug, Clone, Args)]
 pub struct ConfirmArgs {
-    /// Accepted for scripts; these two never ask
+    /// Accepted for scripts; these never ask
     #[arg(long, hide = true)]
     pub yes: bool,
 }
