@@ -20,6 +20,7 @@ mod replies;
 mod signals;
 mod start;
 mod supervisor;
+mod theirs;
 mod two_acted;
 
 pub use start::{Options, Session, run};
