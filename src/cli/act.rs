@@ -10,7 +10,7 @@ use crate::control::client::{ANSWER, Client, ClientError};
 use crate::control::plan::{Action, LineState, Plan};
 use crate::control::request::{Outcome, Reply, Request};
 
-use super::args::{ActArgs, FenceArgs, Global, HoldArgs, ProcessArgs, ResumeArgs};
+use super::args::{ActArgs, Global, HoldArgs, ProcessArgs, ResumeArgs};
 use super::connect::connect_or_say;
 use super::exit::Exit;
 
@@ -44,13 +44,6 @@ pub fn resume(global: &Global, _args: &ResumeArgs) -> anyhow::Result<Exit> {
     run(global, Action::Resume, Consent::NeverAsks)
 }
 
-/// Another member is switched off, or counts as off by the operator's word.
-pub fn fence(global: &Global, args: &FenceArgs) -> anyhow::Result<Exit> {
-    let peer = args.peer.clone();
-    let action = if args.is_off { Action::IsOff { peer } } else { Action::Fence { peer } };
-    run(global, action, Consent::of(&args.act))
-}
-
 /// A required process is stopped and started again. Like the two below it changes no role, so it does not ask.
 pub fn restart(global: &Global, args: &ProcessArgs) -> anyhow::Result<Exit> {
     run(global, Action::RestartProcess { name: args.process.clone() }, Consent::NeverAsks)
@@ -68,7 +61,7 @@ pub fn start(global: &Global, args: &ProcessArgs) -> anyhow::Result<Exit> {
 
 /// What the command line already agreed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Consent {
+pub(super) enum Consent {
     /// The action itself needs none.
     NeverAsks,
     /// Nothing: the plan is asked about.
@@ -82,7 +75,7 @@ enum Consent {
 }
 
 impl Consent {
-    fn of(args: &ActArgs) -> Consent {
+    pub(super) fn of(args: &ActArgs) -> Consent {
         match (args.yes, args.force) {
             (false, false) => Consent::Ask,
             (true, false) => Consent::Yes,
@@ -107,7 +100,8 @@ struct Streams<'a> {
     errors: &'a mut dyn Write,
 }
 
-fn run(global: &Global, action: Action, consent: Consent) -> anyhow::Result<Exit> {
+/// Shows the plan for `action`, asks where it must, and waits for the outcome.
+pub(super) fn run(global: &Global, action: Action, consent: Consent) -> anyhow::Result<Exit> {
     let mut client = match connect_or_say(global) {
         Ok(client) => client,
         Err(exit) => return Ok(exit),

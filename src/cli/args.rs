@@ -75,10 +75,11 @@ pub enum Command {
     /// Stops this controller: hands over, then ends
     #[command(after_help = "Example: tandem shutdown --yes\nHands over also while the group is held.")]
     Shutdown(ActArgs),
-    /// Switches another member off by its fence agent (STONITH), or takes your word that it is off
-    #[command(after_help = "Example: tandem fence alpha\n\
-        Example: tandem fence alpha --is-off   (somebody stood before it, and it is off)\n\
-        Goes wrong: no [fence.alpha] in the configuration; the device does not answer; alpha is heard, so it is not off.")]
+    /// Switches another member off (STONITH), or says that it is off
+    #[command(after_help = "Example: tandem fence beta --dry-run\n\
+        --dry-run asks the fence device for the power and shows what would be sent; it works without a controller too.\n\
+        --is-off is your word that it is off, you looked: it counts as fencing done.\n\
+        Goes wrong: no [fence.PEER] in the configuration; the device does not answer (exit 1).")]
     Fence(FenceArgs),
     /// Stops a required process and starts it again
     #[command(after_help = "Example: tandem restart plant-control\n\
@@ -168,13 +169,17 @@ pub struct ActArgs {
 
 #[derive(Debug, Args)]
 pub struct FenceArgs {
-    /// The member to be switched off
+    /// Which member
+    #[arg(value_name = "PEER")]
     pub peer: String,
-    #[command(flatten)]
-    pub act: ActArgs,
-    /// Your word that it is off, "I looked": counts as fencing done, with your name in the journal
+    /// Switch nothing: ask the device for the power, and show what would be sent
+    #[arg(long, conflicts_with_all = ["is_off", "yes", "force"])]
+    pub dry_run: bool,
+    /// It is off, I looked: counts as fencing done, with your name in the journal
     #[arg(long)]
     pub is_off: bool,
+    #[command(flatten)]
+    pub act: ActArgs,
 }
 
 #[derive(Debug, Args)]

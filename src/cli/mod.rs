@@ -11,6 +11,7 @@ pub mod connect;
 mod demo;
 mod events;
 mod explain;
+mod fence;
 mod guardian;
 mod interrupt;
 mod keygen;
@@ -41,7 +42,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Hold(args) => act::hold(global, &args),
         Command::Resume(args) => act::resume(global, &args),
         Command::Shutdown(args) => act::shutdown(global, &args),
-        Command::Fence(args) => act::fence(global, &args),
+        Command::Fence(args) => fence::run(global, &args),
         Command::Restart(args) => act::restart(global, &args),
         Command::Stop(args) => act::stop(global, &args),
         Command::Start(args) => act::start(global, &args),

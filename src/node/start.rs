@@ -20,8 +20,10 @@ use crate::control::who::Who;
 use crate::journal::{Entry, Journal, JournalIdentity, Recorder};
 use crate::link::{LinkMember, LinkSecurity, LinkSettings, Shown};
 use crate::negotiation::Negotiator;
+use crate::negotiation::exchange::Input;
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::Incarnation;
+use crate::process::ProcessSettings;
 
 use super::around::Facts;
 use super::clock::Clocks;
@@ -29,6 +31,7 @@ use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::fencing::Fencing;
 use super::gaps::Gaps;
 use super::pings::Pings;
+use super::processes::Required;
 use super::publication::Publication;
 use super::signals::Signals;
 use super::state::StateStore;
@@ -168,6 +171,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         })
     });
 
+    let (processes, process_events) = crate::process::start(process_settings(config, me, &directory, random, &links)?)
+        .await
+        .context("the required processes cannot be held")?;
     let supervisor = Supervisor::from_environment();
     let facts = facts(config, me, &negotiator, incarnation);
     let first = facts.address.clone();
@@ -181,6 +187,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         journal,
         recorder,
         state,
+        required: Required::new(processes),
         supervisor,
         fencing,
         pings: Pings::default(),
@@ -204,19 +211,33 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         desk_due: None,
     };
     engine.note(started(&node, config, &version, incarnation));
+    let longest = engine.required.longest_stop();
+    if !longest.is_zero() {
+        engine.feed(now, Input::StopTime { longest });
+    }
+    engine.processes_follow(now);
     engine.supervisor.ready(&format!("{node} listens on {first}"));
 
-    let mut inlets = Inlets { link: link_events, state: reports, fence: fence_events, asks, signals };
+    let mut inlets =
+        Inlets { link: link_events, state: reports, processes: process_events, fence: fence_events, asks, signals };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
-    drop(inlets);
+    let Inlets { link, state: reports, processes: mut process_events, fence, asks, signals } = inlets;
+    drop((link, reports, fence, asks, signals));
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
     }
-    let Engine { links, journal, recorder, state, fencing, .. } = engine;
+    let Engine { links, journal, recorder, state, required, fencing, .. } = engine;
     // The last words must reach the peers before anything else is waited for.
     links.shutdown().await;
+    // Nothing that runs only on the Primary is left by now; the rest may take its time. Last of all the guardian closes
+    // its duplicates of the listening sockets.
+    required
+        .shutdown(&mut process_events, |entry| {
+            let _ = journal.record(entry);
+        })
+        .await;
     session_stop.cancel();
     server.shutdown().await;
     fencing.shutdown().await;
@@ -236,6 +257,28 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     }
     state.close();
     ended
+}
+
+/// What the required processes are started with.
+fn process_settings(
+    config: &Config,
+    me: MemberId,
+    directory: &std::path::Path,
+    incarnation: u64,
+    links: &crate::link::Links,
+) -> anyhow::Result<ProcessSettings> {
+    let folder = config.path.parent().unwrap_or(std::path::Path::new(""));
+    Ok(ProcessSettings {
+        program: crate::process::this_program(),
+        node: config.name(me).as_str().to_owned(),
+        group: config.group.clone(),
+        incarnation,
+        state_directory: directory.to_owned(),
+        folder: std::path::absolute(folder).context("the current directory is gone")?,
+        processes: config.processes.clone(),
+        hooks: config.hooks.clone(),
+        listeners: links.duplicates().context("the listening sockets cannot be shared")?,
+    })
 }
 
 fn facts(config: &Config, me: MemberId, negotiator: &Negotiator, incarnation: Incarnation) -> Facts {

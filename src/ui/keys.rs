@@ -334,6 +334,13 @@ pub struct FaultKey {
     pub fault: Fault,
 }
 
+impl FaultKey {
+    /// What it does in a word: what stands before the colon of its help.
+    pub fn short(&self) -> &'static str {
+        self.help.split_once(':').map_or(self.help, |(short, _)| short)
+    }
+}
+
 /// Every fault, in the order of the menu.
 pub const FAULTS: &[FaultKey] = &[
     FaultKey { letter: 'c', help: "crash: its process is killed", fault: Fault::Crash },

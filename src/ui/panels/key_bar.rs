@@ -18,7 +18,7 @@ pub fn rows(sight: &Sight<'_>) -> [Line; 2] {
                 Some(_) => "only the name, Enter and Esc do anything now",
             };
             let full = format!(" plan {number} is open: {takes}");
-            let first = if full.len() <= sight.width { full } else { format!(" plan {number}: number, Enter, Esc") };
+            let first = fitting(sight, &full, &format!(" plan {number}: number, Enter, Esc"));
             let (full, short) = match open.whose {
                 Whose::Mine => {
                     (" any other key, or pasted text, closes the plan and does nothing", " any other key closes it")
@@ -28,21 +28,29 @@ pub fn rows(sight: &Sight<'_>) -> [Line; 2] {
                     " Esc leaves it, Ctrl-C closes it",
                 ),
             };
-            let second = if full.len() <= sight.width { full } else { short };
-            [Line::of(first), Line::of(second)]
+            [first, fitting(sight, full, short)]
         }
         Dialog::Find(typed) => [
             Line::of(format!(" find: {typed}_")),
-            Line::of(" Enter keeps it; Esc, or any other key, shows all events again"),
+            fitting(
+                sight,
+                " Enter keeps it; Esc, or any other key, shows all events again",
+                " Enter keeps it, Esc shows all",
+            ),
         ],
         Dialog::Which(..) => {
             [Line::of(" one digit, or Esc"), Line::of(" any other key, or pasted text, closes this and does nothing")]
         }
         Dialog::Actions | Dialog::Faults | Dialog::Asked(_) => {
-            [Line::of(" one letter, or Esc"), Line::of(" any other key, or pasted text, closes this and does nothing")]
+            let full = " any other key, or pasted text, closes this and does nothing";
+            [Line::of(" one letter, or Esc"), fitting(sight, full, " any other key closes this")]
         }
         Dialog::None => [keys(sight), acting(sight)],
     }
+}
+
+fn fitting(sight: &Sight<'_>, full: &str, short: &str) -> Line {
+    Line::of(if full.len() <= sight.width { full } else { short })
 }
 
 fn keys(sight: &Sight<'_>) -> Line {
