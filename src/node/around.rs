@@ -289,7 +289,8 @@ impl Engine {
 
     /// What the plans look at beside the view: the other members' desks and screens, what runs, and the fence devices.
     pub(super) fn others(&self, now: Instant) -> Others {
-        let mut others = Others { fencing: self.fencing_status(now), ..Others::default() };
+        let mut others =
+            Others { processes: self.required.status(), fencing: self.fencing_status(now), ..Others::default() };
         for peer in self.negotiator.settings().others() {
             let name = self.facts.name(peer);
             let theirs = &self.peers[peer.index()].theirs;
