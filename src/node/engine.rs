@@ -36,6 +36,7 @@ use super::replies::Replies;
 use super::signals::Signals;
 use super::state::{StateReport, StateWriter};
 use super::supervisor::Supervisor;
+use super::theirs::Theirs;
 use super::two_acted::{Stamp, TwoActed};
 
 /// Events that the status shows.
@@ -52,7 +53,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3);
 pub struct PeerFacts {
     pub version: Option<String>,
     pub replies: Replies,
-    pub shown: Shown,
+    pub theirs: Theirs,
 }
 
 /// An operator's confirmed command whose outcome somebody waits for.
@@ -353,12 +354,12 @@ impl Engine {
                 self.feed(now, Input::LinkUp { peer, hello });
             }
             LinkEvent::Down { peer, why: _ } => {
-                self.peers[peer.index()].shown = Shown::default();
+                self.peers[peer.index()].theirs.gone();
                 self.feed(now, Input::LinkDown { peer });
             }
             LinkEvent::Refused { peer } => self.feed(now, Input::LinkRefused { peer }),
             LinkEvent::ConnectFailed { peer } => self.feed(now, Input::ConnectFailed { peer }),
-            LinkEvent::Shown { peer, shown } => self.hear_shown(peer, shown),
+            LinkEvent::Shown { peer, shown } => self.hear_shown(now, peer, shown),
             LinkEvent::Pong { peer, id, rtt, reverse } => self.pings.answered(peer, id, rtt, reverse),
             LinkEvent::PathChanged { peer, path: _, up, address, why } => {
                 use crate::journal::entry::PathChange;

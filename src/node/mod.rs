@@ -23,6 +23,7 @@ mod replies;
 mod signals;
 mod start;
 mod supervisor;
+mod theirs;
 mod two_acted;
 
 pub use engine::severity_word;

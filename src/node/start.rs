@@ -279,7 +279,9 @@ fn process_settings(
     incarnation: u64,
     links: &crate::link::Links,
 ) -> anyhow::Result<ProcessSettings> {
-    let folder = config.path.parent().unwrap_or(std::path::Path::new(""));
+    // A file that is named without a folder lies in the current one.
+    let folder = config.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(std::path::Path::new("."));
     Ok(ProcessSettings {
         program: crate::process::this_program(),
         node: config.name(me).as_str().to_owned(),
