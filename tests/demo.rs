@@ -223,7 +223,7 @@ fn u9_h9_a_process_that_is_kept_dead_makes_the_score_fall_and_the_other_take_ove
 
 #[test]
 fn u9_h9_a_leak_and_late_answers_make_the_other_take_over_too() {
-    for (key, text) in [("e", "beta's historian leaks"), ("g", "beta's historian answers late")] {
+    for (key, text) in [("e", "beta's historian leaks"), ("g", "beta's processes lag")] {
         let mut demo = Demo::with_beta_acting();
         demo.terminal.fault(key);
         demo.terminal.shows(text);

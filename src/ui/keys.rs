@@ -334,7 +334,7 @@ pub enum Fault {
     KillProcess,
     /// One of them is kept dead: each restart fails.
     KeepDead,
-    /// One of them answers its heartbeats late.
+    /// They answer their heartbeats late.
     Lag,
     /// One of them takes more and more memory.
     Leak,
@@ -371,7 +371,7 @@ pub const FAULTS: &[FaultKey] = &[
     FaultKey { letter: 'm', help: "mend: its cable is whole again", fault: Fault::Mend },
     FaultKey { letter: 'k', help: "kill: one of its required processes is killed", fault: Fault::KillProcess },
     FaultKey { letter: 'd', help: "dead: one of them is kept dead", fault: Fault::KeepDead },
-    FaultKey { letter: 'g', help: "lag: one of them answers its heartbeats late", fault: Fault::Lag },
+    FaultKey { letter: 'g', help: "lag: they answer their heartbeats late", fault: Fault::Lag },
     FaultKey { letter: 'e', help: "leak: one of them takes more and more memory", fault: Fault::Leak },
     FaultKey { letter: 'h', help: "heal: its processes are well again", fault: Fault::Heal },
 ];

@@ -22,8 +22,8 @@ const SICK: &str = "historian";
 const LEAK: &str = "leak 24MiB\n";
 /// What 100 % of memory means, so that a leak in a demo hurts nobody (H4).
 const BASE: &str = "512MiB";
-/// Longer than five periods of the heartbeat: then the whole status is 0 (H3, H6).
-const LAG: &str = "slow 4s\n";
+/// Four and a half periods of the heartbeat. Response times are an average, so all of a member's processes are late (H3).
+const LAG: &str = "slow 2250ms\n";
 /// A member that runs answers at once.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// The switch's name in the folder.
@@ -80,9 +80,11 @@ pub fn is_at(folder: &Path, member: &str, pid: u32) -> anyhow::Result<()> {
 
 /// Does `fault` to the processes of `member`. Returns what ails them since, if that changes, and the sentence.
 pub fn suffer(folder: &Path, member: &str, fault: Fault) -> anyhow::Result<(Option<Work>, String)> {
-    let say = |words: &str| {
-        std::fs::write(folder.join(format!("{member}.{SICK}")), words).context("the process cannot be told")
+    let tell = |name: &str, words: &str| {
+        std::fs::write(folder.join(format!("{member}.{name}")), words).context("the process cannot be told")
     };
+    let say = |words: &str| tell(SICK, words);
+    let say_to_all = |words: &str| PROCESSES.iter().try_for_each(|(name, _)| tell(name, words));
     match fault {
         Fault::KillProcess => Ok((None, kill_one(folder, member)?)),
         Fault::KeepDead => {
@@ -90,15 +92,15 @@ pub fn suffer(folder: &Path, member: &str, fault: Fault) -> anyhow::Result<(Opti
             Ok((Some(Work::KeptDead), format!("{member}'s {SICK} is kept dead")))
         }
         Fault::Lag => {
-            say(LAG)?;
-            Ok((Some(Work::Lags), format!("{member}'s {SICK} answers late")))
+            say_to_all(LAG)?;
+            Ok((Some(Work::Lags), format!("{member}'s processes lag")))
         }
         Fault::Leak => {
             say(LEAK)?;
             Ok((Some(Work::Leaks), format!("{member}'s {SICK} leaks")))
         }
         Fault::Heal => {
-            say("")?;
+            say_to_all("")?;
             Ok((Some(Work::Well), format!("{member}'s processes are well")))
         }
         Fault::Crash | Fault::Freeze | Fault::Thaw | Fault::Restart | Fault::Cut | Fault::Slow | Fault::Mend => {
