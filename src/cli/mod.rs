@@ -50,7 +50,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Ping(args) => ping::run(global, &args),
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
-        Command::Replay(args) => replay::run(&args),
+        Command::Replay(args) => replay::run(global, &args),
         Command::Check(args) => check::run(global, &args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),

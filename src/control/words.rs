@@ -394,7 +394,9 @@ pub fn facts(peer: &PeerEvidence) -> Vec<String> {
     if let Some(answer) = peer.answer {
         let said = if answer.be_primary { "be Primary" } else { "stay Secondary" };
         let asked = seconds(answer.asked);
-        facts.push(format!("its last answer: {said}, to the question of {asked} before, for term {}", answer.proposed));
+        // An answer that is no consent may be for none.
+        let term = if answer.proposed == 0 { String::new() } else { format!(", for term {}", answer.proposed) };
+        facts.push(format!("its last answer: {said}, to the question of {asked} before{term}"));
     }
     match (peer.able, peer.score) {
         (None, None) => {}

@@ -144,6 +144,8 @@ impl Running {
         let mut command = Command::new(job.program);
         command.args(job.arguments).stdin(Stdio::piped()).process_group(0).current_dir("/");
         command.env_clear().env("PATH", PATH).env("LC_ALL", "C");
+        // Most agents are written in Python, whose warnings about itself would bury what they have to say.
+        command.env("PYTHONWARNINGS", "ignore");
         if let Some(home) = std::env::var_os("HOME") {
             // Agents that go through ssh look for their known hosts there.
             command.env("HOME", home);

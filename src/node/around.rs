@@ -148,7 +148,7 @@ impl Engine {
     /// Looks at the plan and the alarms again, and tells the journal and the peers what changed.
     fn attend(&mut self, now: Instant) {
         let view = self.negotiator.view(now);
-        let others = self.others();
+        let others = self.others(now);
         self.two_acted.look(stamp(now), if judge(&view) == Judgement::TwoAct { Both::Act } else { Both::DoNot });
         if let Some(why) = self.desk.refresh(&view, &others, now) {
             let by = self.facts.node.clone();
@@ -247,7 +247,7 @@ impl Engine {
             attached: self.desk.attached(),
             events: self.events.iter().cloned().collect(),
             plan: self.desk.plan(now),
-            plan_elsewhere: self.others().plan_elsewhere.map(|plan| status::PlanElsewhere {
+            plan_elsewhere: self.others(now).plan_elsewhere.map(|plan| status::PlanElsewhere {
                 node: plan.node,
                 number: plan.number,
                 title: plan.title,
@@ -288,8 +288,9 @@ impl Engine {
     }
 
     /// What the other members' desks and screens show.
-    pub(super) fn others(&self) -> Others {
-        let mut others = Others { processes: self.required.status(), ..Others::default() };
+    pub(super) fn others(&self, now: Instant) -> Others {
+        let mut others =
+            Others { processes: self.required.status(), fencing: self.fencing_status(now), ..Others::default() };
         for peer in self.negotiator.settings().others() {
             let name = self.facts.name(peer);
             let shown = &self.peers[peer.index()].shown;
@@ -342,7 +343,7 @@ impl Engine {
 }
 
 /// The story as the status shows it.
-fn two_acted(found: &Found, now: Instant) -> status::TwoActed {
+pub(super) fn two_acted(found: &Found, now: Instant) -> status::TwoActed {
     let member = |one: &One| status::Acted {
         name: one.name.clone(),
         term: one.term,

@@ -51,7 +51,7 @@ impl Engine {
             }
             ToNode::Open { action, who, reply } => {
                 let view = self.negotiator.view(now);
-                let opened = self.desk.open(action, &who, &view, &self.others(), now);
+                let opened = self.desk.open(action, &who, &view, &self.others(now), now);
                 if let Ok(plan) = &opened {
                     let what = format!("opened plan {}: {}", plan.number, plan.title);
                     self.note_action(&who, what, "waits to be confirmed");
@@ -119,7 +119,7 @@ impl Engine {
             let _ = reply.send(Err("another command is under way; nothing has been done".to_owned()));
             return;
         }
-        let confirmed = match self.desk.confirm(plan, force, &who, &view, &self.others(), now) {
+        let confirmed = match self.desk.confirm(plan, force, &who, &view, &self.others(now), now) {
             Ok(confirmed) => confirmed,
             Err(why) => {
                 self.news = News::Urgent;

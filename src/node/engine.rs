@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::control::desk::Desk;
 use crate::control::plan::Action;
 use crate::control::request::Outcome;
-use crate::control::status::{self, ReplyKind, Status};
+use crate::control::status::{self, Status};
 use crate::control::to_node::ToNode;
 use crate::fence::FenceEvent;
 use crate::journal::{Entry, Journal, Recorder};
@@ -19,8 +19,8 @@ use crate::negotiation::Negotiator;
 use crate::negotiation::decision::{Decision, Rule};
 use crate::negotiation::event::{Event, Severity};
 use crate::negotiation::exchange::{Input, Output, StopCause};
-use crate::negotiation::member::{MemberId, Name};
-use crate::negotiation::message::{Message, Mode, Order};
+use crate::negotiation::member::Name;
+use crate::negotiation::message::Message;
 use crate::negotiation::time::Instant;
 use crate::process::ProcessEvent;
 
@@ -331,22 +331,19 @@ impl Engine {
         self.processes_follow(now);
     }
 
-    /// A silence is an entry in the history of replies too.
     fn remember_silence(&mut self, now: Instant, event: &Event) {
         let Event::PeerGone { peer, rule: Rule::PeerSilent { .. } } = event else { return };
-        if self.negotiator.mode_and_term().0 == Mode::Primary {
-            // It asks nobody, so nobody owes it an answer (N5).
-            return;
-        }
+        let mode = self.negotiator.mode_and_term().0;
         if let Some(peer) = self.facts.member(peer.as_str()) {
-            self.peers[peer.index()].replies.heard(now, ReplyKind::NoAnswer, None, None);
+            self.peers[peer.index()].replies.fell_silent(now, mode);
         }
     }
 
     fn link_event(&mut self, now: Instant, event: LinkEvent) {
         match event {
             LinkEvent::Message { peer, message } => {
-                self.remember_reply(now, peer, &message);
+                let mode = self.negotiator.mode_and_term().0;
+                self.peers[peer.index()].replies.received(now, mode, &message);
                 self.news = self.news.max(News::Routine);
                 self.feed(now, Input::Received { peer, message });
             }
@@ -370,33 +367,6 @@ impl Engine {
                 self.note(Entry::Link { peer, address: address.to_string(), change, why });
             }
             LinkEvent::Rejected(rejection) => self.rejected(now, rejection),
-        }
-    }
-
-    fn remember_reply(&mut self, now: Instant, peer: MemberId, message: &Message) {
-        let replies = &mut self.peers[peer.index()].replies;
-        match message {
-            Message::Answer(answer) => {
-                let kind = match answer.order {
-                    Order::BePrimary { .. } => ReplyKind::BecomePrimary,
-                    Order::StaySecondary { .. } => ReplyKind::StaySecondary,
-                };
-                // The id is the time of asking.
-                let rtt = now.since(Instant(answer.id.0));
-                replies.heard(now, kind, Some(answer.score), Some(rtt));
-            }
-            Message::Query(query) if self.negotiator.mode_and_term().0 == Mode::Primary => {
-                replies.heard(now, ReplyKind::Query, Some(query.score), None);
-            }
-            Message::Query(_)
-            | Message::Beacon(_)
-            | Message::Grant(_)
-            | Message::Relay(_)
-            | Message::HandOverRequest(_)
-            | Message::HandOverAnswer(_)
-            | Message::Released(_)
-            | Message::Hold(_)
-            | Message::Bye => {}
         }
     }
 

@@ -7,6 +7,7 @@
 //! [`run`] is the only way in. It decides nothing about modes: rules are in `negotiation`.
 
 pub mod clock;
+pub mod replayed;
 pub mod state;
 
 mod around;
@@ -24,4 +25,5 @@ mod start;
 mod supervisor;
 mod two_acted;
 
+pub use engine::severity_word;
 pub use start::{Options, Session, run};

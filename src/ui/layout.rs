@@ -156,9 +156,14 @@ fn above_the_keys(sight: &Sight<'_>, height: usize) -> Vec<Line> {
     let state = sight.state;
     let most = if height < STRIP_FROM { MOST_SAID - 1 } else { MOST_SAID };
     let remark = said(sight).map(|line| broken(sight, line, most));
+    if let Some(place) = &state.replay {
+        return remark.into_iter().flatten().chain(place.lines(sight.width)).collect();
+    }
     let Some(faults) = &state.faults else { return remark.unwrap_or_default() };
     let status = state.status.as_ref();
     let mut lines = match state.dialog {
+        // On a small screen somebody who reads a view needs its rows more than a lesson.
+        Dialog::None if height < STRIP_FROM && state.view != View::Overview => return remark.unwrap_or_default(),
         Dialog::None if height < STRIP_FROM => return remark.unwrap_or_else(|| lesson(sight, faults)),
         Dialog::None => {
             let mut lines = lesson(sight, faults);
@@ -190,7 +195,7 @@ fn middle(sight: &Sight<'_>, room: usize) -> (Vec<Line>, usize) {
         return (lines, 0);
     }
     let mut lines = Vec::new();
-    if let Some(menu) = panels::actions::panel(state) {
+    if let Some(menu) = panels::actions::panel(state, sight.width, room) {
         lines.extend(titled(sight, &menu, Glyph::Rule));
         lines.extend(menu.lines.into_iter().map(|line| line.fitted(sight.width)));
         lines.truncate(room);

@@ -6,8 +6,35 @@ use super::super::line::{Line, Role};
 use super::super::state::State;
 use super::Panel;
 
-/// The menu that is open.
-pub fn panel(state: &State) -> Option<Panel> {
+/// The menu that is open, in so many lines where there is no room for all of it: then in a word each.
+pub fn panel(state: &State, width: usize, room: usize) -> Option<Panel> {
+    let whole = whole(state)?;
+    if whole.lines.len() < room {
+        return Some(whole);
+    }
+    let words: Vec<String> = match &state.dialog {
+        Dialog::Actions => ACTIONS
+            .iter()
+            .filter(|action| state.makes_sense(action.wish))
+            .map(|action| format!("{} {}", action.letter, action.short))
+            .collect(),
+        Dialog::Faults => FAULTS.iter().map(|fault| format!("{} {}", fault.letter, fault.short())).collect(),
+        Dialog::None | Dialog::Find(_) | Dialog::Plan(_) | Dialog::Which(..) | Dialog::Asked(_) => return Some(whole),
+    };
+    let mut lines: Vec<String> = Vec::new();
+    for word in words {
+        match lines.last_mut() {
+            Some(line) if line.len() + 3 + word.len() <= width => {
+                line.push_str("   ");
+                line.push_str(&word);
+            }
+            Some(_) | None => lines.push(format!("  {word}")),
+        }
+    }
+    Some(Panel { lines: lines.into_iter().map(Line::of).collect(), ..whole })
+}
+
+fn whole(state: &State) -> Option<Panel> {
     let (dialog, faults) = (&state.dialog, state.faults.as_ref());
     let row = |letter: char, text: &str| Line::of("  ").word(letter.to_string(), Role::Strong).to_column(6).text(text);
     match dialog {

@@ -175,7 +175,11 @@ fn became_of(number: u32, status: &Status) -> String {
     let (this, opened) = (format!("plan {number}"), format!("opened plan {number}"));
     let told = status.events.iter().find(|event| event.text.contains(&this) && !event.text.contains(&opened));
     match told {
-        Some(event) => format!("plan {number} is over. {}", event.text),
+        // The engine's own word says all of it already.
+        Some(event) => match event.text.split_once("plan ended: ") {
+            Some((_, why)) => why.to_owned(),
+            None => format!("plan {number} is over. {}", event.text),
+        },
         None => format!("plan {number} is over: a line of it worsened, or its time ran out"),
     }
 }
