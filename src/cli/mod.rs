@@ -19,6 +19,7 @@ mod moment;
 mod packaging;
 mod ping;
 mod plain;
+mod reload;
 mod run;
 mod status;
 pub mod usage;
@@ -44,6 +45,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Reload => reload::run(global),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),
         Command::Completions(args) => packaging::completions(&args),

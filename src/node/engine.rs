@@ -29,6 +29,7 @@ use super::fencing::Fencing;
 use super::gaps::{Gaps, LATE_FROM};
 use super::pings::Pings;
 use super::publication::Publication;
+use super::reload::{Loaded, Running};
 use super::replies::Replies;
 use super::signals::Signals;
 use super::state::{StateReport, StateWriter};
@@ -68,6 +69,7 @@ enum Woke {
     State(StateReport),
     Fence(FenceEvent),
     Ask(ToNode),
+    Loaded(Box<Loaded>),
     Stop,
     Time,
     Ended,
@@ -79,6 +81,8 @@ pub struct Inlets {
     pub state: mpsc::Receiver<StateReport>,
     pub fence: mpsc::Receiver<FenceEvent>,
     pub asks: mpsc::Receiver<ToNode>,
+    /// Configurations that were read again.
+    pub loaded: mpsc::Receiver<Box<Loaded>>,
     pub signals: Signals,
 }
 
@@ -93,6 +97,7 @@ pub struct Engine {
     pub supervisor: Supervisor,
     pub desk: Desk,
     pub fencing: Fencing,
+    pub running: Running,
     pub pings: Pings,
     pub gaps: Gaps,
     pub peers: Vec<PeerFacts>,
@@ -152,6 +157,7 @@ impl Engine {
                 event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
+                loaded = inlets.loaded.recv() => loaded.map_or(Woke::Ended, Woke::Loaded),
                 () = tokio::time::sleep(wait) => Woke::Time,
             };
             let look = self.clocks.look()?;
@@ -176,6 +182,7 @@ impl Engine {
                 Woke::State(report) => self.state_report(now, report),
                 Woke::Fence(event) => self.fence_event(now, event),
                 Woke::Ask(ask) => self.ask(now, ask),
+                Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence),
                 Woke::Stop => self.stop(now, StopCause::Signal, "a signal asked it to".to_owned()),
                 Woke::Time => {}
                 Woke::Ended => anyhow::bail!("a part of the controller ended by itself; its last words are in the log"),

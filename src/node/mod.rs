@@ -16,6 +16,7 @@ mod fencing;
 mod gaps;
 mod pings;
 mod publication;
+mod reload;
 mod replies;
 mod signals;
 mod start;

@@ -30,6 +30,7 @@ use super::fencing::Fencing;
 use super::gaps::Gaps;
 use super::pings::Pings;
 use super::publication::Publication;
+use super::reload::Running;
 use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
@@ -114,12 +115,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
     let journal = Journal::open(&directory, config.journal_keep, who)?;
 
-    let security = match config.load_keys(me)? {
-        LinkKeys::Plain => LinkSecurity::None,
-        LinkKeys::Noise { call, accept } => {
-            LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
-        }
-    };
+    let keys = config.load_keys(me)?;
     let members = config
         .members
         .iter()
@@ -128,7 +124,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         me,
         members: members.collect(),
         group: config.group.clone(),
-        security,
+        security: link_security(&keys),
         agreement,
         incarnation,
         program_version: version.clone(),
@@ -153,8 +149,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         identity: identity.clone(),
     };
     let server = Server::start(server_settings, to_node.clone())?;
-    let metrics =
-        config.metrics_listen.map(|listen| crate::metrics::Server::start(listen, to_node.clone())).transpose()?;
+    let (running, loaded) = Running::start(config, me, keys, &to_node)?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
     let (fencing, fence_events) = Fencing::start(config, me)?;
 
@@ -180,6 +175,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         state,
         supervisor,
         fencing,
+        running,
         pings: Pings::default(),
         gaps: Gaps::default(),
         events,
@@ -203,7 +199,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     engine.note(started(&node, config, &version, incarnation));
     engine.supervisor.ready(&format!("{node} listens on {first}"));
 
-    let mut inlets = Inlets { link: link_events, state: reports, fence: fence_events, asks, signals };
+    let mut inlets = Inlets { link: link_events, state: reports, fence: fence_events, asks, loaded, signals };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
     drop(inlets);
@@ -211,15 +207,13 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
     }
-    let Engine { links, journal, state, fencing, .. } = engine;
+    let Engine { links, journal, state, fencing, running, .. } = engine;
     // The last words must reach the peers before anything else is waited for.
     links.shutdown().await;
     session_stop.cancel();
     server.shutdown().await;
     fencing.shutdown().await;
-    if let Some(metrics) = metrics {
-        metrics.shutdown().await;
-    }
+    running.shutdown().await;
     if let Some(session) = session
         && let Err(error) = session.await
     {
@@ -228,6 +222,16 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     journal.close();
     state.close();
     ended
+}
+
+/// The keys as the link takes them.
+pub(super) fn link_security(keys: &LinkKeys) -> LinkSecurity {
+    match keys {
+        LinkKeys::Plain => LinkSecurity::None,
+        LinkKeys::Noise { call, accept } => {
+            LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
+        }
+    }
 }
 
 fn facts(config: &Config, me: MemberId, negotiator: &Negotiator, incarnation: Incarnation) -> Facts {
