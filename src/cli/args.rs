@@ -75,6 +75,24 @@ pub enum Command {
     /// Stops this controller: hands over, then ends
     #[command(after_help = "Example: tandem shutdown --yes\nHands over also while the group is held.")]
     Shutdown(ActArgs),
+    /// Switches another member off (STONITH), or says that it is off
+    #[command(after_help = "Example: tandem fence beta --dry-run\n\
+        --dry-run asks the fence device for the power and shows what would be sent; it works without a controller too.\n\
+        --is-off is your word that it is off, you looked: it counts as fencing done.\n\
+        Goes wrong: no [fence.PEER] in the configuration; the device does not answer (exit 1).")]
+    Fence(FenceArgs),
+    /// Stops a required process and starts it again
+    #[command(after_help = "Example: tandem restart plant-control\n\
+        Goes wrong: it does not run in this mode; it does not get ready again (exit 1).")]
+    Restart(ProcessArgs),
+    /// Stops a required process until it is started again
+    #[command(after_help = "Example: tandem stop plant-control\n\
+        The health of this member may fall by it; then another member may take over.")]
+    Stop(ProcessArgs),
+    /// Starts a required process that was stopped or given up
+    #[command(after_help = "Example: tandem start plant-control\n\
+        Goes wrong: it runs already; it does not get ready (exit 1).")]
+    Start(ProcessArgs),
     /// Pings across the C2C link, both ways
     #[command(after_help = "Example: tandem ping -c 10\nGoes wrong: the link is down (loss 100 %, exit 1).")]
     Ping(PingArgs),
@@ -85,6 +103,11 @@ pub enum Command {
     #[command(after_help = "Example: tandem explain --at 03:12\n\
         Prints the rule that fired, the evidence, and what would have changed it.")]
     Explain(ExplainArgs),
+    /// Steps through a recorded incident on the screen, forwards and backwards
+    #[command(after_help = "Example: tandem replay /var/lib/tandem\n\
+        Every decision is taken again and compared: exit 1 when one differs. Without a terminal: a line for each.\n\
+        Goes wrong: the time you look for is older than journal.keep holds.")]
+    Replay(ReplayArgs),
     /// Says what is wrong with a configuration, then what is unwise
     #[command(after_help = "Example: tandem check --strict /etc/tandem/tandem.toml\n\
         Exit 1 when something is wrong; with --strict also when something is unwise.")]
@@ -150,6 +173,29 @@ pub struct ActArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct FenceArgs {
+    /// Which member
+    #[arg(value_name = "PEER")]
+    pub peer: String,
+    /// Switch nothing: ask the device for the power, and show what would be sent
+    #[arg(long, conflicts_with_all = ["is_off", "yes", "force"])]
+    pub dry_run: bool,
+    /// It is off, I looked: counts as fencing done, with your name in the journal
+    #[arg(long)]
+    pub is_off: bool,
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ProcessArgs {
+    /// Its name in the configuration
+    pub process: String,
+    #[command(flatten)]
+    pub act: ConfirmArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct HoldArgs {
     /// For how long
     #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = parse_duration)]
@@ -167,7 +213,7 @@ pub struct ResumeArgs {
 /// For the commands that change nothing about who acts now.
 #[derive(Debug, Clone, Args)]
 pub struct ConfirmArgs {
-    /// Accepted for scripts; these two never ask
+    /// Accepted for scripts; these never ask
     #[arg(long, hide = true)]
     pub yes: bool,
 }
@@ -214,6 +260,12 @@ pub struct ExplainArgs {
     /// One JSON document
     #[arg(long)]
     pub json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// A state directory, its journal directory, a file that ends in .tandem-inputs, or a support bundle
+    pub file: PathBuf,
 }
 
 #[derive(Debug, Args)]

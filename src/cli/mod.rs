@@ -11,6 +11,7 @@ pub mod connect;
 mod demo;
 mod events;
 mod explain;
+mod fence;
 mod guardian;
 mod interrupt;
 mod keygen;
@@ -20,6 +21,7 @@ mod packaging;
 mod ping;
 mod plain;
 mod reload;
+mod replay;
 mod run;
 mod status;
 pub mod usage;
@@ -41,9 +43,14 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Hold(args) => act::hold(global, &args),
         Command::Resume(args) => act::resume(global, &args),
         Command::Shutdown(args) => act::shutdown(global, &args),
+        Command::Fence(args) => fence::run(global, &args),
+        Command::Restart(args) => act::restart(global, &args),
+        Command::Stop(args) => act::stop(global, &args),
+        Command::Start(args) => act::start(global, &args),
         Command::Ping(args) => ping::run(global, &args),
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
+        Command::Replay(args) => replay::run(&args),
         Command::Check(args) => check::run(global, &args),
         Command::Reload => reload::run(global),
         Command::Keygen(args) => keygen::run(&args),

@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::config::fencing::{AgentConfig, FenceConfig, is_secret_option};
+use crate::config::fencing::{AgentConfig, FenceConfig, FencePaths, is_secret_option};
 
 use super::bell::Bell;
 use super::metadata::{Metadata, normal};
@@ -142,8 +142,7 @@ fn with_words(what: String, words: &str) -> String {
 #[derive(Debug, Clone)]
 pub struct Agent {
     config: FenceConfig,
-    /// Where relative paths start: the configuration file's folder.
-    folder: PathBuf,
+    paths: FencePaths,
     metadata: Option<Metadata>,
 }
 
@@ -165,9 +164,9 @@ pub(super) struct Line {
 }
 
 impl Agent {
-    /// The agent of `config`, whose relative paths start at `folder`.
-    pub fn new(config: FenceConfig, folder: PathBuf) -> Agent {
-        Agent { config, folder, metadata: None }
+    /// The agent of `config`.
+    pub fn new(config: FenceConfig, paths: FencePaths) -> Agent {
+        Agent { config, paths, metadata: None }
     }
 
     /// How it is configured.
@@ -183,9 +182,9 @@ impl Agent {
     /// The program's path. Of a command line, a word without a slash is looked up where system programs are.
     pub fn program(&self) -> PathBuf {
         match &self.config.agent {
-            AgentConfig::Agent { path, .. } => self.folder.join(path),
+            AgentConfig::Agent { path, .. } => self.paths.resolve(path),
             AgentConfig::Command { command } => match command.first() {
-                Some(word) if word.contains('/') => self.folder.join(word),
+                Some(word) if word.contains('/') => self.paths.resolve(word),
                 Some(word) => PathBuf::from(word),
                 None => PathBuf::new(),
             },
@@ -299,7 +298,7 @@ impl Agent {
     fn line(&self, name: &str, value: &str) -> Result<Line, String> {
         match self.file_option(name) {
             Some(stem) => {
-                let value = read_secret(&self.folder.join(value)).map_err(|why| format!("{name}: {why}"))?;
+                let value = read_secret(&self.file(value)).map_err(|why| format!("{name}: {why}"))?;
                 Ok(Line { name: stem.to_owned(), value, secret: true })
             }
             None => Ok(Line { name: name.to_owned(), value: value.to_owned(), secret: is_secret_option(name) }),
@@ -318,7 +317,7 @@ impl Agent {
 
     /// The file that the option `name` with this `value` names.
     pub(super) fn file(&self, value: &str) -> PathBuf {
-        self.folder.join(value)
+        self.paths.resolve(value)
     }
 }
 

@@ -1,13 +1,12 @@
 //! The handle on all fencing devices: one thread each, told by a bell, telling through one bounded channel.
 
 use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use crate::config::fencing::FenceConfig;
+use crate::config::fencing::{FenceConfig, FencePaths};
 
 use super::agent::Agent;
 use super::bell::Bell;
@@ -23,8 +22,8 @@ pub struct Device {
     pub name: String,
     /// How.
     pub config: FenceConfig,
-    /// Where relative paths start.
-    pub folder: PathBuf,
+    /// What its paths mean here.
+    pub paths: FencePaths,
 }
 
 struct Handle {
@@ -49,7 +48,7 @@ impl Fencer {
         let mut fencer = Fencer { devices: Vec::new() };
         for device in devices {
             let shared = Arc::new(Shared::new()?);
-            let agent = Agent::new(device.config, device.folder);
+            let agent = Agent::new(device.config, device.paths);
             let worker = DeviceThread::new(device.name.clone(), agent, Arc::clone(&shared), events.clone());
             let thread = std::thread::Builder::new().name(format!("fence {}", device.name)).spawn(|| worker.work())?;
             fencer.devices.push(Handle { name: device.name, shared, thread });
@@ -95,7 +94,7 @@ impl Fencer {
 /// # Errors
 ///
 /// Too many files are open.
-pub fn preview_alone(config: FenceConfig, folder: PathBuf) -> io::Result<Preview> {
+pub fn preview_alone(config: FenceConfig, paths: FencePaths) -> io::Result<Preview> {
     let bell = Bell::new()?;
-    Ok(preview(&mut Agent::new(config, folder), &bell, &mut || false))
+    Ok(preview(&mut Agent::new(config, paths), &bell, &mut || false))
 }

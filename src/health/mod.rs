@@ -10,5 +10,7 @@ pub mod response;
 pub mod restarts;
 pub mod total;
 
+pub mod sampler;
+
 mod knee;
 mod mean;

@@ -7,7 +7,11 @@
 
 pub mod entry;
 pub mod reader;
+pub mod recorder;
+pub mod recording;
+pub mod replay;
 mod segment;
+pub mod tape;
 mod writer;
 
 use std::io;
@@ -20,6 +24,8 @@ use crate::negotiation::message::Incarnation;
 
 pub use entry::Entry;
 pub use reader::{Reader, Skipped, read, read_last};
+pub use recorder::{Recorder, RecorderHealth};
+pub use tape::Tape;
 pub use writer::{Journal, JournalHealth, Stamp};
 
 /// Who writes a journal; every segment says it.

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use super::segment::{self, Next, SegmentHeader};
+use super::segment::{self, Next, SegmentHeader, Stream};
 use super::{JournalError, JournalIdentity, Record};
 
 /// How much is read at a time: many records, and more than the longest one.
@@ -81,12 +81,12 @@ impl Open {
     }
 
     fn step(&mut self) -> Step {
-        let magic = if self.begun { 0 } else { segment::MAGIC.len() };
+        let magic = if self.begun { 0 } else { segment::MAGIC_LEN };
         let rest = &self.buffer[self.used..];
         if !self.begun {
             match rest.get(..magic) {
                 None => return Step::Stuck("an incomplete beginning"),
-                Some(found) if found != segment::MAGIC => {
+                Some(found) if found != Stream::Entries.magic() => {
                     return Step::Stuck("another format, perhaps of a newer version of this program");
                 }
                 Some(_) => {}
@@ -181,7 +181,7 @@ pub(super) fn read_segment(journal: &Path, number: u64) -> Result<Content, Journ
 }
 
 fn list(journal: &Path) -> Result<Vec<u64>, JournalError> {
-    segment::list(journal).map_err(|source| match source.kind() {
+    segment::list(journal, Stream::Entries).map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => JournalError::Absent { dir: journal.to_owned() },
         _ => JournalError::Io { attempt: "listed", path: journal.to_owned(), source },
     })
@@ -189,7 +189,7 @@ fn list(journal: &Path) -> Result<Vec<u64>, JournalError> {
 
 /// `None`: it is gone, because it was the oldest and there had to be room.
 fn open(journal: &Path, number: u64) -> Result<Option<Open>, JournalError> {
-    let path = segment::path(journal, number);
+    let path = segment::path(journal, Stream::Entries, number);
     match File::open(&path) {
         Ok(file) => Ok(Some(Open { number, path, file, offset: 0, buffer: Vec::new(), used: 0, begun: false })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),

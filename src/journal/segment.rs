@@ -1,19 +1,22 @@
 //! The bytes of the journal: segment files, and the frames in them.
 //!
-//! A journal is the directory `journal` in a member's state directory. Its files are `00000001.tandem-journal` and so
-//! on, oldest first; each begins with the eight bytes `TANDEMJ1`, then has frames:
+//! A journal is the directory `journal` in a member's state directory. Two streams of files are in it, each numbered from
+//! the oldest: what happened, `00000001.tandem-journal` and so on, and what the negotiation was told,
+//! `00000001.tandem-inputs` and so on. A file begins with the eight bytes `TANDEMJ1` or `TANDEMI1`, then has frames:
 //!
 //! ```text
 //! 4   length of the payload, little-endian, 1…32768
 //! 4   CRC-32 of the payload, little-endian
-//! n   the payload, JSON
+//! n   the payload
 //! ```
 //!
-//! The first frame says who wrote the segment, each other frame is a record. A crash may leave an incomplete frame, or
+//! The first frame says who wrote the segment, in JSON. Each other frame of a `.tandem-journal` is a record in JSON; those
+//! of a `.tandem-inputs` are, one after another, a deflate stream (see `recording`). A crash may leave an incomplete frame, or
 //! zeros, at the end; nobody ever writes behind that, because each start begins a segment of its own.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -22,10 +25,10 @@ use super::JournalIdentity;
 
 /// The journal's directory in the state directory.
 const DIRECTORY: &str = "journal";
-/// How the names of segments end.
-const SUFFIX: &str = ".tandem-journal";
-/// What a segment begins with; the digit is the format's version.
-pub const MAGIC: [u8; 8] = *b"TANDEMJ1";
+/// The length of what a segment begins with.
+pub const MAGIC_LEN: usize = 8;
+/// The most files of a stream, so that a controller that restarts again and again does not fill a directory.
+const MOST_SEGMENTS: usize = 1024;
 /// The longest payload. Everything in a record is bounded far below it; it bounds what a reader allocates.
 pub const MAX_PAYLOAD: usize = 32 * 1024;
 /// The bytes of a frame before its payload.
@@ -33,12 +36,39 @@ const FRAME_HEAD: usize = 8;
 /// The bytes of the longest frame.
 pub const MAX_FRAME: usize = FRAME_HEAD + MAX_PAYLOAD;
 
+/// The two streams of a journal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stream {
+    /// What happened: decisions, events.
+    Entries,
+    /// What the negotiation was told, for a replay.
+    Inputs,
+}
+
+impl Stream {
+    /// What its segments begin with; the digit is the format's version.
+    pub fn magic(self) -> [u8; MAGIC_LEN] {
+        match self {
+            Stream::Entries => *b"TANDEMJ1",
+            Stream::Inputs => *b"TANDEMI1",
+        }
+    }
+
+    /// How the names of its segments end.
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Stream::Entries => ".tandem-journal",
+            Stream::Inputs => ".tandem-inputs",
+        }
+    }
+}
+
 /// A segment's first frame.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct SegmentHeader {
     /// Who wrote it.
     pub who: JournalIdentity,
-    /// The number of its first record.
+    /// The number of its first record; in a stream of inputs its own number.
     pub first_seq: u64,
 }
 
@@ -48,16 +78,16 @@ pub fn directory(state_directory: &Path) -> PathBuf {
 }
 
 /// The path of segment `number`.
-pub fn path(journal: &Path, number: u64) -> PathBuf {
-    journal.join(format!("{number:08}{SUFFIX}"))
+pub fn path(journal: &Path, stream: Stream, number: u64) -> PathBuf {
+    journal.join(format!("{number:08}{}", stream.suffix()))
 }
 
-/// The numbers of all segments, oldest first. What else lies in the directory is nobody's business here.
-pub fn list(journal: &Path) -> io::Result<Vec<u64>> {
+/// The numbers of all segments of a stream, oldest first. What else lies in the directory is nobody's business here.
+pub fn list(journal: &Path, stream: Stream) -> io::Result<Vec<u64>> {
     let mut numbers = Vec::new();
     for file in fs::read_dir(journal)? {
         let name = file?.file_name();
-        let number = name.to_str().and_then(|name| name.strip_suffix(SUFFIX));
+        let number = name.to_str().and_then(|name| name.strip_suffix(stream.suffix()));
         if let Some(number) = number.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))
             && let Ok(number) = number.parse()
         {
@@ -66,6 +96,56 @@ pub fn list(journal: &Path) -> io::Result<Vec<u64>> {
     }
     numbers.sort_unstable();
     Ok(numbers)
+}
+
+/// Removes the oldest segments of a stream until one of `most` bytes more is within `keep` bytes.
+pub fn make_room(journal: &Path, stream: Stream, most: u64, keep: u64) -> io::Result<()> {
+    let mut all = Vec::new();
+    for number in list(journal, stream).map_err(|error| at(journal, error))? {
+        let path = path(journal, stream, number);
+        match fs::metadata(&path) {
+            Ok(metadata) => all.push((path, metadata.len())),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(at(&path, error)),
+        }
+    }
+    let mut total: u64 = all.iter().map(|(_, len)| len).sum();
+    let mut count = all.len();
+    for (path, len) in all {
+        if total + most <= keep && count < MOST_SEGMENTS {
+            break;
+        }
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&path, error)),
+            Ok(()) | Err(_) => {}
+        }
+        total -= len;
+        count -= 1;
+    }
+    Ok(())
+}
+
+/// Begins the file of a segment: makes it, writes its magic and its header, and makes its name durable. Returns it and
+/// its length.
+pub fn begin(journal: &Path, path: &Path, stream: Stream, header: &SegmentHeader) -> io::Result<(File, u64)> {
+    let header = frame(&serde_json::to_vec(header)?)
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the journal's header is too long"))?;
+    let mut file =
+        OpenOptions::new().append(true).create_new(true).mode(0o600).open(path).map_err(|error| at(path, error))?;
+    let bytes = [&stream.magic()[..], &header].concat();
+    let begun = file.write_all(&bytes).and_then(|()| File::open(journal)?.sync_all());
+    if let Err(error) = begun {
+        if let Err(error) = fs::remove_file(path) {
+            tracing::warn!(path = %path.display(), %error, "an incomplete end of the journal stays");
+        }
+        return Err(at(path, error));
+    }
+    Ok((file, bytes.len() as u64))
+}
+
+/// The error with its place.
+pub fn at(path: &Path, error: io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()))
 }
 
 /// The frame around `payload`; `None` when it is empty or too long.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use super::entry::{AlarmChange, KINDS, PathChange};
+use super::entry::{AlarmChange, KINDS, PathChange, ProcessChange};
 use super::*;
 use crate::negotiation::decision::{Decision, PeerEvidence, Rule};
 use crate::negotiation::event::{Event, Severity};
@@ -119,6 +119,24 @@ fn all_entries() -> Vec<Entry> {
         Event::StepDownEnded,
     ];
     entries.extend(events.map(Entry::Event));
+    let changes = [
+        ProcessChange::Started,
+        ProcessChange::StartFailed,
+        ProcessChange::Ready,
+        ProcessChange::Died,
+        ProcessChange::Restarting,
+        ProcessChange::GivenUp,
+        ProcessChange::Stopping,
+        ProcessChange::Stopped,
+        ProcessChange::Killed,
+        ProcessChange::HookDone,
+        ProcessChange::HookFailed,
+    ];
+    entries.extend(changes.map(|change| Entry::Process {
+        process: "plant-control".to_owned(),
+        change,
+        text: "plant-control changed".to_owned(),
+    }));
     entries
 }
 
@@ -128,9 +146,9 @@ fn texts(records: impl IntoIterator<Item = Record>) -> Vec<String> {
 
 fn only_segment(dir: &Path) -> PathBuf {
     let journal = segment::directory(dir);
-    let numbers = segment::list(&journal).unwrap();
+    let numbers = segment::list(&journal, segment::Stream::Entries).unwrap();
     assert_eq!(numbers.len(), 1);
-    segment::path(&journal, numbers[0])
+    segment::path(&journal, segment::Stream::Entries, numbers[0])
 }
 
 #[test]
@@ -182,7 +200,7 @@ fn numbers_go_on_after_a_restart_and_nothing_is_written_behind_an_older_end() {
     open(dir.path()).close();
     let seqs: Vec<u64> = read(dir.path()).unwrap().map(|record| record.seq).collect();
     assert_eq!(seqs, [1, 2, 3, 4, 5, 6]);
-    assert_eq!(segment::list(&segment::directory(dir.path())).unwrap().len(), 3);
+    assert_eq!(segment::list(&segment::directory(dir.path()), segment::Stream::Entries).unwrap().len(), 3);
 }
 
 #[test]
@@ -196,7 +214,7 @@ fn an_end_cut_off_at_any_byte_costs_only_what_was_cut() {
     let whole = fs::read(only_segment(dir.path())).unwrap();
     // Where each record ends, so that what must survive a cut is known.
     let mut ends = Vec::new();
-    let mut at = segment::MAGIC.len();
+    let mut at = segment::MAGIC_LEN;
     while let segment::Next::Frame { used, .. } = segment::parse(&whole[at..]) {
         at += used;
         ends.push(at);
@@ -207,7 +225,7 @@ fn an_end_cut_off_at_any_byte_costs_only_what_was_cut() {
         let dir = tempfile::tempdir().unwrap();
         let journal = segment::directory(dir.path());
         fs::create_dir(&journal).unwrap();
-        fs::write(segment::path(&journal, 1), &whole[..cut]).unwrap();
+        fs::write(segment::path(&journal, segment::Stream::Entries, 1), &whole[..cut]).unwrap();
         let survive = ends.iter().skip(1).filter(|end| **end <= cut).count();
         let mut reader = read(dir.path()).unwrap();
         assert_eq!(texts(reader.by_ref()), all[..survive], "cut at {cut}");
@@ -422,8 +440,8 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let journal = segment::directory(dir.path());
         fs::create_dir(&journal).unwrap();
-        let bytes = if magic { [&segment::MAGIC[..], &bytes].concat() } else { bytes };
-        fs::write(segment::path(&journal, 1), bytes).unwrap();
+        let bytes = if magic { [&segment::Stream::Entries.magic()[..], &bytes].concat() } else { bytes };
+        fs::write(segment::path(&journal, segment::Stream::Entries, 1), bytes).unwrap();
         prop_assert_eq!(read(dir.path()).unwrap().count(), 0);
     }
 }

@@ -6,9 +6,9 @@
 //! counted and told later.
 
 use std::collections::VecDeque;
-use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::fs::{self, DirBuilder, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,7 +19,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use super::entry::Entry;
 use super::reader::read_segment;
-use super::segment::{self, SegmentHeader};
+use super::segment::{self, SegmentHeader, Stream, at};
 use super::{JournalError, JournalIdentity, Record};
 
 /// Entries that wait for the disk: minutes of a busy time, some hundred kilobytes.
@@ -28,8 +28,6 @@ const QUEUE: usize = 1024;
 const RETRY: Duration = Duration::from_secs(1);
 /// The smallest bound on disk: eight segments that hold a few of the longest records each.
 const LEAST_KEEP: u64 = 16 * segment::MAX_FRAME as u64;
-/// The most files, so that a controller that restarts again and again does not fill a directory.
-const MOST_SEGMENTS: usize = 1024;
 
 /// The number and time that an entry was recorded under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,7 +112,7 @@ impl Journal {
             path: journal.clone(),
             source,
         })?;
-        let numbers = segment::list(&journal).map_err(|source| JournalError::Io {
+        let numbers = segment::list(&journal, Stream::Entries).map_err(|source| JournalError::Io {
             attempt: "listed",
             path: journal.clone(),
             source,
@@ -353,55 +351,13 @@ impl Segments {
             Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(at(&self.journal, error)),
             Ok(()) | Err(_) => {}
         }
-        self.make_room()?;
-        let path = segment::path(&self.journal, self.next_number);
+        segment::make_room(&self.journal, Stream::Entries, self.most, self.keep)?;
+        let path = segment::path(&self.journal, Stream::Entries, self.next_number);
         // Also when this fails: a file that cannot be removed must not stand in the way of the next try.
         self.next_number += 1;
         let header = SegmentHeader { who: self.who.clone(), first_seq: self.next_seq };
-        let header = segment::frame(&serde_json::to_vec(&header)?)
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the journal's header is too long"))?;
-        let file = OpenOptions::new()
-            .append(true)
-            .create_new(true)
-            .mode(0o600)
-            .open(&path)
-            .map_err(|error| at(&path, error))?;
-        let len = (segment::MAGIC.len() + header.len()) as u64;
-        let mut current = Current { path, file, len, used: false };
-        let bytes = [&segment::MAGIC[..], &header].concat();
-        let begun = current.file.write_all(&bytes).and_then(|()| File::open(&self.journal)?.sync_all());
-        if let Err(error) = begun {
-            abandon(&current);
-            return Err(at(&current.path, error));
-        }
-        Ok(current)
-    }
-
-    /// Removes the oldest segments until a new one fits.
-    fn make_room(&self) -> io::Result<()> {
-        let mut all = Vec::new();
-        for number in segment::list(&self.journal).map_err(|error| at(&self.journal, error))? {
-            let path = segment::path(&self.journal, number);
-            match fs::metadata(&path) {
-                Ok(metadata) => all.push((path, metadata.len())),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                Err(error) => return Err(at(&path, error)),
-            }
-        }
-        let mut total: u64 = all.iter().map(|(_, len)| len).sum();
-        let mut count = all.len();
-        for (path, len) in all {
-            if total + self.most <= self.keep && count < MOST_SEGMENTS {
-                break;
-            }
-            match fs::remove_file(&path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(at(&path, error)),
-                Ok(()) | Err(_) => {}
-            }
-            total -= len;
-            count -= 1;
-        }
-        Ok(())
+        let (file, len) = segment::begin(&self.journal, &path, Stream::Entries, &header)?;
+        Ok(Current { path, file, len, used: false })
     }
 
     fn sync(&mut self) -> io::Result<()> {
@@ -423,8 +379,4 @@ fn abandon(current: &Current) {
     if let Err(error) = result {
         tracing::warn!(path = %current.path.display(), %error, "an incomplete end of the journal stays");
     }
-}
-
-fn at(path: &Path, error: io::Error) -> io::Error {
-    io::Error::new(error.kind(), format!("{} cannot be written: {error}", path.display()))
 }

@@ -40,6 +40,7 @@ mod tests;
 pub mod wire;
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,6 +159,14 @@ impl Links {
             session.finish();
         }
         self.shared.join(SHUTDOWN).await;
+    }
+
+    /// Duplicates of the listening sockets, for whoever outlives this process and closes them last (P6).
+    ///
+    /// # Errors
+    /// Out of file descriptors.
+    pub fn duplicates(&self) -> io::Result<Vec<OwnedFd>> {
+        self.listeners.iter().map(|listener| listener.as_fd().try_clone_to_owned()).collect()
     }
 
     /// The addresses really listened on, in the order of the paths.

@@ -10,7 +10,7 @@ use super::takeover::{Assume, How};
 use super::{Negotiator, State};
 
 /// How far the disk has come.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Disk {
     /// The latest version asked for.
     asked: StateVersion,

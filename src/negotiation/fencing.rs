@@ -23,7 +23,7 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(60);
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// What is known of switching one peer off.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub(super) struct Fencing {
     /// Since when the agent works.
     under_way: Option<Instant>,
@@ -67,7 +67,7 @@ impl Fencing {
 }
 
 /// A round that failed.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 struct Failed {
     at: Instant,
     why: String,
@@ -76,7 +76,7 @@ struct Failed {
 }
 
 /// An operator's order to switch a peer off, whose outcome is not known yet.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct FenceOrder {
     peer: MemberId,
 }

@@ -27,7 +27,7 @@ pub(super) const LONGEST_STOP: Duration = Duration::from_secs(10 * 60);
 pub(super) const STEPPED_DOWN_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// An operator's command whose outcome is not known yet.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Pending {
     pub by: Name,
     pub wanted: Wanted,
@@ -49,7 +49,7 @@ pub(super) enum Wanted {
 }
 
 /// A release that waits for the vote to be on disk.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Release {
     term: Term,
     to: MemberId,

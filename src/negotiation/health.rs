@@ -25,7 +25,7 @@ use super::{Negotiator, State};
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// What is known of the Primary's health, and what was done about it.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(super) struct HealthTakeovers {
     /// Whose low scores are counted.
     of: Option<MemberId>,

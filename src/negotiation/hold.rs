@@ -19,7 +19,7 @@ use super::time::Instant;
 pub const MAX_HOLD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The latest word about the hold.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct HoldState {
     stamp: HoldStamp,
     /// Set while it is in force.

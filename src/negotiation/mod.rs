@@ -93,7 +93,7 @@ struct Waiting {
 
 /// One member's negotiation. See the module's first paragraph. Serialisable whole, private parts included: the journal's
 /// recorder writes it now and then, so that a replay may begin there (U5).
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Negotiator {
     settings: Settings,
     now: Instant,

@@ -33,7 +33,7 @@ pub(super) struct Consent {
 }
 
 /// One peer.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Peer {
     pub link_up: bool,
     /// Whether a connection was up since boot: until then the boot's waits apply.

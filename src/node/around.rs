@@ -160,6 +160,7 @@ impl Engine {
         for alarm in &alarms {
             if !before.iter().any(|told| told.id == alarm.id) {
                 self.note_alarm(alarm, AlarmChange::Raised);
+                self.required.alarm(alarm);
                 if alarm.class == AlarmClass::Alarm {
                     self.publication.at_once(now);
                 }
@@ -187,10 +188,10 @@ impl Engine {
         let journal = self.journal.health();
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
-            processes: Vec::new(),
+            processes: self.required.status(),
             fencing: self.fencing_status(now),
-            hooks_failed: Vec::new(),
-            killed_by_guardian: Vec::new(),
+            hooks_failed: self.required.hooks_failed_lately(now),
+            killed_by_guardian: self.required.killed_lately(now),
             nobody_acts_for: None,
             reply_timeout: self.facts.reply_timeout,
             boot_timeout: self.facts.boot_timeout,

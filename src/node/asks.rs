@@ -22,6 +22,7 @@ use crate::negotiation::time::Instant;
 use super::clock::{rfc3339, unix_ms};
 use super::engine::{Awaited, Engine, News};
 use super::gaps::millis;
+use super::processes::operation;
 
 impl Engine {
     pub(super) fn ask(&mut self, now: Instant, ask: ToNode) {
@@ -150,9 +151,10 @@ impl Engine {
                 Some(peer) => self.feed(now, Input::Command(Command::IsOff { peer, by })),
                 None => self.not_done(format!("there is no member called {peer}")),
             },
-            // There is no plan for a process that is not there, so nobody can have confirmed one.
-            Action::RestartProcess { name } | Action::StopProcess { name } | Action::StartProcess { name } => {
-                self.not_done(format!("{} has no required process called {name}", self.facts.node));
+            action @ (Action::RestartProcess { .. } | Action::StopProcess { .. } | Action::StartProcess { .. }) => {
+                if let Some((name, operation)) = operation(&action) {
+                    self.operate_process(name, operation);
+                }
             }
             Action::Shutdown => self.stop(now, StopCause::Operator, format!("{} shut it down", who.name())),
         }

@@ -13,7 +13,7 @@ use crate::control::request::Outcome;
 use crate::control::status::{self, ReplyKind, Status};
 use crate::control::to_node::ToNode;
 use crate::fence::FenceEvent;
-use crate::journal::{Entry, Journal};
+use crate::journal::{Entry, Journal, Recorder};
 use crate::link::{LinkEvent, Links, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::decision::{Decision, Rule};
@@ -22,12 +22,14 @@ use crate::negotiation::exchange::{Input, Output, StopCause};
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::{Message, Mode, Order};
 use crate::negotiation::time::Instant;
+use crate::process::ProcessEvent;
 
 use super::around::Facts;
 use super::clock::{Clocks, rfc3339, unix_ms};
 use super::fencing::Fencing;
 use super::gaps::{Gaps, LATE_FROM};
 use super::pings::Pings;
+use super::processes::Required;
 use super::publication::Publication;
 use super::reload::{Loaded, Running};
 use super::replies::Replies;
@@ -42,7 +44,7 @@ const SHOWN_EVENTS: usize = 100;
 /// Facts that one turn takes from the link before it looks at the time again.
 const FACTS_A_TURN: usize = 256;
 
-/// How long the end may wait for the disk before it goes on without: systemd's patience is longer.
+/// How long the end may wait for the disk, beside what processes need to stop, before it goes on without.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the loop knows of a peer beside what the negotiation knows.
@@ -67,6 +69,7 @@ pub struct Awaited {
 enum Woke {
     Link(LinkEvent),
     State(StateReport),
+    Process(ProcessEvent),
     Fence(FenceEvent),
     Ask(ToNode),
     Loaded(Box<Loaded>),
@@ -79,6 +82,7 @@ enum Woke {
 pub struct Inlets {
     pub link: mpsc::Receiver<LinkEvent>,
     pub state: mpsc::Receiver<StateReport>,
+    pub processes: mpsc::Receiver<ProcessEvent>,
     pub fence: mpsc::Receiver<FenceEvent>,
     pub asks: mpsc::Receiver<ToNode>,
     /// Configurations that were read again.
@@ -93,7 +97,10 @@ pub struct Engine {
     pub negotiator: Negotiator,
     pub links: Links,
     pub journal: Journal,
+    /// What the negotiation is told, for a replay (U5).
+    pub recorder: Recorder,
     pub state: StateWriter,
+    pub required: Required,
     pub supervisor: Supervisor,
     pub desk: Desk,
     pub fencing: Fencing,
@@ -154,6 +161,7 @@ impl Engine {
                 biased;
                 event = inlets.link.recv() => event.map_or(Woke::Ended, Woke::Link),
                 report = inlets.state.recv() => report.map_or(Woke::Ended, Woke::State),
+                event = inlets.processes.recv() => event.map_or(Woke::Ended, Woke::Process),
                 event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
@@ -180,6 +188,7 @@ impl Engine {
             match woke {
                 Woke::Link(event) => self.link_event(now, event),
                 Woke::State(report) => self.state_report(now, report),
+                Woke::Process(event) => self.process_event(now, event),
                 Woke::Fence(event) => self.fence_event(now, event),
                 Woke::Ask(ask) => self.ask(now, ask),
                 Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence),
@@ -194,6 +203,9 @@ impl Engine {
             while let Ok(report) = inlets.state.try_recv() {
                 self.state_report(now, report);
             }
+            while let Ok(event) = inlets.processes.try_recv() {
+                self.process_event(now, event);
+            }
             if self.negotiator.next_deadline().is_some_and(|deadline| deadline <= now) {
                 self.feed(now, Input::Tick);
                 self.news = self.news.max(News::Routine);
@@ -205,6 +217,7 @@ impl Engine {
                 }
             }
             self.supervisor.alive(now);
+            self.renew_right(now);
         }
     }
 
@@ -212,7 +225,7 @@ impl Engine {
     fn ended(&mut self, now: Instant) -> Option<String> {
         let (since, why) = self.stopping.clone()?;
         if !self.stopped {
-            if now.since(since) < STOP_PATIENCE {
+            if now.since(since) < self.stop_patience() {
                 return None;
             }
             let text = "the disk did not confirm in time; stopped without".to_owned();
@@ -221,14 +234,19 @@ impl Engine {
         Some(why)
     }
 
+    fn stop_patience(&self) -> Duration {
+        STOP_PATIENCE + self.required.longest_stop()
+    }
+
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let stop = self.stopping.as_ref().map(|(since, _)| *since + STOP_PATIENCE);
+        let stop = self.stopping.as_ref().map(|(since, _)| *since + self.stop_patience());
         [
             self.negotiator.next_deadline(),
             // One that is over was looked at in the turn that just ended.
             self.desk.next_deadline(self.facts.boot_timeout).filter(|deadline| *deadline > now),
             self.pings.next_deadline(),
             self.supervisor.next_deadline(),
+            self.renewal_due(now),
             self.publication.next(),
             stop,
         ]
@@ -250,14 +268,22 @@ impl Engine {
     /// Gives a fact to the negotiation and carries out what it wants.
     pub fn feed(&mut self, now: Instant, input: Input) {
         let mut outputs = std::mem::take(&mut self.outputs);
+        self.recorder.fed(now, &input, &self.negotiator);
         self.negotiator.handle(now, input, &mut outputs);
-        // Nothing runs only on the Primary here, so it has stopped as soon as it is to.
-        let stop_serving = outputs.iter().any(|output| matches!(output, Output::StopServing { .. }));
+        // Before any of them is carried out, which may tell the machine the next thing already.
+        for output in &outputs {
+            self.recorder.told(output);
+        }
+        let mut stopped = false;
         for output in outputs.drain(..) {
-            self.carry_out(now, output);
+            if let Output::StopServing { by } = output {
+                stopped = self.stop_serving(by);
+            } else {
+                self.carry_out(now, output);
+            }
         }
         self.outputs = outputs;
-        if stop_serving {
+        if stopped {
             self.feed(now, Input::ServingStopped);
         }
     }
@@ -279,6 +305,7 @@ impl Engine {
                 self.note(Entry::Event(event));
             }
             Output::Fence { peer, why: _ } => self.begin_fencing(now, peer),
+            // Its answer follows when all outputs are carried out.
             Output::StopServing { .. } => {}
             Output::CommandDone(outcome) => self.command_done(now, outcome),
             Output::Stopped => {
@@ -300,6 +327,7 @@ impl Engine {
             self.mode_changes.push_back(now);
         }
         self.note(Entry::Decision(decision));
+        self.processes_follow(now);
     }
 
     /// A silence is an entry in the history of replies too.

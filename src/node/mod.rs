@@ -15,6 +15,7 @@ mod engine;
 mod fencing;
 mod gaps;
 mod pings;
+mod processes;
 mod publication;
 mod reload;
 mod replies;

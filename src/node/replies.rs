@@ -13,7 +13,7 @@ use super::gaps::{micros, millis};
 /// How many different entries are kept: enough for every change of the last incidents, bounded for ever.
 const KEPT: usize = 32;
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Run {
     kind: ReplyKind,
     newest: Instant,
@@ -25,7 +25,7 @@ struct Run {
 }
 
 /// One peer's replies.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Replies {
     runs: VecDeque<Run>,
     queries: u64,

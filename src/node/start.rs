@@ -17,11 +17,13 @@ use crate::control::server::{Server, ServerSettings};
 use crate::control::session::{Identity, serve_session};
 use crate::control::to_node::TO_NODE_BOUND;
 use crate::control::who::Who;
-use crate::journal::{Entry, Journal, JournalIdentity};
+use crate::journal::{Entry, Journal, JournalIdentity, Recorder};
 use crate::link::{LinkMember, LinkSecurity, LinkSettings, Shown};
 use crate::negotiation::Negotiator;
+use crate::negotiation::exchange::Input;
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::Incarnation;
+use crate::process::ProcessSettings;
 
 use super::around::Facts;
 use super::clock::Clocks;
@@ -29,6 +31,7 @@ use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::fencing::Fencing;
 use super::gaps::Gaps;
 use super::pings::Pings;
+use super::processes::Required;
 use super::publication::Publication;
 use super::reload::Running;
 use super::signals::Signals;
@@ -113,7 +116,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let events = old_events(&directory);
     let who =
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
-    let journal = Journal::open(&directory, config.journal_keep, who)?;
+    // Half of what is kept for what happened, half for what the negotiation was told.
+    let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
+    let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
 
     let keys = config.load_keys(me)?;
     let members = config
@@ -161,6 +166,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         })
     });
 
+    let (processes, process_events) = crate::process::start(process_settings(config, me, &directory, random, &links)?)
+        .await
+        .context("the required processes cannot be held")?;
     let supervisor = Supervisor::from_environment();
     let facts = facts(config, me, &negotiator, incarnation);
     let first = facts.address.clone();
@@ -172,7 +180,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         negotiator,
         links,
         journal,
+        recorder,
         state,
+        required: Required::new(processes),
         supervisor,
         fencing,
         running,
@@ -197,19 +207,40 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         desk_due: None,
     };
     engine.note(started(&node, config, &version, incarnation));
+    let longest = engine.required.longest_stop();
+    if !longest.is_zero() {
+        engine.feed(now, Input::StopTime { longest });
+    }
+    engine.processes_follow(now);
     engine.supervisor.ready(&format!("{node} listens on {first}"));
 
-    let mut inlets = Inlets { link: link_events, state: reports, fence: fence_events, asks, loaded, signals };
+    let mut inlets = Inlets {
+        link: link_events,
+        state: reports,
+        processes: process_events,
+        fence: fence_events,
+        asks,
+        loaded,
+        signals,
+    };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
-    drop(inlets);
+    let Inlets { link, state: reports, processes: mut process_events, fence, asks, loaded, signals } = inlets;
+    drop((link, reports, fence, asks, loaded, signals));
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
     }
-    let Engine { links, journal, state, fencing, running, .. } = engine;
+    let Engine { links, journal, recorder, state, required, fencing, running, .. } = engine;
     // The last words must reach the peers before anything else is waited for.
     links.shutdown().await;
+    // Nothing that runs only on the Primary is left by now; the rest may take its time. Last of all the guardian closes
+    // its duplicates of the listening sockets.
+    required
+        .shutdown(&mut process_events, |entry| {
+            let _ = journal.record(entry);
+        })
+        .await;
     session_stop.cancel();
     server.shutdown().await;
     fencing.shutdown().await;
@@ -220,6 +251,11 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         tracing::error!(%error, "the screen's session ended badly");
     }
     journal.close();
+    if ended.is_ok() {
+        recorder.close()
+    } else {
+        drop(recorder)
+    }
     state.close();
     ended
 }
@@ -232,6 +268,28 @@ pub(super) fn link_security(keys: &LinkKeys) -> LinkSecurity {
             LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
         }
     }
+}
+
+/// What the required processes are started with.
+fn process_settings(
+    config: &Config,
+    me: MemberId,
+    directory: &std::path::Path,
+    incarnation: u64,
+    links: &crate::link::Links,
+) -> anyhow::Result<ProcessSettings> {
+    let folder = config.path.parent().unwrap_or(std::path::Path::new(""));
+    Ok(ProcessSettings {
+        program: crate::process::this_program(),
+        node: config.name(me).as_str().to_owned(),
+        group: config.group.clone(),
+        incarnation,
+        state_directory: directory.to_owned(),
+        folder: std::path::absolute(folder).context("the current directory is gone")?,
+        processes: config.processes.clone(),
+        hooks: config.hooks.clone(),
+        listeners: links.duplicates().context("the listening sockets cannot be shared")?,
+    })
 }
 
 fn facts(config: &Config, me: MemberId, negotiator: &Negotiator, incarnation: Incarnation) -> Facts {
@@ -256,6 +314,11 @@ fn started(node: &Name, config: &Config, version: &str, incarnation: Incarnation
         version: version.to_owned(),
         incarnation: format!("{:016x}", incarnation.0),
     }
+}
+
+/// Every member's addresses, for whoever replays what is recorded.
+fn addresses(config: &Config) -> Vec<Vec<String>> {
+    config.members.iter().map(|member| member.addresses.iter().map(ToString::to_string).collect()).collect()
 }
 
 /// What the journal says of the time before: the screen shows it after a restart. No journal yet is no error, and one

@@ -35,15 +35,14 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::required::RunWhen;
 
-pub use event::ProcessEvent;
+pub use event::{ProcessEvent, Ticket};
 pub use messages::LaunchId;
 pub use role::{Role, RoleMode};
-pub use runner::Heard;
 pub use settings::{ProcessSettings, this_program};
 pub use snapshot::{ProcessSnapshot, ProcessState};
 pub use supervision::Operation;
@@ -68,7 +67,9 @@ pub struct Processes {
     deadline: Arc<Deadline>,
     task: JoinHandle<()>,
     longest_stop: Duration,
+    longest_end: Duration,
     bound_to_primary: Bound,
+    tickets: u64,
 }
 
 /// Whether there is anything that only a Primary may run.
@@ -107,6 +108,7 @@ pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Re
     let (snapshots, seen) = watch::channel(Arc::from([]));
     let primary = settings.processes.iter().filter(|process| process.run_when == RunWhen::Primary);
     let graces: Duration = primary.clone().map(|process| process.stop_grace).sum();
+    let all_graces: Duration = settings.processes.iter().map(|process| process.stop_grace).sum();
     let hook = if settings.hooks.on_secondary.is_empty() { Duration::ZERO } else { settings.hooks.timeout };
     let nothing =
         primary.count() == 0 && settings.hooks.on_primary.is_empty() && settings.hooks.on_secondary.is_empty();
@@ -119,6 +121,8 @@ pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Re
         deadline,
         task: tokio::spawn(runner.run(ends)),
         longest_stop: graces + hook,
+        longest_end: all_graces + hook + settings::END,
+        tickets: 0,
         bound_to_primary: if nothing { Bound::Nothing } else { Bound::Something },
     };
     Ok((processes, heard))
@@ -162,20 +166,13 @@ impl Processes {
         self.deadline.set(until)
     }
 
-    /// Starts, stops or restarts a process by an operator's word; the outcome follows when it is known: a sentence without
-    /// a full stop.
-    pub fn operate(&self, name: &str, operation: Operation, reply: oneshot::Sender<Result<String, String>>) {
-        let request = Request::Operate { name: name.to_owned(), operation, reply };
-        if let Err(mpsc::error::TrySendError::Full(Request::Operate { reply, .. })) = self.requests.try_send(request) {
-            // Whoever asked may have gone; then nobody misses the answer.
-            drop(reply.send(Err("too much is asked at once; try again".to_owned())));
-        }
-    }
-
-    /// What a heartbeat found out.
-    pub fn heard(&self, launch: LaunchId, heard: Heard) {
-        // One that is lost is followed by the next.
-        drop(self.requests.try_send(Request::Heard { launch, heard }));
+    /// Starts, stops or restarts a process by an operator's word; [`ProcessEvent::Operated`] with this ticket follows when
+    /// the outcome is known. None: too much is asked at once, and nothing is done.
+    pub fn operate(&mut self, name: &str, operation: Operation) -> Option<Ticket> {
+        let ticket = Ticket(self.tickets);
+        self.tickets += 1;
+        let request = Request::Operate { name: name.to_owned(), operation, ticket };
+        self.requests.try_send(request).ok().map(|()| ticket)
     }
 
     /// Runs the hook `on_alarm` with this on its standard input.
@@ -208,9 +205,11 @@ impl Processes {
     /// Everything stops, each in its grace; then the guardian closes the listening sockets and ends. What happens meanwhile
     /// is still told to `events`, and passed to `tell`.
     pub async fn shutdown(self, events: &mut mpsc::Receiver<ProcessEvent>, mut tell: impl FnMut(ProcessEvent)) {
-        let Processes { aims, requests, snapshots, deadline, mut task, .. } = self;
+        let Processes { aims, requests, snapshots, deadline, mut task, longest_end, .. } = self;
         // The runner ends when nobody can want anything of it any more.
         drop((aims, requests, snapshots));
+        let too_long = tokio::time::sleep(longest_end);
+        tokio::pin!(too_long);
         loop {
             tokio::select! {
                 biased;
@@ -221,11 +220,22 @@ impl Processes {
                     }
                     break;
                 }
+                () = &mut too_long => {
+                    // What cannot even be killed keeps the guardian, and the listening sockets with it.
+                    tracing::error!("a process does not end; its guardian goes on killing it");
+                    task.abort();
+                    break;
+                }
             }
         }
         while let Ok(event) = events.try_recv() {
             tell(event);
         }
         drop(deadline);
+    }
+
+    /// How long [`Processes::shutdown`] takes at most.
+    pub fn longest_end(&self) -> Duration {
+        self.longest_end
     }
 }

@@ -241,6 +241,16 @@ impl World {
         all.filter(|(_, process)| process.run == Run::Running).map(|(member, _)| MemberId(member as u8))
     }
 
+    /// Whether anything that runs only on the Primary may still run at this member, be its controller alive or not.
+    pub fn serves(&self, member: MemberId) -> bool {
+        self.processes[member.index()].serves
+    }
+
+    /// The longest that stopping takes any member.
+    pub(super) fn longest_stop(&self) -> Duration {
+        self.processes.iter().map(|process| process.stop_time).max().unwrap_or_default()
+    }
+
     /// Every member.
     pub fn members(&self) -> impl Iterator<Item = MemberId> + Clone + use<> {
         // A group has at most five.

@@ -40,7 +40,12 @@ impl State {
             Reply::Plan(plan) => match &self.dialog {
                 Dialog::Asked(_) => self.open(Dialog::Plan(Box::new(OpenPlan::new(*plan, now)))),
                 // Whoever asked has left the question: the plan must not stay open behind the screen.
-                Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Plan(_) => {
+                Dialog::None
+                | Dialog::Actions
+                | Dialog::Which(..)
+                | Dialog::Faults
+                | Dialog::Find(_)
+                | Dialog::Plan(_) => {
                     effects.requests.push(Request::Abandon { plan: plan.number });
                 }
             },
@@ -142,9 +147,13 @@ impl State {
                 };
                 Some((number, open.whose, what))
             }
-            Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) | Dialog::Plan(_) => {
-                None
-            }
+            Dialog::None
+            | Dialog::Actions
+            | Dialog::Which(..)
+            | Dialog::Faults
+            | Dialog::Find(_)
+            | Dialog::Asked(_)
+            | Dialog::Plan(_) => None,
         };
         if let Some((number, whose, what)) = ended {
             if whose == Whose::Mine {

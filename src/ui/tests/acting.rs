@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::control::plan::Plan;
+use crate::ui::keys::About;
 
 #[test]
 fn u8_every_key_is_in_help_and_does_something() {
@@ -40,10 +41,14 @@ fn u8_every_key_is_in_help_and_does_something() {
     }
     for action in ACTIONS {
         assert!(text.contains(action.help));
-        let mut state = state.clone();
+        let mut state = samples::state(samples::with_processes(), Theme::Default, Charset::Utf8);
         press(&mut state, Key::Char('a'), NOW);
         let effects = press(&mut state, Key::Char(action.letter.to_ascii_uppercase()), NOW + SECOND);
-        assert_eq!(effects.requests, [Request::Open { action: action.action.clone() }]);
+        let about = match action.wish.about() {
+            About::Process => "plant-control",
+            About::Member | About::ThisMember => "alpha",
+        };
+        assert_eq!(effects.requests, [Request::Open { action: action.wish.action(about.to_owned()) }]);
     }
     for fault in FAULTS {
         let faults = FaultState::of(vec!["beta".to_owned()]);

@@ -1,0 +1,125 @@
+//! `tandem replay`: steps through a recorded incident on the screen, forwards and backwards, with every decision taken
+//! again and compared (U5). Without a terminal it prints the steps and the comparison, a line each.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+
+use super::args::ReplayArgs;
+use super::exit::Exit;
+use super::moment;
+use super::plain::plain;
+use crate::journal::Tape;
+use crate::journal::replay::Judge;
+
+mod walk;
+
+use walk::{Counts, Mark, What, walk};
+
+/// Replays what was named.
+pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
+    let unpacked = if is_bundle(&args.file) { Some(unpack(&args.file)?) } else { None };
+    let path = unpacked.as_ref().map_or(args.file.as_path(), tempfile::TempDir::path);
+    let tape = Tape::open(path)?;
+    lines(&tape)
+}
+
+fn is_bundle(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.ends_with(".tar.gz") || name.ends_with(".tgz")
+}
+
+/// The recording in a support bundle, in a folder that goes with the returned value. Only regular files are taken, and
+/// only their last name: whoever made the bundle does not decide where anything is written.
+fn unpack(bundle: &Path) -> anyhow::Result<tempfile::TempDir> {
+    let folder = tempfile::tempdir().context("a folder for the unpacked recording cannot be made")?;
+    let file = File::open(bundle).with_context(|| format!("{} cannot be opened", bundle.display()))?;
+    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
+    let failed = || format!("{} cannot be unpacked", bundle.display());
+    let mut found = false;
+    for entry in archive.entries().with_context(failed)? {
+        let mut entry = entry.with_context(failed)?;
+        let name = PathBuf::from(entry.path().with_context(failed)?.file_name().unwrap_or_default());
+        if !entry.header().entry_type().is_file() || name.extension().is_none_or(|end| end != "tandem-inputs") {
+            continue;
+        }
+        found = true;
+        let mut out = File::create(folder.path().join(&name)).with_context(failed)?;
+        io::copy(&mut entry, &mut out).with_context(failed)?;
+    }
+    if !found {
+        bail!("{} holds no recording: no file in it ends in .tandem-inputs", bundle.display());
+    }
+    Ok(folder)
+}
+
+/// The whole replay as lines: a step each, then what came of the comparison.
+fn lines(tape: &Tape) -> anyhow::Result<Exit> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    let mut written = Ok(());
+    let counts = walk(tape, |mark| {
+        if written.is_ok() {
+            written = print(&mark, &mut out);
+        }
+    });
+    let written = written.and_then(|()| writeln!(out, "{}", verdict(&counts))).and_then(|()| out.flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            return Err(error).context("cannot write to standard output");
+        }
+        Ok(()) | Err(_) => {}
+    }
+    Ok(exit(&counts))
+}
+
+fn exit(counts: &Counts) -> Exit {
+    if counts.errors > 0 || counts.segments == 0 { Exit::Failed } else { Exit::Done }
+}
+
+fn print(mark: &Mark, out: &mut impl Write) -> io::Result<()> {
+    let time = moment::readable(mark.unix_ms);
+    match &mark.what {
+        What::Begins(text) => writeln!(out, "{time}  -- {}", plain(text)),
+        What::Broken(text) => writeln!(out, "{time}  -- {}", plain(text)),
+        What::Decided(texts) => texts.iter().try_for_each(|text| writeln!(out, "{time}  {}", plain(text))),
+        What::Differs { now, recorded, judge } => {
+            for text in recorded {
+                writeln!(out, "{time}  recorded: {}", plain(text))?;
+            }
+            if recorded.is_empty() {
+                writeln!(out, "{time}  recorded: nothing")?;
+            }
+            let lead = match judge {
+                Judge::ThisVersion => "DIFFERENT: decided again it is",
+                Judge::Other(_) => "this version would decide",
+            };
+            for text in now {
+                writeln!(out, "{time}  {lead}: {}", plain(text))?;
+            }
+            if now.is_empty() {
+                writeln!(out, "{time}  {lead}: nothing")?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// What came of the comparison, as one line.
+fn verdict(counts: &Counts) -> String {
+    let Counts { segments, inputs, decided, errors, otherwise, broken, missing } = counts;
+    let mut text = format!("{segments} segments, {inputs} inputs, {decided} of them with something decided or told: ");
+    match (errors, otherwise) {
+        (0, 0) => text.push_str("all decided again, all the same"),
+        (0, _) => text.push_str(&format!("of another version's, this version would decide {otherwise} otherwise")),
+        (_, _) => text.push_str(&format!("{errors} DIFFERENT when decided again: please send the recording in")),
+    }
+    if *missing > 0 {
+        text.push_str(&format!("; {missing} inputs are missing"));
+    }
+    if *broken > 0 {
+        text.push_str(&format!("; {broken} segments are damaged"));
+    }
+    text
+}
