@@ -191,6 +191,88 @@ fn s2_another_fence_is_used_from_then_on() {
     assert!(group.stop(0).success());
 }
 
+/// The pids of a member's processes that run, by name.
+fn pids(group: &Group, member: usize) -> Vec<(String, u32)> {
+    let status = group.status(member);
+    status.processes.iter().filter_map(|process| Some((process.name.clone(), process.pid?))).collect()
+}
+
+#[test]
+fn u10_of_the_processes_only_those_that_changed_restart_and_the_steps_are_named() {
+    let mut group = Group::new(2, "");
+    let process = |name: &str, seconds: u32, more: &str| {
+        format!("[[process]]\nname = \"{name}\"\ncommand = [\"sleep\", \"{seconds}\"]\n{more}\n")
+    };
+    let before = process("same", 1001, "") + &process("changed", 1002, "") + &process("gone", 1003, "");
+    change(&mut group, 0, &before);
+    group.change_config(1, |text| text);
+    group.start_all();
+    group.settle();
+    wait_until(PATIENCE, "all three run", || pids(&group, 0).len() == 3);
+    let old = pids(&group, 0);
+
+    let after = process("new", 1004, "run_when = \"primary\"")
+        + &process("same", 1001, "stop_grace = \"1s\"\ntotal_health_score_weight = false")
+        + &process("changed", 1002, "environment = { A = \"1\" }");
+    change(&mut group, 0, &after);
+    let said = reloaded(&group, 0);
+    for (name, text) in [
+        ("process.gone ", "stops: the file does not name it"),
+        ("process.changed ", "restarts, for environment"),
+        ("process.new ", "runs while this member is Primary"),
+        ("process.same.stop_grace ", "from the next time on"),
+        ("process.same.total_health_score_weight ", "at once"),
+    ] {
+        assert!(said.lines().any(|line| line.contains(name) && line.contains(text)), "{name}: {said}");
+    }
+    assert!(!said.contains("process.new.") && !said.contains("needs a restart"), "{said}");
+
+    let pid = |pids: &[(String, u32)], name: &str| pids.iter().find(|(known, _)| known == name).map(|(_, pid)| *pid);
+    wait_until(PATIENCE, "the steps are done", || {
+        let now = pids(&group, 0);
+        let changed = pid(&now, "changed");
+        changed.is_some()
+            && changed != pid(&old, "changed")
+            && pid(&now, "new").is_some()
+            && pid(&now, "gone").is_none()
+    });
+    let now = pids(&group, 0);
+    assert_eq!(pid(&now, "same"), pid(&old, "same"), "what did not change was restarted");
+    let status = group.status(0);
+    assert!(status.processes.iter().all(|process| process.name != "gone"), "{:?}", status.processes);
+    assert!(
+        status.processes.iter().any(|process| process.name == "same" && !process.counts && process.stop_ms == 1000)
+    );
+    assert_eq!(status.mode, Mode::Primary);
+    let alive = |pid: u32| std::path::Path::new(&format!("/proc/{pid}")).exists();
+    assert!(!alive(pid(&old, "gone").expect("it ran")), "what is gone still runs");
+
+    // Back again, and then none at all.
+    change(&mut group, 0, &before);
+    reloaded(&group, 0);
+    wait_until(PATIENCE, "the first three run again", || {
+        let now = pids(&group, 0);
+        pid(&now, "gone").is_some() && pid(&now, "new").is_none() && now.len() == 3
+    });
+    change(&mut group, 0, "");
+    reloaded(&group, 0);
+    wait_until(PATIENCE, "nothing runs any more", || group.status(0).processes.is_empty());
+    assert!(group.stop(0).success());
+}
+
+#[test]
+fn u10_processes_may_come_to_a_controller_that_had_none() {
+    let mut group = pair();
+    change(&mut group, 0, "[[process]]\nname = \"p\"\ncommand = [\"sleep\", \"1005\"]\nrun_when = \"primary\"\n");
+    reloaded(&group, 0);
+    wait_until(PATIENCE, "it runs", || pids(&group, 0).len() == 1);
+    let (_, pid) = pids(&group, 0).remove(0);
+    // It stops with this member's right to run.
+    group.signal(0, Signal::SIGKILL);
+    let gone = || !std::path::Path::new(&format!("/proc/{pid}")).exists();
+    wait_until(PATIENCE, "it ended with its controller", gone);
+}
+
 #[test]
 fn u3_sighup_means_a_lost_terminal_and_reads_nothing() {
     let mut group = pair();

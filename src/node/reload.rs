@@ -7,6 +7,7 @@
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::changes::{Change, Decision};
+use crate::config::required::RunWhen;
 use crate::config::{Config, LinkKeys, advice};
 use crate::control::request::{Reloaded, ReloadedKey};
 use crate::control::to_node::ToNode;
@@ -149,9 +150,14 @@ impl Engine {
         let next = running.with_what_can_change(&fresh.config);
         let other_keys = fresh.config.security.mode == running.security.mode && fresh.keys != self.running.keys;
         let other_fences = next.fences != running.fences;
+        let other_processes = next.processes != running.processes || next.hooks != running.hooks;
+        let steps = steps(running, &next, &changes);
         // What might fail comes first.
         if let Some(peer) = self.fencing.under_way().filter(|_| other_fences) {
             return Err(format!("{peer} is being switched off, and that is never cancelled: reload when it has ended"));
+        }
+        if other_processes && !self.can_reload_processes() {
+            return Err("too much is asked of the processes at once: reload again".to_owned());
         }
         let metrics = self.running.other_metrics(&next)?;
         let fencing = match other_fences.then(|| Fencing::start(&next, self.running.me)).transpose() {
@@ -180,24 +186,59 @@ impl Engine {
             self.links.set_keys(link_security(&fresh.keys));
             self.running.keys = fresh.keys;
         }
-        self.journal.set_keep(next.journal_keep);
+        // Half each, as at the start.
+        self.journal.set_keep(next.journal_keep / 2);
+        self.recorder.set_keep(next.journal_keep / 2);
+        if other_processes {
+            self.reload_processes(now, next.processes.clone(), next.hooks.clone());
+        }
         let settings = next.negotiation_settings(self.running.me);
         self.facts.threshold = settings.threshold;
         self.running.config = next;
         self.feed(now, Input::Tuned(settings.tuning()));
-        Ok(reloaded(&self.running.config, &changes, other_keys))
+        Ok(reloaded(&self.running.config, &changes, steps, other_keys))
     }
 }
 
-/// The two lists. `running` is what runs now.
-fn reloaded(running: &Config, changes: &[Change], other_keys: bool) -> Reloaded {
+/// What becomes of the processes, in the order in which it is done: what is gone stops, then what has changed restarts
+/// and what is new starts.
+fn steps(before: &Config, next: &Config, changes: &[Change]) -> Vec<ReloadedKey> {
+    let line = |name: &str, text: String| ReloadedKey { key: format!("process.{name}"), text };
+    let has = |config: &Config, name: &str| config.processes.iter().any(|process| process.name == name);
+    let gone = before.processes.iter().rev().filter(|process| !has(next, &process.name));
+    let gone = gone.map(|process| line(&process.name, "stops: the file does not name it any more".to_owned()));
+    let kept = next.processes.iter().filter_map(|process| {
+        let name = process.name.as_str();
+        if !has(before, name) {
+            let text = match process.run_when {
+                RunWhen::Always => "starts",
+                RunWhen::Primary => "runs while this member is Primary",
+                RunWhen::Secondary => "runs while this member is Secondary",
+            };
+            return Some(line(name, text.to_owned()));
+        }
+        let prefix = format!("process.{name}.");
+        let changed = changes.iter().filter(|change| change.decision == Decision::Process);
+        let keys: Vec<&str> = changed.filter_map(|change| change.path.strip_prefix(&prefix)).collect();
+        (!keys.is_empty()).then(|| line(name, format!("restarts, for {}", keys.join(", "))))
+    });
+    gone.chain(kept).collect()
+}
+
+/// The two lists. `running` is what runs now; `steps` are the processes' part.
+fn reloaded(running: &Config, changes: &[Change], steps: Vec<ReloadedKey>, other_keys: bool) -> Reloaded {
     let mut applied: Vec<ReloadedKey> = Vec::new();
     let mut needs_restart = Vec::new();
+    // Of a process that comes or goes as a whole, its keys one by one say nothing more.
+    let whole = |path: &str| {
+        let step = steps.iter().find(|step| path.strip_prefix(&step.key).is_some_and(|rest| rest.starts_with('.')));
+        step.is_some_and(|step| !step.text.starts_with("restarts"))
+    };
     for Change { path, decision } in changes {
         let line = |text: &str| ReloadedKey { key: path.clone(), text: text.to_owned() };
         match decision {
-            Decision::Applied(how) => applied.push(line(how)),
-            Decision::Process => applied.push(line("with its process")),
+            Decision::Applied(how) if !whole(path) => applied.push(line(how)),
+            Decision::Applied(_) | Decision::Process => {}
             Decision::Restart(why) => needs_restart.push(line(why)),
         }
     }
@@ -207,6 +248,7 @@ fn reloaded(running: &Config, changes: &[Change], other_keys: bool) -> Reloaded 
         let text = "read again, for connections that are made from now on".to_owned();
         applied.push(ReloadedKey { key: "security.key_file".to_owned(), text });
     }
+    applied.extend(steps);
     Reloaded { file: running.path.display().to_string(), applied, needs_restart }
 }
 
