@@ -20,6 +20,7 @@ mod moment;
 mod packaging;
 mod ping;
 mod plain;
+mod reload;
 mod replay;
 mod run;
 mod sample_process;
@@ -52,6 +53,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Reload => reload::run(global),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),
         Command::Completions(args) => packaging::completions(&args),

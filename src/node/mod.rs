@@ -19,6 +19,7 @@ mod health;
 mod pings;
 mod processes;
 mod publication;
+mod reload;
 mod replies;
 mod signals;
 mod start;
