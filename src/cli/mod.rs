@@ -57,5 +57,6 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Man(args) => packaging::man(&args),
         Command::Guardian => guardian::run(),
         Command::Launch => launch::run(),
+        Command::FenceAgent(args) => fence::become_agent(&args),
     }
 }
