@@ -130,6 +130,9 @@ pub enum Command {
     /// Becomes a required process; started by the guardian
     #[command(hide = true)]
     Launch,
+    /// A process to supervise, for tests and for trying things by hand
+    #[command(hide = true)]
+    SampleProcess(super::sample_process::SampleProcessArgs),
     /// Becomes a fence agent; started by the controller
     #[command(hide = true, name = crate::fence::trampoline::WORD)]
     FenceAgent(FenceAgentArgs),

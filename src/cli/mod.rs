@@ -22,6 +22,7 @@ mod ping;
 mod plain;
 mod replay;
 mod run;
+mod sample_process;
 mod status;
 pub mod usage;
 mod whereabouts;
@@ -49,7 +50,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Ping(args) => ping::run(global, &args),
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
-        Command::Replay(args) => replay::run(&args),
+        Command::Replay(args) => replay::run(global, &args),
         Command::Check(args) => check::run(global, &args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),
@@ -58,5 +59,6 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Guardian => guardian::run(),
         Command::Launch => launch::run(),
         Command::FenceAgent(args) => fence::become_agent(&args),
+        Command::SampleProcess(args) => sample_process::run(&args),
     }
 }

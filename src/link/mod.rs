@@ -50,7 +50,7 @@ use tokio::sync::mpsc;
 use crate::negotiation::member::MemberId;
 use crate::negotiation::message::Message;
 
-pub use event::{LinkEvent, PathReport, PathRole, PathState, Shown};
+pub use event::{LinkEvent, MAX_PROCESSES, PathReport, PathRole, PathState, RunState, RunsOn, Shown, ShownProcess};
 pub use rejection::{Rejection, RejectionKind};
 pub use settings::{LinkError, LinkMember, LinkSecurity, LinkSettings};
 

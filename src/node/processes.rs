@@ -2,6 +2,7 @@
 //! becomes of them is journalled and shown, and operators' words reach them (P1, P2).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -16,6 +17,7 @@ use crate::negotiation::exchange::Input;
 use crate::negotiation::message::Mode;
 use crate::negotiation::time::Instant;
 use crate::process::event::{Change, HookOutcome, StopWay};
+use crate::process::heartbeat::{Beat, Pulse};
 use crate::process::snapshot::Wanted;
 use crate::process::{
     BootTime, Bound, Operation, ProcessEvent, ProcessSnapshot, ProcessState, Processes, Role, RoleMode, Ticket,
@@ -71,6 +73,11 @@ impl Required {
             Ok(json) => self.processes.alarm(json),
             Err(error) => tracing::error!(%error, "an alarm cannot be written as JSON"),
         }
+    }
+
+    /// How the processes stand.
+    pub fn snapshots(&self) -> Arc<[ProcessSnapshot]> {
+        self.processes.snapshots()
     }
 
     /// The processes as the status shows them.
@@ -185,6 +192,7 @@ impl Engine {
                 }
             }
         }
+        self.look_at_health(now);
         self.news = News::Urgent;
     }
 }
@@ -221,7 +229,8 @@ fn shown(one: &ProcessSnapshot, now: BootTime) -> status::Process {
         ProcessState::Starting | ProcessState::Restarting | ProcessState::GivenUp => {
             one.last_end.as_ref().map(ToString::to_string)
         }
-        ProcessState::Stopped | ProcessState::Running | ProcessState::Stopping => None,
+        ProcessState::Running => unanswered(&one.beat),
+        ProcessState::Stopped | ProcessState::Stopping => None,
     };
     status::Process {
         name: one.name.to_string(),
@@ -231,7 +240,7 @@ fn shown(one: &ProcessSnapshot, now: BootTime) -> status::Process {
         uptime_ms: one.started_at.map(|at| millis(now.since(at))),
         restarts_30s: one.restarts_30s(now),
         restarts: one.restarts_total,
-        response_ms: one.response.map(|response| response.as_secs_f64() * 1000.0),
+        response_ms: one.beat.response().map(|response| response.as_secs_f64() * 1000.0),
         memory_pct: None,
         cpu_pct: None,
         counts: one.counts,
@@ -247,6 +256,16 @@ fn shown(one: &ProcessSnapshot, now: BootTime) -> status::Process {
         why,
         next_start_ms: one.restart_at.map(|at| millis(at.since(now))),
         output: one.output.last(LINES).iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Why a process that runs is not as it should be: it does not answer.
+fn unanswered(beat: &Beat) -> Option<String> {
+    let known = beat.known();
+    match (known.failed, known.pulse) {
+        (Some(why), _) => Some(format!("answers its heartbeat badly: {why}")),
+        (None, Some(Pulse::Waiting { waited, .. })) => Some(format!("has not answered for {}", seconds(waited))),
+        (None, Some(Pulse::Answers { .. }) | None) => None,
     }
 }
 

@@ -30,6 +30,7 @@ use super::clock::Clocks;
 use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::fencing::Fencing;
 use super::gaps::Gaps;
+use super::health::Health;
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
@@ -174,6 +175,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let (processes, process_events) = crate::process::start(process_settings(config, me, &directory, random, &links)?)
         .await
         .context("the required processes cannot be held")?;
+    let (health, figures) = Health::start(config, now).context("the sampler of memory and CPU cannot be started")?;
     let supervisor = Supervisor::from_environment();
     let facts = facts(config, me, &negotiator, incarnation);
     let first = facts.address.clone();
@@ -188,6 +190,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         recorder,
         state,
         required: Required::new(processes),
+        health,
         supervisor,
         fencing,
         pings: Pings::default(),
@@ -218,17 +221,26 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     engine.processes_follow(now);
     engine.supervisor.ready(&format!("{node} listens on {first}"));
 
-    let mut inlets =
-        Inlets { link: link_events, state: reports, processes: process_events, fence: fence_events, asks, signals };
+    let mut inlets = Inlets {
+        link: link_events,
+        state: reports,
+        processes: process_events,
+        fence: fence_events,
+        health: figures,
+        asks,
+        signals,
+    };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
-    let Inlets { link, state: reports, processes: mut process_events, fence, asks, signals } = inlets;
+    let Inlets { link, state: reports, processes: mut process_events, fence, health: figures, asks, signals } = inlets;
     drop((link, reports, fence, asks, signals));
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
     }
-    let Engine { links, journal, recorder, state, required, fencing, .. } = engine;
+    let Engine { links, journal, recorder, state, required, health, fencing, .. } = engine;
+    // The sampler's thread waits for nobody once its figures are no longer wanted.
+    drop((figures, health));
     // The last words must reach the peers before anything else is waited for.
     links.shutdown().await;
     // Nothing that runs only on the Primary is left by now; the rest may take its time. Last of all the guardian closes
@@ -267,7 +279,9 @@ fn process_settings(
     incarnation: u64,
     links: &crate::link::Links,
 ) -> anyhow::Result<ProcessSettings> {
-    let folder = config.path.parent().unwrap_or(std::path::Path::new(""));
+    // A file that is named without a folder lies in the current one.
+    let folder = config.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(std::path::Path::new("."));
     Ok(ProcessSettings {
         program: crate::process::this_program(),
         node: config.name(me).as_str().to_owned(),

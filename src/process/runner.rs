@@ -83,6 +83,16 @@ struct Measured {
     start_took: Option<Duration>,
 }
 
+/// What a program reads, and where what it writes goes.
+struct Streams {
+    stdin: OwnedFd,
+    tail: Tail,
+    /// None: only the last lines are kept.
+    path: Option<std::path::PathBuf>,
+    /// Who looks at lines first.
+    filter: Option<LineFilter>,
+}
+
 /// See the module.
 pub struct Runner {
     settings: ProcessSettings,
@@ -493,7 +503,7 @@ impl Runner {
         self.launches.insert(launch, What::Process(at));
         let launched = self
             .prepare_heart(at, &config, &mut program)
-            .and_then(|(stdin, filter)| self.launch(launch, right, program, stdin, tail, path, filter));
+            .and_then(|(stdin, filter)| self.launch(launch, right, program, Streams { stdin, tail, path, filter }));
         if let Err(error) = launched {
             self.launches.remove(&launch);
             self.measured[at].launch = None;
@@ -560,7 +570,8 @@ impl Runner {
         self.launches.insert(launch, What::Hook);
         let path = Some(self.settings.output_file(call.hook.key()));
         let started = input(&call.input)
-            .and_then(|stdin| self.launch(launch, call.hook.right(), program, stdin, tail, path, None));
+            .map(|stdin| Streams { stdin, tail, path, filter: None })
+            .and_then(|streams| self.launch(launch, call.hook.right(), program, streams));
         if let Err(error) = started {
             self.launches.remove(&launch);
             self.hook_gone(now, Some(error.to_string()));
@@ -573,21 +584,12 @@ impl Runner {
         launch
     }
 
-    fn launch(
-        &mut self,
-        launch: LaunchId,
-        right: Right,
-        program: Program,
-        stdin: OwnedFd,
-        tail: Tail,
-        path: Option<std::path::PathBuf>,
-        filter: Option<LineFilter>,
-    ) -> io::Result<()> {
+    fn launch(&mut self, launch: LaunchId, right: Right, program: Program, streams: Streams) -> io::Result<()> {
         self.need_guardian()?;
         let Some(guard) = &mut self.guard else { return Err(io::Error::other("there is no guardian")) };
         let (pipe, writer) = io::pipe()?;
-        guard.tell(&Order::Launch { launch, right, program }, vec![stdin, OwnedFd::from(writer)])?;
-        self.output.read(launch, pipe, tail, path, filter);
+        guard.tell(&Order::Launch { launch, right, program }, vec![streams.stdin, OwnedFd::from(writer)])?;
+        self.output.read(launch, pipe, streams.tail, streams.path, streams.filter);
         Ok(())
     }
 
@@ -671,7 +673,6 @@ impl Runner {
                     failed_restarts: one.failed_restarts(),
                     last_end: one.last_end().cloned(),
                     restart_at: one.restart_at(),
-                    response: measured.beat.response(),
                     beat: measured.beat.clone(),
                     output: measured.tail.clone(),
                 }

@@ -5,6 +5,7 @@
 use crate::control::plan::Action;
 
 use super::input::Key;
+use super::replay::Move;
 
 /// What the middle of the screen shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,8 @@ pub enum Command {
     Act,
     /// Opens the demo's faults.
     Faults,
+    /// Moves a replay.
+    Move(Move),
     /// Leaves the screen.
     Leave,
     /// Says how to leave.
@@ -182,6 +185,12 @@ pub const BINDINGS: &[Binding] = &[
     key(&[Key::Char('c')], "c", Command::Copy, "print this view as plain text, for a ticket", Bar::Always("copy")),
     key(&[Key::Char('a')], "a", Command::Act, "act: each action shows its plan first", Bar::No),
     key(&[Key::Char('f')], "f", Command::Faults, "faults to play with (in the demo)", Bar::No),
+    key(&[Key::Char('n')], "n", Command::Move(Move::NextDecision), "next decision (in a replay)", Bar::No),
+    key(&[Key::Char('p')], "p", Command::Move(Move::DecisionBefore), "decision before (in a replay)", Bar::No),
+    key(&[Key::Char('.')], ".", Command::Move(Move::NextInput), "one input on (in a replay)", Bar::No),
+    key(&[Key::Char(',')], ",", Command::Move(Move::InputBefore), "one input back (in a replay)", Bar::No),
+    key(&[Key::Char('<')], "<", Command::Move(Move::First), "to the beginning (in a replay)", Bar::No),
+    key(&[Key::Char('>')], ">", Command::Move(Move::Last), "to the end (in a replay)", Bar::No),
     key(&[Key::Ctrl('t')], "Ctrl-T", Command::Charset, "UTF-8 or ASCII", Bar::No),
     key(&[Key::Ctrl('l')], "Ctrl-L", Command::Redraw, "draw everything again", Bar::No),
     key(&[Key::Ctrl('z')], "Ctrl-Z", Command::Suspend, "suspend the screen; the controller runs on", Bar::No),

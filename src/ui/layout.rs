@@ -156,6 +156,9 @@ fn above_the_keys(sight: &Sight<'_>, height: usize) -> Vec<Line> {
     let state = sight.state;
     let most = if height < STRIP_FROM { MOST_SAID - 1 } else { MOST_SAID };
     let remark = said(sight).map(|line| broken(sight, line, most));
+    if let Some(place) = &state.replay {
+        return remark.into_iter().flatten().chain(place.lines(sight.width)).collect();
+    }
     let Some(faults) = &state.faults else { return remark.unwrap_or_default() };
     let status = state.status.as_ref();
     let mut lines = match state.dialog {

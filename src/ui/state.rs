@@ -14,6 +14,7 @@ use super::input::{Input, Key};
 use super::keys::{Command, Fault, View, command_for};
 use super::line::{Line, Look};
 use super::options::Connection;
+use super::replay::{Move, Place};
 
 mod hand;
 mod news;
@@ -34,6 +35,8 @@ pub struct Effects {
     pub requests: Vec<Request>,
     /// A fault for the demo.
     pub fault: Option<(Fault, usize)>,
+    /// Where a replay is to go.
+    pub moved: Option<Move>,
     /// One of the things that only the driver can do.
     pub driver: Option<DriverWish>,
     /// Whether a bell is due: a new alarm.
@@ -109,6 +112,8 @@ pub struct State {
     pub chosen: Option<String>,
     /// The demo's faults.
     pub faults: Option<FaultState>,
+    /// Where a replay is; none: this is none.
+    pub replay: Option<Place>,
     /// The line above the key bar.
     pub remark: Option<Remark>,
     /// Only events that hold this are shown.
@@ -147,6 +152,7 @@ impl State {
             connection: Connection::Open,
             chosen: None,
             faults,
+            replay: None,
             remark: None,
             find: None,
             frozen: None,
@@ -360,9 +366,17 @@ impl State {
                 Some(_) => self.open(Dialog::Faults),
                 None => self.remark(Line::of("f does something in the demo only: tandem demo"), now, REMARK_STANDS),
             },
+            Command::Move(to) => match self.replay {
+                Some(_) => effects.moved = Some(to),
+                None => self.remark(Line::of("that key moves a replay: tandem replay FILE"), now, REMARK_STANDS),
+            },
             Command::Leave => effects.driver = Some(DriverWish::Leave),
             Command::Interrupt => {
-                let runs_on = if self.faults.is_some() { "the demo ends" } else { "the controller runs on" };
+                let runs_on = match (&self.faults, &self.replay) {
+                    (Some(_), _) => "the demo ends",
+                    (None, Some(_)) => "nothing else ends",
+                    (None, None) => "the controller runs on",
+                };
                 self.remark(Line::of(format!("q leaves the screen; {runs_on}")), now, REMARK_STANDS);
             }
             Command::Suspend => effects.driver = Some(DriverWish::Suspend),

@@ -5,6 +5,7 @@ use crate::control::words as said;
 use super::super::dialog::{Dialog, Whose};
 use super::super::keys::{ACTIONS, About, BINDINGS, Bar, Command, View, Wish};
 use super::super::line::Line;
+use super::super::replay::Move;
 use super::Sight;
 
 /// The two rows.
@@ -79,6 +80,7 @@ fn keys(sight: &Sight<'_>) -> Line {
     let node = sight.state.status.as_ref().map_or("the controller", |status| status.node.as_str());
     let runs_on = match (&sight.state.faults, sight.state.no_news(sight.now)) {
         (Some(_), _) => "the demo ends".to_owned(),
+        (None, _) if sight.state.replay.is_some() => "a replay".to_owned(),
         (None, None) => format!("{node} runs on"),
         // Whether it runs is what nobody knows now.
         (None, Some(_)) => "screen only".to_owned(),
@@ -100,6 +102,20 @@ fn keys(sight: &Sight<'_>) -> Line {
 }
 
 fn acting(sight: &Sight<'_>) -> Line {
+    if sight.state.replay.is_some() {
+        let [next, before, on, back, first, last] =
+            [Move::NextDecision, Move::DecisionBefore, Move::NextInput, Move::InputBefore, Move::First, Move::Last]
+                .map(|to| shown(Command::Move(to)));
+        let variants = [
+            format!(
+                " {next} next decision  {before} before   {on} {back} one input on, back   {first} {last} beginning, end"
+            ),
+            format!(" {next} next  {before} before  {on} {back} input  {first} {last} ends"),
+            format!(" {next} {before} {on} {back} {first} {last}"),
+        ];
+        let fitting = variants.iter().find(|text| text.len() <= sight.width);
+        return Line::of(fitting.unwrap_or(&variants[2]).as_str());
+    }
     if let Err(why) = sight.state.may_operate() {
         return Line::of(format!(" {why}"));
     }
