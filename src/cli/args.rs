@@ -138,6 +138,18 @@ pub enum Command {
     /// A process to supervise, for tests and for trying things by hand
     #[command(hide = true)]
     SampleProcess(super::sample_process::SampleProcessArgs),
+    /// Becomes a fence agent; started by the controller
+    #[command(hide = true, name = crate::fence::trampoline::WORD)]
+    FenceAgent(FenceAgentArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct FenceAgentArgs {
+    /// The controller's process
+    pub parent: i32,
+    /// The agent and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub words: Vec<std::ffi::OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -60,6 +60,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Man(args) => packaging::man(&args),
         Command::Guardian => guardian::run(),
         Command::Launch => launch::run(),
+        Command::FenceAgent(args) => fence::become_agent(&args),
         Command::SampleProcess(args) => sample_process::run(&args),
     }
 }

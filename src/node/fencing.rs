@@ -74,6 +74,7 @@ impl Fencing {
             name: config.name(*peer).as_str().to_owned(),
             config: config_of.clone(),
             paths: paths.clone(),
+            launcher: Some(crate::process::this_program()),
         };
         let known = others().map(|(peer, fence)| Known {
             peer: *peer,
