@@ -112,6 +112,11 @@ pub enum Command {
     #[command(after_help = "Example: tandem check --strict /etc/tandem/tandem.toml\n\
         Exit 1 when something is wrong; with --strict also when something is unwise.")]
     Check(CheckArgs),
+    /// Applies a changed configuration
+    #[command(after_help = "Example: tandem reload\n\
+        What can change without an outage is applied; the rest is named, and needs a restart. A faulty file changes\n\
+        nothing (exit 1). Try the file first: tandem check FILE")]
+    Reload,
     /// Makes a new group key, mode 0600; never overwrites
     #[command(after_help = "Example: tandem keygen /etc/tandem/group.key\nCopy it to every member, by a safe way.")]
     Keygen(KeygenArgs),
@@ -133,6 +138,18 @@ pub enum Command {
     /// A process to supervise, for tests and for trying things by hand
     #[command(hide = true)]
     SampleProcess(super::sample_process::SampleProcessArgs),
+    /// Becomes a fence agent; started by the controller
+    #[command(hide = true, name = crate::fence::trampoline::WORD)]
+    FenceAgent(FenceAgentArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct FenceAgentArgs {
+    /// The controller's process
+    pub parent: i32,
+    /// The agent and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub words: Vec<std::ffi::OsString>,
 }
 
 #[derive(Debug, Args)]

@@ -20,6 +20,7 @@ mod moment;
 mod packaging;
 mod ping;
 mod plain;
+mod reload;
 mod replay;
 mod run;
 mod sample_process;
@@ -52,12 +53,14 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Explain(args) => explain::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Reload => reload::run(global),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),
         Command::Completions(args) => packaging::completions(&args),
         Command::Man(args) => packaging::man(&args),
         Command::Guardian => guardian::run(),
         Command::Launch => launch::run(),
+        Command::FenceAgent(args) => fence::become_agent(&args),
         Command::SampleProcess(args) => sample_process::run(&args),
     }
 }

@@ -22,6 +22,7 @@ use crate::negotiation::time::Instant;
 use super::clock::{rfc3339, unix_ms};
 use super::engine::{Engine, News, stamp};
 use super::gaps::{micros, millis};
+use super::theirs::told;
 use super::two_acted::{Both, Found, One};
 
 /// Refused traffic is an alarm for this long after it was last seen.
@@ -155,6 +156,7 @@ impl Engine {
             self.note(Entry::Action { by, what: "plan ended".to_owned(), outcome: why });
         }
         let around = self.around(now);
+        let told = told(&around.processes);
         let alarms = self.desk.alarms(&view, around);
         let before = std::mem::take(&mut self.alarms_told);
         for alarm in &alarms {
@@ -172,7 +174,7 @@ impl Engine {
             }
         }
         self.alarms_told = alarms;
-        self.tell_shown(now);
+        self.tell_shown(now, told);
     }
 
     fn note_alarm(&mut self, alarm: &status::Alarm, change: AlarmChange) {
@@ -225,8 +227,8 @@ impl Engine {
                     name: self.facts.name(peer),
                     version: facts.version.clone(),
                     replies: facts.replies.report(now),
-                    attached: facts.shown.attached.clone(),
-                    processes: Vec::new(),
+                    attached: facts.theirs.shown.attached.clone(),
+                    processes: facts.theirs.processes(now),
                 }
             })
             .collect();
@@ -287,19 +289,21 @@ impl Engine {
         }
     }
 
-    /// What the other members' desks and screens show.
+    /// What the plans look at beside the view: the other members' desks and screens, what runs, and the fence devices.
     pub(super) fn others(&self, now: Instant) -> Others {
         let mut others =
             Others { processes: self.required.status(), fencing: self.fencing_status(now), ..Others::default() };
         for peer in self.negotiator.settings().others() {
             let name = self.facts.name(peer);
-            let shown = &self.peers[peer.index()].shown;
+            let theirs = &self.peers[peer.index()].theirs;
+            let shown = &theirs.shown;
             if let (None, Some((number, title))) = (&others.plan_elsewhere, &shown.plan) {
                 others.plan_elsewhere =
                     Some(PlanElsewhere { node: name.clone(), number: *number, title: title.clone() });
             }
             let attached = shown.attached.iter().map(|who| (who.clone(), name.clone()));
             others.attached_elsewhere.extend(attached);
+            others.theirs.push((name, theirs.processes(now)));
         }
         others
     }

@@ -32,10 +32,12 @@ use super::health::{Figures, Health, HealthInlet};
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
+use super::reload::{Loaded, Running};
 use super::replies::Replies;
 use super::signals::Signals;
 use super::state::{StateReport, StateWriter};
 use super::supervisor::Supervisor;
+use super::theirs::Theirs;
 use super::two_acted::{Stamp, TwoActed};
 
 /// Events that the status shows.
@@ -52,7 +54,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3);
 pub struct PeerFacts {
     pub version: Option<String>,
     pub replies: Replies,
-    pub shown: Shown,
+    pub theirs: Theirs,
 }
 
 /// An operator's confirmed command whose outcome somebody waits for.
@@ -73,6 +75,7 @@ enum Woke {
     Fence(FenceEvent),
     Health(Figures),
     Ask(ToNode),
+    Loaded(Box<Loaded>),
     Stop,
     Time,
     Ended,
@@ -86,6 +89,8 @@ pub struct Inlets {
     pub fence: mpsc::Receiver<FenceEvent>,
     pub health: HealthInlet,
     pub asks: mpsc::Receiver<ToNode>,
+    /// Configurations that were read again.
+    pub loaded: mpsc::Receiver<Box<Loaded>>,
     pub signals: Signals,
 }
 
@@ -104,6 +109,7 @@ pub struct Engine {
     pub supervisor: Supervisor,
     pub desk: Desk,
     pub fencing: Fencing,
+    pub running: Running,
     pub pings: Pings,
     pub gaps: Gaps,
     pub peers: Vec<PeerFacts>,
@@ -165,6 +171,7 @@ impl Engine {
                 figures = inlets.health.next() => Woke::Health(figures),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
+                loaded = inlets.loaded.recv() => loaded.map_or(Woke::Ended, Woke::Loaded),
                 () = tokio::time::sleep(wait) => Woke::Time,
             };
             let look = self.clocks.look()?;
@@ -191,6 +198,7 @@ impl Engine {
                 Woke::Fence(event) => self.fence_event(now, event),
                 Woke::Health(figures) => self.health_figures(now, figures),
                 Woke::Ask(ask) => self.ask(now, ask),
+                Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence),
                 Woke::Stop => self.stop(now, StopCause::Signal, "a signal asked it to".to_owned()),
                 Woke::Time => {}
                 Woke::Ended => anyhow::bail!("a part of the controller ended by itself; its last words are in the log"),
@@ -353,12 +361,12 @@ impl Engine {
                 self.feed(now, Input::LinkUp { peer, hello });
             }
             LinkEvent::Down { peer, why: _ } => {
-                self.peers[peer.index()].shown = Shown::default();
+                self.peers[peer.index()].theirs.gone();
                 self.feed(now, Input::LinkDown { peer });
             }
             LinkEvent::Refused { peer } => self.feed(now, Input::LinkRefused { peer }),
             LinkEvent::ConnectFailed { peer } => self.feed(now, Input::ConnectFailed { peer }),
-            LinkEvent::Shown { peer, shown } => self.hear_shown(peer, shown),
+            LinkEvent::Shown { peer, shown } => self.hear_shown(now, peer, shown),
             LinkEvent::Pong { peer, id, rtt, reverse } => self.pings.answered(peer, id, rtt, reverse),
             LinkEvent::PathChanged { peer, path: _, up, address, why } => {
                 use crate::journal::entry::PathChange;

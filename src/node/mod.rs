@@ -19,10 +19,12 @@ mod health;
 mod pings;
 mod processes;
 mod publication;
+mod reload;
 mod replies;
 mod signals;
 mod start;
 mod supervisor;
+mod theirs;
 mod two_acted;
 
 pub use engine::severity_word;

@@ -34,6 +34,7 @@ use super::health::Health;
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
+use super::reload::Running;
 use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
@@ -120,12 +121,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
     let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
 
-    let security = match config.load_keys(me)? {
-        LinkKeys::Plain => LinkSecurity::None,
-        LinkKeys::Noise { call, accept } => {
-            LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
-        }
-    };
+    let keys = config.load_keys(me)?;
     let members = config
         .members
         .iter()
@@ -134,7 +130,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         me,
         members: members.collect(),
         group: config.group.clone(),
-        security,
+        security: link_security(&keys),
         agreement,
         incarnation,
         program_version: version.clone(),
@@ -159,8 +155,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         identity: identity.clone(),
     };
     let server = Server::start(server_settings, to_node.clone())?;
-    let metrics =
-        config.metrics_listen.map(|listen| crate::metrics::Server::start(listen, to_node.clone())).transpose()?;
+    let (running, loaded) = Running::start(config, me, keys, &to_node)?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
     let (fencing, fence_events) = Fencing::start(config, me)?;
 
@@ -193,6 +188,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         health,
         supervisor,
         fencing,
+        running,
         pings: Pings::default(),
         gaps: Gaps::default(),
         events,
@@ -228,17 +224,19 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         fence: fence_events,
         health: figures,
         asks,
+        loaded,
         signals,
     };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
-    let Inlets { link, state: reports, processes: mut process_events, fence, health: figures, asks, signals } = inlets;
-    drop((link, reports, fence, asks, signals));
+    let Inlets { link, state: reports, processes: mut process_events, fence, health: figures, asks, loaded, signals } =
+        inlets;
+    drop((link, reports, fence, asks, loaded, signals));
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
     }
-    let Engine { links, journal, recorder, state, required, health, fencing, .. } = engine;
+    let Engine { links, journal, recorder, state, required, health, fencing, running, .. } = engine;
     // The sampler's thread waits for nobody once its figures are no longer wanted.
     drop((figures, health));
     // The last words must reach the peers before anything else is waited for.
@@ -253,9 +251,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     session_stop.cancel();
     server.shutdown().await;
     fencing.shutdown().await;
-    if let Some(metrics) = metrics {
-        metrics.shutdown().await;
-    }
+    running.shutdown().await;
     if let Some(session) = session
         && let Err(error) = session.await
     {
@@ -271,6 +267,16 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     ended
 }
 
+/// The keys as the link takes them.
+pub(super) fn link_security(keys: &LinkKeys) -> LinkSecurity {
+    match keys {
+        LinkKeys::Plain => LinkSecurity::None,
+        LinkKeys::Noise { call, accept } => {
+            LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
+        }
+    }
+}
+
 /// What the required processes are started with.
 fn process_settings(
     config: &Config,
@@ -279,7 +285,9 @@ fn process_settings(
     incarnation: u64,
     links: &crate::link::Links,
 ) -> anyhow::Result<ProcessSettings> {
-    let folder = config.path.parent().unwrap_or(std::path::Path::new(""));
+    // A file that is named without a folder lies in the current one.
+    let folder = config.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(std::path::Path::new("."));
     Ok(ProcessSettings {
         program: crate::process::this_program(),
         node: config.name(me).as_str().to_owned(),
