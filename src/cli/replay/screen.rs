@@ -69,7 +69,7 @@ async fn serve(
         let reply = tokio::select! {
             request = asked.recv() => match request {
                 None => return,
-                Some(request) if matches!(request, Request::Status | Request::Watch { .. }) => cursor.status(),
+                Some(Request::Status | Request::Watch { .. }) => cursor.status(),
                 Some(_) => {
                     Some(Reply::Refused { why: "this is a replay: nothing can be done to what is over".to_owned() })
                 }
