@@ -166,7 +166,7 @@ impl Prepared {
 
     /// For a line heartbeat: looks at each line that the process writes; true when it answers a heartbeat, and so is no
     /// output.
-    pub fn filter(&self) -> Option<Box<dyn FnMut(&str) -> bool + Send>> {
+    pub fn filter(&self) -> Option<super::output::LineFilter> {
         let Channel::Line { lines, .. } = &self.channel else { return None };
         let lines = lines.clone();
         Some(Box::new(move |line| {
