@@ -2,6 +2,8 @@
 
 #[path = "support/group.rs"]
 mod group;
+#[path = "support/pty.rs"]
+mod pty;
 #[path = "support/mod.rs"]
 mod support;
 
@@ -140,4 +142,47 @@ fn u5_a_difference_is_an_error_in_this_version_s_recording_and_news_in_another_s
         assert_eq!(output.status.code(), Some(status), "{text}");
         assert!(text.contains(words), "{text}");
     }
+}
+
+#[test]
+fn u5_the_same_screen_steps_through_the_recording_forwards_and_backwards() {
+    let mut pair = Group::new(2, QUICK);
+    pair.start(1);
+    pair.wait(1, "beta is Primary", |status| status.mode == Mode::Primary);
+    assert!(pair.stop(1).success());
+    let state = pair.state(1).display().to_string();
+    let mut screen = pty::Terminal::start(env!("CARGO_BIN_EXE_tandem"), &["replay", &state], (120, 40), pair.folder());
+    screen.shows("REPLAY");
+    screen.shows("beta    ○ SECONDARY");
+    screen.shows("of test starts");
+    // Forwards: to the take-over, and to what follows it.
+    let forwards = |screen: &mut pty::Terminal, wanted: &str| {
+        for _ in 0..20 {
+            if screen.text().contains(wanted) {
+                return;
+            }
+            let before = screen.text();
+            screen.press("n");
+            screen.until("another place", |text| *text != before);
+        }
+        panic!("not reached: {wanted}\n{}", screen.text());
+    };
+    forwards(&mut screen, "the same again: Primary, term 1");
+    screen.shows("beta    ■ PRIMARY");
+    // Backwards, by an input and by a decision.
+    screen.press(",");
+    screen.shows("taking over");
+    screen.press(".");
+    screen.shows("the same again: Primary, term 1");
+    screen.press("p");
+    screen.shows("the same again: alpha counts as gone");
+    screen.press("<");
+    screen.shows("beta    ○ SECONDARY");
+    screen.press(">");
+    screen.shows("this controller stops");
+    screen.press("a");
+    screen.shows("read-only");
+    screen.press("q");
+    screen.shows("all decided again, all the same");
+    assert_eq!(screen.exit(), 0);
 }

@@ -7,23 +7,43 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 
-use super::args::ReplayArgs;
+use super::args::{Global, ReplayArgs};
+use super::attach::screen_options;
 use super::exit::Exit;
 use super::moment;
 use super::plain::plain;
+use crate::config::{Config, locate};
 use crate::journal::Tape;
 use crate::journal::replay::Judge;
+use crate::ui::terminal::can_draw;
 
+mod screen;
 mod walk;
 
 use walk::{Counts, Mark, What, walk};
 
 /// Replays what was named.
-pub fn run(args: &ReplayArgs) -> anyhow::Result<Exit> {
+pub fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<Exit> {
     let unpacked = if is_bundle(&args.file) { Some(unpack(&args.file)?) } else { None };
     let path = unpacked.as_ref().map_or(args.file.as_path(), tempfile::TempDir::path);
     let tape = Tape::open(path)?;
-    lines(&tape)
+    if !can_draw() {
+        return lines(&tape);
+    }
+    // A configuration that cannot be read must not keep anybody from looking.
+    let look = Config::load(&locate(global.config.as_deref())).map(|config| config.screen).unwrap_or_default();
+    let state_directory = state_directory_of(path);
+    let counts = screen::show(tape, state_directory.as_deref(), screen_options(&look))?;
+    println!("{}", verdict(&counts));
+    Ok(exit(&counts))
+}
+
+/// The state directory in which a journal would be read beside the recording.
+fn state_directory_of(path: &Path) -> Option<PathBuf> {
+    let path = std::path::absolute(path).ok()?;
+    let directory = if path.is_file() { path.parent()?.to_owned() } else { path };
+    let is_journal = directory.file_name().is_some_and(|name| name == "journal");
+    if is_journal { directory.parent().map(Path::to_owned) } else { Some(directory) }
 }
 
 fn is_bundle(path: &Path) -> bool {
@@ -31,22 +51,25 @@ fn is_bundle(path: &Path) -> bool {
     name.ends_with(".tar.gz") || name.ends_with(".tgz")
 }
 
-/// The recording in a support bundle, in a folder that goes with the returned value. Only regular files are taken, and
+/// The recording and the events in a support bundle, in a folder that goes with the returned value. Only regular files are taken, and
 /// only their last name: whoever made the bundle does not decide where anything is written.
 fn unpack(bundle: &Path) -> anyhow::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir().context("a folder for the unpacked recording cannot be made")?;
     let file = File::open(bundle).with_context(|| format!("{} cannot be opened", bundle.display()))?;
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
     let failed = || format!("{} cannot be unpacked", bundle.display());
+    let journal = folder.path().join("journal");
+    std::fs::create_dir(&journal).with_context(failed)?;
     let mut found = false;
     for entry in archive.entries().with_context(failed)? {
         let mut entry = entry.with_context(failed)?;
         let name = PathBuf::from(entry.path().with_context(failed)?.file_name().unwrap_or_default());
-        if !entry.header().entry_type().is_file() || name.extension().is_none_or(|end| end != "tandem-inputs") {
+        let is = |wanted: &str| name.extension().is_some_and(|end| end == wanted);
+        if !entry.header().entry_type().is_file() || !(is("tandem-inputs") || is("tandem-journal")) {
             continue;
         }
-        found = true;
-        let mut out = File::create(folder.path().join(&name)).with_context(failed)?;
+        found |= is("tandem-inputs");
+        let mut out = File::create(journal.join(&name)).with_context(failed)?;
         io::copy(&mut entry, &mut out).with_context(failed)?;
     }
     if !found {

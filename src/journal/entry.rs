@@ -290,7 +290,7 @@ impl Entry {
         match self {
             Entry::Started { node, group, version, .. } => format!("tandem {version} started as {node} of {group}"),
             Entry::Decision(decision) => decision.text(),
-            Entry::TakingOver(decision) => format!("taking over: {}", decision.text()),
+            Entry::TakingOver(decision) => format!("taking over, term {}: {}", decision.term, decision.rule.text()),
             Entry::Event(event) => event.text(),
             Entry::Action { by, what, outcome } => format!("{by}: {what}: {outcome}"),
             Entry::Link { peer, address, change, why } => {

@@ -50,7 +50,7 @@ use tokio::sync::mpsc;
 use crate::negotiation::member::MemberId;
 use crate::negotiation::message::Message;
 
-pub use event::{LinkEvent, PathReport, PathRole, PathState, Shown};
+pub use event::{LinkEvent, MAX_PROCESSES, PathReport, PathRole, PathState, RunState, RunsOn, Shown, ShownProcess};
 pub use rejection::{Rejection, RejectionKind};
 pub use settings::{LinkError, LinkMember, LinkSecurity, LinkSettings};
 
@@ -132,6 +132,12 @@ impl Links {
         };
         session.ping_for_operator(id);
         true
+    }
+
+    /// Calls with other keys, and accepts others, from now on; connections that stand go on (S8). Plain text stays plain
+    /// text and encryption encryption, whatever `security` says.
+    pub fn set_keys(&self, security: LinkSecurity) {
+        self.shared.set_security(security);
     }
 
     /// Every path to every peer as it is now (N15).

@@ -10,7 +10,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use crate::control::desk::Desk;
 use crate::control::plan::Action;
 use crate::control::request::Outcome;
-use crate::control::status::{self, ReplyKind, Status};
+use crate::control::status::{self, Status};
 use crate::control::to_node::ToNode;
 use crate::fence::FenceEvent;
 use crate::journal::{Entry, Journal, Recorder};
@@ -19,8 +19,8 @@ use crate::negotiation::Negotiator;
 use crate::negotiation::decision::{Decision, Rule};
 use crate::negotiation::event::{Event, Severity};
 use crate::negotiation::exchange::{Input, Output, StopCause};
-use crate::negotiation::member::{MemberId, Name};
-use crate::negotiation::message::{Message, Mode, Order};
+use crate::negotiation::member::Name;
+use crate::negotiation::message::Message;
 use crate::negotiation::time::Instant;
 use crate::process::ProcessEvent;
 
@@ -28,13 +28,16 @@ use super::around::Facts;
 use super::clock::{Clocks, rfc3339, unix_ms};
 use super::fencing::Fencing;
 use super::gaps::{Gaps, LATE_FROM};
+use super::health::{Figures, Health, HealthInlet};
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
+use super::reload::{Loaded, Running};
 use super::replies::Replies;
 use super::signals::Signals;
 use super::state::{StateReport, StateWriter};
 use super::supervisor::Supervisor;
+use super::theirs::Theirs;
 use super::two_acted::{Stamp, TwoActed};
 
 /// Events that the status shows.
@@ -51,7 +54,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3);
 pub struct PeerFacts {
     pub version: Option<String>,
     pub replies: Replies,
-    pub shown: Shown,
+    pub theirs: Theirs,
 }
 
 /// An operator's confirmed command whose outcome somebody waits for.
@@ -70,7 +73,9 @@ enum Woke {
     State(StateReport),
     Process(ProcessEvent),
     Fence(FenceEvent),
+    Health(Figures),
     Ask(ToNode),
+    Loaded(Box<Loaded>),
     Stop,
     Time,
     Ended,
@@ -82,7 +87,10 @@ pub struct Inlets {
     pub state: mpsc::Receiver<StateReport>,
     pub processes: mpsc::Receiver<ProcessEvent>,
     pub fence: mpsc::Receiver<FenceEvent>,
+    pub health: HealthInlet,
     pub asks: mpsc::Receiver<ToNode>,
+    /// Configurations that were read again.
+    pub loaded: mpsc::Receiver<Box<Loaded>>,
     pub signals: Signals,
 }
 
@@ -97,9 +105,11 @@ pub struct Engine {
     pub recorder: Recorder,
     pub state: StateWriter,
     pub required: Required,
+    pub health: Health,
     pub supervisor: Supervisor,
     pub desk: Desk,
     pub fencing: Fencing,
+    pub running: Running,
     pub pings: Pings,
     pub gaps: Gaps,
     pub peers: Vec<PeerFacts>,
@@ -158,8 +168,10 @@ impl Engine {
                 report = inlets.state.recv() => report.map_or(Woke::Ended, Woke::State),
                 event = inlets.processes.recv() => event.map_or(Woke::Ended, Woke::Process),
                 event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
+                figures = inlets.health.next() => Woke::Health(figures),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
+                loaded = inlets.loaded.recv() => loaded.map_or(Woke::Ended, Woke::Loaded),
                 () = tokio::time::sleep(wait) => Woke::Time,
             };
             let look = self.clocks.look()?;
@@ -184,7 +196,9 @@ impl Engine {
                 Woke::State(report) => self.state_report(now, report),
                 Woke::Process(event) => self.process_event(now, event),
                 Woke::Fence(event) => self.fence_event(now, event),
+                Woke::Health(figures) => self.health_figures(now, figures),
                 Woke::Ask(ask) => self.ask(now, ask),
+                Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence),
                 Woke::Stop => self.stop(now, StopCause::Signal, "a signal asked it to".to_owned()),
                 Woke::Time => {}
                 Woke::Ended => anyhow::bail!("a part of the controller ended by itself; its last words are in the log"),
@@ -210,6 +224,7 @@ impl Engine {
                 }
             }
             self.supervisor.alive(now);
+            self.sample_health(now);
             self.renew_right(now);
         }
     }
@@ -240,6 +255,7 @@ impl Engine {
             self.pings.next_deadline(),
             self.supervisor.next_deadline(),
             self.renewal_due(now),
+            self.health.next_deadline(),
             self.publication.next(),
             stop,
         ]
@@ -323,22 +339,19 @@ impl Engine {
         self.processes_follow(now);
     }
 
-    /// A silence is an entry in the history of replies too.
     fn remember_silence(&mut self, now: Instant, event: &Event) {
         let Event::PeerGone { peer, rule: Rule::PeerSilent { .. } } = event else { return };
-        if self.negotiator.mode_and_term().0 == Mode::Primary {
-            // It asks nobody, so nobody owes it an answer (N5).
-            return;
-        }
+        let mode = self.negotiator.mode_and_term().0;
         if let Some(peer) = self.facts.member(peer.as_str()) {
-            self.peers[peer.index()].replies.heard(now, ReplyKind::NoAnswer, None, None);
+            self.peers[peer.index()].replies.fell_silent(now, mode);
         }
     }
 
     fn link_event(&mut self, now: Instant, event: LinkEvent) {
         match event {
             LinkEvent::Message { peer, message } => {
-                self.remember_reply(now, peer, &message);
+                let mode = self.negotiator.mode_and_term().0;
+                self.peers[peer.index()].replies.received(now, mode, &message);
                 self.news = self.news.max(News::Routine);
                 self.feed(now, Input::Received { peer, message });
             }
@@ -348,12 +361,12 @@ impl Engine {
                 self.feed(now, Input::LinkUp { peer, hello });
             }
             LinkEvent::Down { peer, why: _ } => {
-                self.peers[peer.index()].shown = Shown::default();
+                self.peers[peer.index()].theirs.gone();
                 self.feed(now, Input::LinkDown { peer });
             }
             LinkEvent::Refused { peer } => self.feed(now, Input::LinkRefused { peer }),
             LinkEvent::ConnectFailed { peer } => self.feed(now, Input::ConnectFailed { peer }),
-            LinkEvent::Shown { peer, shown } => self.hear_shown(peer, shown),
+            LinkEvent::Shown { peer, shown } => self.hear_shown(now, peer, shown),
             LinkEvent::Pong { peer, id, rtt, reverse } => self.pings.answered(peer, id, rtt, reverse),
             LinkEvent::PathChanged { peer, path: _, up, address, why } => {
                 use crate::journal::entry::PathChange;
@@ -362,33 +375,6 @@ impl Engine {
                 self.note(Entry::Link { peer, address: address.to_string(), change, why });
             }
             LinkEvent::Rejected(rejection) => self.rejected(now, rejection),
-        }
-    }
-
-    fn remember_reply(&mut self, now: Instant, peer: MemberId, message: &Message) {
-        let replies = &mut self.peers[peer.index()].replies;
-        match message {
-            Message::Answer(answer) => {
-                let kind = match answer.order {
-                    Order::BePrimary { .. } => ReplyKind::BecomePrimary,
-                    Order::StaySecondary { .. } => ReplyKind::StaySecondary,
-                };
-                // The id is the time of asking.
-                let rtt = now.since(Instant(answer.id.0));
-                replies.heard(now, kind, Some(answer.score), Some(rtt));
-            }
-            Message::Query(query) if self.negotiator.mode_and_term().0 == Mode::Primary => {
-                replies.heard(now, ReplyKind::Query, Some(query.score), None);
-            }
-            Message::Query(_)
-            | Message::Beacon(_)
-            | Message::Grant(_)
-            | Message::Relay(_)
-            | Message::HandOverRequest(_)
-            | Message::HandOverAnswer(_)
-            | Message::Released(_)
-            | Message::Hold(_)
-            | Message::Bye => {}
         }
     }
 

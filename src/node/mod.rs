@@ -7,6 +7,7 @@
 //! [`run`] is the only way in. It decides nothing about modes: rules are in `negotiation`.
 
 pub mod clock;
+pub mod replayed;
 pub mod state;
 
 mod around;
@@ -14,13 +15,17 @@ mod asks;
 mod engine;
 mod fencing;
 mod gaps;
+mod health;
 mod pings;
 mod processes;
 mod publication;
+mod reload;
 mod replies;
 mod signals;
 mod start;
 mod supervisor;
+mod theirs;
 mod two_acted;
 
+pub use engine::severity_word;
 pub use start::{Options, Session, run};

@@ -2,6 +2,7 @@
 //! becomes of them is journalled and shown, and operators' words reach them (P1, P2).
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -16,6 +17,7 @@ use crate::negotiation::exchange::Input;
 use crate::negotiation::message::Mode;
 use crate::negotiation::time::Instant;
 use crate::process::event::{Change, HookOutcome, StopWay};
+use crate::process::heartbeat::{Beat, Pulse};
 use crate::process::snapshot::Wanted;
 use crate::process::{
     BootTime, Bound, Operation, ProcessEvent, ProcessSnapshot, ProcessState, Processes, Role, RoleMode, Ticket,
@@ -73,6 +75,11 @@ impl Required {
         }
     }
 
+    /// How the processes stand.
+    pub fn snapshots(&self) -> Arc<[ProcessSnapshot]> {
+        self.processes.snapshots()
+    }
+
     /// The processes as the status shows them.
     pub fn status(&self) -> Vec<status::Process> {
         let now = BootTime::now();
@@ -93,6 +100,29 @@ impl Required {
 }
 
 impl Engine {
+    /// Whether processes and hooks can be exchanged now.
+    pub(super) fn can_reload_processes(&self) -> bool {
+        self.required.processes.can_reload()
+    }
+
+    /// Other processes and hooks from now on: only what is new, gone or changed starts and stops (U10).
+    pub(super) fn reload_processes(
+        &mut self,
+        now: Instant,
+        processes: Vec<required::ProcessConfig>,
+        hooks: required::Hooks,
+    ) {
+        if !self.required.processes.reload(processes, hooks) {
+            // It was asked before whether it can be.
+            let text = "the changed processes could not be told apart from what runs: reload again".to_owned();
+            self.note(Entry::Fault { part: "processes".to_owned(), text });
+            return;
+        }
+        self.feed(now, Input::StopTime { longest: self.required.longest_stop() });
+        // A Primary's right to run comes before its processes.
+        self.renew_right(now);
+    }
+
     /// The processes are told the mode that this member has now.
     pub(super) fn processes_follow(&mut self, now: Instant) {
         let view = self.negotiator.view(now);
@@ -185,6 +215,7 @@ impl Engine {
                 }
             }
         }
+        self.look_at_health(now);
         self.news = News::Urgent;
     }
 }
@@ -221,7 +252,8 @@ fn shown(one: &ProcessSnapshot, now: BootTime) -> status::Process {
         ProcessState::Starting | ProcessState::Restarting | ProcessState::GivenUp => {
             one.last_end.as_ref().map(ToString::to_string)
         }
-        ProcessState::Stopped | ProcessState::Running | ProcessState::Stopping => None,
+        ProcessState::Running => unanswered(&one.beat),
+        ProcessState::Stopped | ProcessState::Stopping => None,
     };
     status::Process {
         name: one.name.to_string(),
@@ -231,7 +263,7 @@ fn shown(one: &ProcessSnapshot, now: BootTime) -> status::Process {
         uptime_ms: one.started_at.map(|at| millis(now.since(at))),
         restarts_30s: one.restarts_30s(now),
         restarts: one.restarts_total,
-        response_ms: one.response.map(|response| response.as_secs_f64() * 1000.0),
+        response_ms: one.beat.response().map(|response| response.as_secs_f64() * 1000.0),
         memory_pct: None,
         cpu_pct: None,
         counts: one.counts,
@@ -247,6 +279,16 @@ fn shown(one: &ProcessSnapshot, now: BootTime) -> status::Process {
         why,
         next_start_ms: one.restart_at.map(|at| millis(at.since(now))),
         output: one.output.last(LINES).iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Why a process that runs is not as it should be: it does not answer.
+fn unanswered(beat: &Beat) -> Option<String> {
+    let known = beat.known();
+    match (known.failed, known.pulse) {
+        (Some(why), _) => Some(format!("answers its heartbeat badly: {why}")),
+        (None, Some(Pulse::Waiting { waited, .. })) => Some(format!("has not answered for {}", seconds(waited))),
+        (None, Some(Pulse::Answers { .. }) | None) => None,
     }
 }
 

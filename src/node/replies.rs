@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::control::status::{Reply, ReplyKind};
 use crate::negotiation::ability::Score;
+use crate::negotiation::message::{Message, Mode, Order};
 use crate::negotiation::time::Instant;
 
 use super::gaps::{micros, millis};
@@ -57,6 +58,41 @@ impl Replies {
                 self.runs.truncate(KEPT - 1);
                 self.runs.push_front(Run { kind, newest: now, oldest: now, count: 1, score, rtt, query });
             }
+        }
+    }
+
+    /// A message came while this member was in `mode`: an answer, or on a Primary a query, is remembered.
+    pub fn received(&mut self, now: Instant, mode: Mode, message: &Message) {
+        match message {
+            Message::Answer(answer) => {
+                let kind = match answer.order {
+                    Order::BePrimary { .. } => ReplyKind::BecomePrimary,
+                    Order::StaySecondary { .. } => ReplyKind::StaySecondary,
+                };
+                // The id is the time of asking.
+                let rtt = now.since(Instant(answer.id.0));
+                self.heard(now, kind, Some(answer.score), Some(rtt));
+            }
+            Message::Query(query) if mode == Mode::Primary => {
+                self.heard(now, ReplyKind::Query, Some(query.score), None);
+            }
+            Message::Query(_)
+            | Message::Beacon(_)
+            | Message::Grant(_)
+            | Message::Relay(_)
+            | Message::HandOverRequest(_)
+            | Message::HandOverAnswer(_)
+            | Message::Released(_)
+            | Message::Hold(_)
+            | Message::Bye => {}
+        }
+    }
+
+    /// The negotiation told this while this member was in `mode`: a silence is an entry in the history of replies too.
+    /// Who is Primary asks nobody, so nobody owes it an answer (N5).
+    pub fn fell_silent(&mut self, now: Instant, mode: Mode) {
+        if mode == Mode::Secondary {
+            self.heard(now, ReplyKind::NoAnswer, None, None);
         }
     }
 

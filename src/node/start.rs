@@ -30,9 +30,11 @@ use super::clock::Clocks;
 use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::fencing::Fencing;
 use super::gaps::Gaps;
+use super::health::Health;
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
+use super::reload::Running;
 use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
@@ -119,12 +121,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
     let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
 
-    let security = match config.load_keys(me)? {
-        LinkKeys::Plain => LinkSecurity::None,
-        LinkKeys::Noise { call, accept } => {
-            LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
-        }
-    };
+    let keys = config.load_keys(me)?;
     let members = config
         .members
         .iter()
@@ -133,7 +130,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         me,
         members: members.collect(),
         group: config.group.clone(),
-        security,
+        security: link_security(&keys),
         agreement,
         incarnation,
         program_version: version.clone(),
@@ -158,8 +155,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         identity: identity.clone(),
     };
     let server = Server::start(server_settings, to_node.clone())?;
-    let metrics =
-        config.metrics_listen.map(|listen| crate::metrics::Server::start(listen, to_node.clone())).transpose()?;
+    let (running, loaded) = Running::start(config, me, keys, &to_node)?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
     let (fencing, fence_events) = Fencing::start(config, me)?;
 
@@ -174,6 +170,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let (processes, process_events) = crate::process::start(process_settings(config, me, &directory, random, &links)?)
         .await
         .context("the required processes cannot be held")?;
+    let (health, figures) = Health::start(config, now).context("the sampler of memory and CPU cannot be started")?;
     let supervisor = Supervisor::from_environment();
     let facts = facts(config, me, &negotiator, incarnation);
     let first = facts.address.clone();
@@ -188,8 +185,10 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         recorder,
         state,
         required: Required::new(processes),
+        health,
         supervisor,
         fencing,
+        running,
         pings: Pings::default(),
         gaps: Gaps::default(),
         events,
@@ -218,17 +217,28 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     engine.processes_follow(now);
     engine.supervisor.ready(&format!("{node} listens on {first}"));
 
-    let mut inlets =
-        Inlets { link: link_events, state: reports, processes: process_events, fence: fence_events, asks, signals };
+    let mut inlets = Inlets {
+        link: link_events,
+        state: reports,
+        processes: process_events,
+        fence: fence_events,
+        health: figures,
+        asks,
+        loaded,
+        signals,
+    };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
-    let Inlets { link, state: reports, processes: mut process_events, fence, asks, signals } = inlets;
-    drop((link, reports, fence, asks, signals));
+    let Inlets { link, state: reports, processes: mut process_events, fence, health: figures, asks, loaded, signals } =
+        inlets;
+    drop((link, reports, fence, asks, loaded, signals));
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
     }
-    let Engine { links, journal, recorder, state, required, fencing, .. } = engine;
+    let Engine { links, journal, recorder, state, required, health, fencing, running, .. } = engine;
+    // The sampler's thread waits for nobody once its figures are no longer wanted.
+    drop((figures, health));
     // The last words must reach the peers before anything else is waited for.
     links.shutdown().await;
     // Nothing that runs only on the Primary is left by now; the rest may take its time. Last of all the guardian closes
@@ -241,9 +251,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     session_stop.cancel();
     server.shutdown().await;
     fencing.shutdown().await;
-    if let Some(metrics) = metrics {
-        metrics.shutdown().await;
-    }
+    running.shutdown().await;
     if let Some(session) = session
         && let Err(error) = session.await
     {
@@ -259,6 +267,16 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     ended
 }
 
+/// The keys as the link takes them.
+pub(super) fn link_security(keys: &LinkKeys) -> LinkSecurity {
+    match keys {
+        LinkKeys::Plain => LinkSecurity::None,
+        LinkKeys::Noise { call, accept } => {
+            LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
+        }
+    }
+}
+
 /// What the required processes are started with.
 fn process_settings(
     config: &Config,
@@ -267,7 +285,9 @@ fn process_settings(
     incarnation: u64,
     links: &crate::link::Links,
 ) -> anyhow::Result<ProcessSettings> {
-    let folder = config.path.parent().unwrap_or(std::path::Path::new(""));
+    // A file that is named without a folder lies in the current one.
+    let folder = config.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(std::path::Path::new("."));
     Ok(ProcessSettings {
         program: crate::process::this_program(),
         node: config.name(me).as_str().to_owned(),

@@ -11,6 +11,8 @@ use tokio::sync::{mpsc, watch};
 mod launching;
 mod telling;
 
+use crate::config::required::{Hooks, ProcessConfig};
+
 use super::deadline::Deadline;
 use super::event::{Change, ProcessEvent, Ticket};
 use super::guard::Guard;
@@ -53,6 +55,8 @@ pub enum Request {
     Operate { name: String, operation: Operation, ticket: Ticket },
     /// An alarm was raised: JSON for the hook.
     Alarm { json: String },
+    /// The file was read again (U10).
+    Reload { processes: Vec<ProcessConfig>, hooks: Box<Hooks> },
 }
 
 /// An operator who waits for an outcome.
@@ -340,8 +344,9 @@ impl Runner {
     fn request(&mut self, now: BootTime, request: Request) {
         match request {
             Request::Operate { name, operation, ticket } => {
-                let Some(at) = self.supervision.all().iter().position(|one| **one.name() == *name) else {
-                    let names: Vec<&str> = self.supervision.all().iter().map(|one| &**one.name()).collect();
+                let known = || self.supervision.all().iter().enumerate().filter(|(_, one)| !one.is_retired());
+                let Some((at, _)) = known().find(|(_, one)| **one.name() == *name) else {
+                    let names: Vec<&str> = known().map(|(_, one)| &**one.name()).collect();
                     let known = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
                     let outcome = Err(format!("there is no process {name}; there is: {known}"));
                     return self.told.push(ProcessEvent::Operated { ticket, outcome });
@@ -349,6 +354,12 @@ impl Runner {
                 let from = LaunchId(self.next_launch);
                 self.supervision.operate(now, at, operation);
                 self.waiting.push(Waiting { at, operation, from, ticket });
+            }
+            Request::Reload { processes, hooks } => {
+                self.settings.hooks = *hooks;
+                self.settings.processes.clone_from(&processes);
+                self.supervision.reload(now, processes);
+                self.measured.resize_with(self.supervision.all().len(), Measured::default);
             }
             Request::Alarm { json } => {
                 if !self.settings.hooks.on_alarm.is_empty() {

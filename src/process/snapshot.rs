@@ -92,8 +92,6 @@ pub struct ProcessSnapshot {
     pub last_end: Option<Arc<str>>,
     /// When the next restart is due.
     pub restart_at: Option<BootTime>,
-    /// The response time of its heartbeat when this snapshot was made (H3).
-    pub response: Option<Duration>,
     /// Its heartbeat, which goes on without a new snapshot.
     pub beat: Beat,
     /// What it wrote last.

@@ -29,6 +29,7 @@ use super::layout;
 use super::line::{Charset, Look, Theme};
 use super::options::{Connection, Left, ScreenOptions};
 use super::pace::{Pace, Wish};
+use super::replay::{Move, Place};
 use super::stand_in::StandIn;
 use super::state::{DriverWish, Effects, MayAct, State};
 use super::terminal::{self, Terminal, Title};
@@ -102,6 +103,8 @@ struct Driver {
     orders: Option<mpsc::Sender<(Fault, usize)>>,
     news: Option<mpsc::Receiver<News>>,
     connection: Option<watch::Receiver<Connection>>,
+    moves: Option<mpsc::Sender<Move>>,
+    place: Option<watch::Receiver<Place>>,
     state: State,
     decoder: Decoder,
     started: Instant,
@@ -147,6 +150,10 @@ impl Driver {
                 (Some(state), Some(panel.orders), Some(panel.news))
             }
         };
+        let (moves, places) = options.replay.map_or((None, None), |panel| (Some(panel.orders), Some(panel.place)));
+        let place = places.as_ref().map(|places| places.borrow().clone());
+        let mut state = State::new(Look { theme, charset }, may_act, faults);
+        state.replay = place;
         let fd = terminal.file().try_clone().context("the terminal cannot be kept")?;
         let baud = terminal.baud();
         Ok(Driver {
@@ -157,7 +164,9 @@ impl Driver {
             orders,
             news,
             connection: options.connection,
-            state: State::new(Look { theme, charset }, may_act, faults),
+            state,
+            moves,
+            place: places,
             decoder: Decoder::default(),
             started: Instant::now(),
             showing: Showing::Screen,
@@ -248,6 +257,11 @@ impl Driver {
                     self.state.connection = connection;
                     self.dirty = true;
                 }
+                Some(place) = changed(&mut self.place) => {
+                    self.state.replay = Some(place);
+                    self.dirty = true;
+                    self.wish = Wish::Now;
+                }
                 _ = resized.recv() => self.redraw(),
                 _ = continued.recv() => if self.resume().is_err() { return Ok(Left::TerminalLost) },
                 _ = hung_up.recv() => return Ok(Left::TerminalLost),
@@ -306,7 +320,7 @@ impl Driver {
         let area = Rect::new(0, 0, columns, rows);
         let mut next = Buffer::empty(area);
         let now = self.now();
-        let furthest = layout::draw(&self.state, now, &Zoned::now(), &mut next);
+        let furthest = layout::draw(&self.state, now, &self.state.wall(), &mut next);
         self.state.bound_scroll(furthest);
         let everything = self.everything || self.before.area != area;
         let mut bytes = Vec::new();
@@ -424,6 +438,9 @@ impl Driver {
         if let (Some(fault), Some(orders)) = (effects.fault, &self.orders) {
             let _ = orders.try_send(fault);
         }
+        if let (Some(to), Some(moves)) = (effects.moved, &self.moves) {
+            let _ = moves.try_send(to);
+        }
         if effects.bell && self.bell && self.showing == Showing::Screen {
             self.pending.push(0x07);
         }
@@ -465,13 +482,13 @@ async fn next(news: &mut Option<mpsc::Receiver<News>>) -> Option<News> {
     }
 }
 
-/// The connection's new state; none when nobody keeps one any more.
-async fn changed(connection: &mut Option<watch::Receiver<Connection>>) -> Option<Connection> {
-    match connection {
+/// What is watched, once it has changed; none when nobody tells it any more.
+async fn changed<T: Clone>(watched: &mut Option<watch::Receiver<T>>) -> Option<T> {
+    match watched {
         Some(stands) => match stands.changed().await {
-            Ok(()) => Some(*stands.borrow_and_update()),
+            Ok(()) => Some(stands.borrow_and_update().clone()),
             Err(_) => {
-                *connection = None;
+                *watched = None;
                 None
             }
         },

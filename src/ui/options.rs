@@ -4,6 +4,7 @@ use tokio::sync::watch;
 
 use super::faults::FaultPanel;
 use super::line::Theme;
+use super::replay::ReplayPanel;
 
 /// How a screen is to be.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub struct ScreenOptions {
     pub read_only: bool,
     /// The demo's faults.
     pub faults: Option<FaultPanel>,
+    /// Where a replay is, and how to move it.
+    pub replay: Option<ReplayPanel>,
     /// How the connection to the controller stands, where there is one that can break.
     pub connection: Option<watch::Receiver<Connection>>,
 }
@@ -44,6 +47,7 @@ impl Default for ScreenOptions {
             max_draws_per_second: 10,
             read_only: false,
             faults: None,
+            replay: None,
             connection: None,
         }
     }

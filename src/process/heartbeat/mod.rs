@@ -29,6 +29,7 @@ use tokio::task::JoinHandle;
 use crate::config::required::{HeartbeatConfig, HeartbeatKind, Probe};
 
 use super::messages::LaunchId;
+use super::output::LineFilter;
 
 use rhythm::{Rhythm, Step, Way};
 
@@ -166,7 +167,7 @@ impl Prepared {
 
     /// For a line heartbeat: looks at each line that the process writes; true when it answers a heartbeat, and so is no
     /// output.
-    pub fn filter(&self) -> Option<super::output::LineFilter> {
+    pub fn filter(&self) -> Option<LineFilter> {
         let Channel::Line { lines, .. } = &self.channel else { return None };
         let lines = lines.clone();
         Some(Box::new(move |line| {

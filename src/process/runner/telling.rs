@@ -27,6 +27,7 @@ impl Runner {
     pub(super) async fn publish(&mut self) {
         let snapshots = self.supervision.all().iter().zip(&self.measured).enumerate();
         let snapshots: Arc<[ProcessSnapshot]> = snapshots
+            .filter(|(at, _)| !self.supervision.is_forgotten(*at))
             .map(|(at, (one, measured))| {
                 let (restarts, restarts_total) = one.restarts();
                 ProcessSnapshot {
@@ -48,7 +49,6 @@ impl Runner {
                     failed_restarts: one.failed_restarts(),
                     last_end: one.last_end().cloned(),
                     restart_at: one.restart_at(),
-                    response: measured.beat.response(),
                     beat: measured.beat.clone(),
                     output: measured.tail.clone(),
                 }

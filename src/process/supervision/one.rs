@@ -39,6 +39,10 @@ pub(super) enum State {
 #[derive(Debug, Clone)]
 pub struct One {
     pub(super) config: ProcessConfig,
+    /// How it is configured once what runs of it has ended (U10).
+    pub(super) next: Option<ProcessConfig>,
+    /// The file does not name it any more: it ends, and stays so. Its place stays, for places are how it is known.
+    pub(super) retired: bool,
     pub(super) name: Arc<str>,
     pub(super) state: State,
     pub(super) since: BootTime,
@@ -67,6 +71,8 @@ impl One {
             name: config.name.as_str().into(),
             policy: Policy::new(config.restart),
             config,
+            next: None,
+            retired: false,
             state: State::Off,
             since: BootTime::default(),
             wanted: Wanted::ByMode,
@@ -87,6 +93,19 @@ impl One {
     /// How it is configured.
     pub fn config(&self) -> &ProcessConfig {
         &self.config
+    }
+
+    /// Whether the file does not name it any more.
+    pub fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    /// What a changed file says of it, once nothing of it runs.
+    pub(super) fn take_on(&mut self) {
+        if let Some(next) = self.next.take() {
+            self.policy = Policy::new(next.restart);
+            self.config = next;
+        }
     }
 
     /// Its name.
@@ -135,6 +154,18 @@ impl One {
             State::Backoff(until) => Some(until),
             State::Off | State::Starting | State::Running | State::Ending(_) | State::GivenUp => None,
         }
+    }
+
+    /// Takes on at once what needs no new start, and keeps the rest for the next one. Whether it has to start again.
+    pub(super) fn reconfigure(&mut self, new: &ProcessConfig) -> bool {
+        if self.config.restart != new.restart {
+            self.policy = Policy::new(new.restart);
+        }
+        let ours = &mut self.config;
+        (ours.counts, ours.restart) = (new.counts, new.restart);
+        (ours.start_timeout, ours.stop_grace) = (new.start_timeout, new.stop_grace);
+        self.next = (*ours != *new).then(|| new.clone());
+        self.next.is_some()
     }
 
     pub(super) fn enter(&mut self, now: BootTime, state: State) {

@@ -1,8 +1,6 @@
 //! Leaving the screen and coming back to it: a copy for a ticket, a suspended job, the end. Whatever happens here happens to
 //! the terminal only, never to the engine.
 
-use jiff::Zoned;
-
 use super::super::layout;
 use super::super::options::Left;
 use super::super::stand_in::{self, StandIn};
@@ -13,7 +11,7 @@ impl Driver {
     /// Prints the view on the ordinary screen, where it can be selected whole.
     pub(super) fn copy(&mut self) {
         let (columns, _) = self.terminal.size();
-        let text = layout::plain(&self.state, self.now(), &Zoned::now(), columns.max(80));
+        let text = layout::plain(&self.state, self.now(), &self.state.wall(), columns.max(80));
         self.showing = Showing::Copy;
         self.pending.extend_from_slice(b"\x1b[0m\x1b[?1049l\x1b[?25h");
         self.pending.extend_from_slice(text.replace('\n', "\r\n").as_bytes());
@@ -74,7 +72,7 @@ impl Driver {
         terminal::restore();
         match left {
             Left::Asked => {
-                self.terminal.say(&layout::first_rows(&self.state, self.now(), &Zoned::now(), columns));
+                self.terminal.say(&layout::first_rows(&self.state, self.now(), &self.state.wall(), columns));
                 if self.stand_in.is_some() && self.state.faults.is_none() {
                     self.terminal.say(" The controller runs on; tandem attach shows this screen again.\n");
                 }
