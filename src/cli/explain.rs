@@ -145,6 +145,8 @@ fn changes(reader: &mut Reader) -> Vec<Change> {
             | Entry::Alarm { .. }
             | Entry::ClockSet { .. }
             | Entry::Fault { .. }
+            | Entry::Acting { .. }
+            | Entry::Availability { .. }
             | Entry::Lost { .. } => {}
         }
     }

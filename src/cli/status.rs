@@ -122,6 +122,9 @@ fn human(status: &Status) -> String {
     for process in &status.processes {
         text += &format!("  {}  {}\n", process.name, words::process_state(process.state));
     }
+    if let Some(availability) = &status.availability {
+        text += &format!("Available: {}\n", words::availability(availability));
+    }
     if !status.events.is_empty() {
         text += "Events, newest first\n";
     }

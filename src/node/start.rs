@@ -24,6 +24,7 @@ use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::Incarnation;
 
 use super::around::Facts;
+use super::availability::Availability;
 use super::clock::Clocks;
 use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::fencing::Fencing;
@@ -112,6 +113,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let events = old_events(&directory);
     let who =
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
+    let availability = Availability::of(&directory, now, config.negotiation.boot_timeout);
     // Half of what is kept for what happened, half for what the negotiation was told.
     let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
     let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
@@ -180,6 +182,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         links,
         journal,
         recorder,
+        availability,
         state,
         supervisor,
         fencing,
@@ -213,6 +216,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
+        engine.sum_up(engine.availability.now());
     }
     let Engine { links, journal, recorder, state, fencing, .. } = engine;
     // The last words must reach the peers before anything else is waited for.
@@ -277,5 +281,5 @@ fn old_events(directory: &std::path::Path) -> VecDeque<crate::control::status::E
         kind: super::engine::severity_word(record.entry.severity()).to_owned(),
         text: record.entry.text(),
     };
-    records.iter().rev().map(event).collect()
+    records.iter().rev().filter(|record| !record.entry.is_for_counting()).map(event).collect()
 }
