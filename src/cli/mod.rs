@@ -20,6 +20,7 @@ mod packaging;
 mod ping;
 mod plain;
 mod replay;
+mod report;
 mod run;
 mod status;
 pub mod usage;
@@ -45,6 +46,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
+        Command::Report(args) => report::run(global, &args),
         Command::Check(args) => check::run(global, &args),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),
