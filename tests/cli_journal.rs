@@ -170,7 +170,7 @@ fn events_prints_a_line_an_event_in_columns() {
         "  note     decision           Secondary, term 6: a controller boots as Secondary",
         "  note     peer_primary       alpha is Primary, term 7",
         "  ALARM    alarm_raised       alpha is not heard",
-        "  warning  taking_over        taking over: Primary, term 8: alpha silent for 3.0 s",
+        "  warning  taking_over        taking over, term 8: alpha silent for 3.0 s",
         "  warning  decision           Primary, term 8: alpha silent for 3.0 s",
         "  note     action             anna\\u{1b}[2J: hold: done",
     ];

@@ -74,7 +74,19 @@ fn s8_no_message_panics_or_keeps_more_than_its_limit() {
 #[test]
 fn s8_no_damaged_message_panics() {
     let roster = roster();
-    let shown = tandem::link::Shown { attached: vec!["maria".into()], plan: Some((1, "failover".into())) };
+    let process = tandem::link::ShownProcess {
+        name: "plant".into(),
+        state: tandem::link::RunState::Running,
+        runs_on: tandem::link::RunsOn::Primary,
+        pid: Some(988),
+        stop: std::time::Duration::from_secs(5),
+        start: Some(std::time::Duration::from_millis(900)),
+    };
+    let shown = tandem::link::Shown {
+        attached: vec!["maria".into()],
+        plan: Some((1, "failover".into())),
+        processes: vec![process],
+    };
     let originals = [codec::encode_shown(1, &shown), codec::encode_pong(3, None), hello(&roster)];
     bolero::check!().with_type::<(u8, u16, u8, u16)>().with_iterations(40_000).for_each(|(which, at, value, cut)| {
         let mut bytes = originals[usize::from(*which) % originals.len()].clone();

@@ -100,9 +100,13 @@ impl Rig {
     }
 
     async fn operate(&mut self, name: &str, operation: Operation) -> Result<String, String> {
-        let (reply, outcome) = tokio::sync::oneshot::channel();
-        self.processes().operate(name, operation, reply);
-        tokio::time::timeout(PATIENCE, outcome).await.expect("an outcome").expect("the task lives")
+        let processes = self.processes.as_mut().expect("not shut down yet");
+        let wanted = processes.operate(name, operation).expect("nothing else is asked");
+        let of_it = |event: &ProcessEvent| matches!(event, ProcessEvent::Operated { ticket, .. } if *ticket == wanted);
+        match self.wait("an outcome", of_it).await {
+            ProcessEvent::Operated { outcome, .. } => outcome,
+            other => panic!("{other:?}"),
+        }
     }
 }
 

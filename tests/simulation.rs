@@ -14,20 +14,29 @@ use tandem::negotiation::member::{MemberId, Name};
 use tandem::negotiation::message::Message;
 use tandem::negotiation::settings::Protection;
 use tandem::sim::walk::{self, Failure};
-use tandem::sim::{Crash, Fault, Group, Order, Step, Way, World};
+use tandem::sim::{Agent, Crash, Fault, Group, Order, Step, Way, World};
 
 /// Seeds for each kind of group.
 const SEEDS: u64 = 400;
 
+/// Walks the seeds, or the one that the environment names, with processes that take time to stop and fall ill.
+fn walk_seeds_with_processes(group: &Group, seeds: std::ops::Range<u64>) {
+    each_seed(group, seeds, walk::walk_with_processes);
+}
+
 /// Walks the seeds, or the one that the environment names.
 fn walk_seeds(group: &Group, seeds: std::ops::Range<u64>) {
+    each_seed(group, seeds, walk::walk);
+}
+
+fn each_seed(group: &Group, seeds: std::ops::Range<u64>, walk: fn(&Group, u64) -> Result<walk::Done, Failure>) {
     let seeds = match std::env::var("TANDEM_SEED").map(|seed| seed.parse::<u64>()) {
         Ok(Ok(seed)) => seed..seed + 1,
         Ok(Err(why)) => panic!("TANDEM_SEED must be a number: {why}"),
         Err(_) => seeds,
     };
     for seed in seeds {
-        if let Err(Failure { broken, trace }) = walk::walk(group, seed) {
+        if let Err(Failure { broken, trace }) = walk(group, seed) {
             let members = group.members.len();
             panic!(
                 "{trace}\nseed {seed}, {members} members, protection {:?}: {broken}\nReplay it with: TANDEM_SEED={seed} \
@@ -56,6 +65,22 @@ fn walks_of_three_under_majority_keep_every_invariant() {
 #[test]
 fn walks_of_five_under_majority_keep_every_invariant() {
     walk_seeds(&World::group(5, &[Protection::Majority]), 0..SEEDS / 4);
+}
+
+#[test]
+fn walks_with_processes_keep_every_invariant() {
+    let fence = &[Protection::Fence][..];
+    let both = &[Protection::Majority, Protection::Fence][..];
+    let majority = &[Protection::Majority][..];
+    for (members, protection, seeds) in [
+        (2, &[][..], SEEDS),
+        (2, fence, 2 * SEEDS),
+        (3, fence, SEEDS / 2),
+        (3, majority, SEEDS / 2),
+        (3, both, SEEDS / 4),
+    ] {
+        walk_seeds_with_processes(&World::group(members, protection), 0..seeds);
+    }
 }
 
 /// Through the link's own bytes and back: what it refuses, a member would never hear.
@@ -133,7 +158,10 @@ fn fault(members: usize) -> impl Strategy<Value = Fault> {
         Just(Order::ForceStepDown),
         time(60_000).prop_map(Order::Hold),
         Just(Order::Resume),
+        member(members).prop_map(Order::Fence),
+        member(members).prop_map(Order::IsOff),
     ];
+    let agent = prop_oneof![Just(Agent::Works), Just(Agent::Fails), Just(Agent::Hangs)];
     prop_oneof![
         (two(members), way).prop_map(|((one, other), way)| Fault::Cut(one, other, way)),
         two(members).prop_map(|(one, other)| Fault::Heal(one, other)),
@@ -146,7 +174,10 @@ fn fault(members: usize) -> impl Strategy<Value = Fault> {
         member(members).prop_map(Fault::BreakDisk),
         member(members).prop_map(Fault::MendDisk),
         member(members).prop_map(Fault::Sicken),
+        member(members).prop_map(Fault::SickenProcesses),
         member(members).prop_map(Fault::Recover),
+        (member(members), time(6_000)).prop_map(|(one, longest)| Fault::StopTime(one, longest)),
+        (member(members), agent).prop_map(|(one, agent)| Fault::Fencing(one, agent)),
         (member(members), order).prop_map(|(one, order)| Fault::Order(one, order)),
         (member(members), cause).prop_map(|(one, cause)| Fault::Stop(one, cause)),
     ]
@@ -174,6 +205,11 @@ proptest! {
     #[test]
     fn no_schedule_breaks_an_unprotected_pair(seed in 0..8_u64, steps in schedule(2)) {
         holds(&World::group(2, &[]), seed, &steps)?;
+    }
+
+    #[test]
+    fn no_schedule_breaks_a_pair_that_fences(seed in 0..8_u64, steps in schedule(2)) {
+        holds(&World::group(2, &[Protection::Fence]), seed, &steps)?;
     }
 
     #[test]

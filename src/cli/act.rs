@@ -1,5 +1,5 @@
-//! `failover`, `step-down`, `hold`, `resume`, `shutdown`: shows the engine's plan, asks for its number, waits for the
-//! outcome. The plan is the engine's ([`crate::control::plans`]), so the screen asks the same.
+//! `failover`, `step-down`, `hold`, `resume`, `shutdown`, `fence`, `restart`, `stop`, `start`: shows the engine's plan,
+//! asks for its number where who acts may change, waits for the outcome. The plan is the engine's ([`crate::control::plans`]), so the screen asks the same.
 
 use std::io::{BufRead, IsTerminal, Write};
 use std::time::Duration;
@@ -10,12 +10,13 @@ use crate::control::client::{ANSWER, Client, ClientError};
 use crate::control::plan::{Action, LineState, Plan};
 use crate::control::request::{Outcome, Reply, Request};
 
-use super::args::{ActArgs, Global, HoldArgs, ResumeArgs};
+use super::args::{ActArgs, Global, HoldArgs, ProcessArgs, ResumeArgs};
 use super::connect::connect_or_say;
 use super::exit::Exit;
 
 /// How long an outcome is waited for. The engine answers sooner: it gives up a hand-over after its own bounded time.
-const OUTCOME: Duration = Duration::from_secs(120);
+/// A fence agent may have several attempts, each as long as its timeout.
+const OUTCOME: Duration = Duration::from_secs(900);
 
 /// This member becomes Primary.
 pub fn failover(global: &Global, args: &ActArgs) -> anyhow::Result<Exit> {
@@ -43,9 +44,24 @@ pub fn resume(global: &Global, _args: &ResumeArgs) -> anyhow::Result<Exit> {
     run(global, Action::Resume, Consent::NeverAsks)
 }
 
+/// A required process is stopped and started again. Like the two below it changes no role, so it does not ask.
+pub fn restart(global: &Global, args: &ProcessArgs) -> anyhow::Result<Exit> {
+    run(global, Action::RestartProcess { name: args.process.clone() }, Consent::NeverAsks)
+}
+
+/// A required process is stopped.
+pub fn stop(global: &Global, args: &ProcessArgs) -> anyhow::Result<Exit> {
+    run(global, Action::StopProcess { name: args.process.clone() }, Consent::NeverAsks)
+}
+
+/// A required process is started.
+pub fn start(global: &Global, args: &ProcessArgs) -> anyhow::Result<Exit> {
+    run(global, Action::StartProcess { name: args.process.clone() }, Consent::NeverAsks)
+}
+
 /// What the command line already agreed to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Consent {
+pub(super) enum Consent {
     /// The action itself needs none.
     NeverAsks,
     /// Nothing: the plan is asked about.
@@ -59,7 +75,7 @@ enum Consent {
 }
 
 impl Consent {
-    fn of(args: &ActArgs) -> Consent {
+    pub(super) fn of(args: &ActArgs) -> Consent {
         match (args.yes, args.force) {
             (false, false) => Consent::Ask,
             (true, false) => Consent::Yes,
@@ -84,7 +100,8 @@ struct Streams<'a> {
     errors: &'a mut dyn Write,
 }
 
-fn run(global: &Global, action: Action, consent: Consent) -> anyhow::Result<Exit> {
+/// Shows the plan for `action`, asks where it must, and waits for the outcome.
+pub(super) fn run(global: &Global, action: Action, consent: Consent) -> anyhow::Result<Exit> {
     let mut client = match connect_or_say(global) {
         Ok(client) => client,
         Err(exit) => return Ok(exit),

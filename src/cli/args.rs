@@ -75,6 +75,24 @@ pub enum Command {
     /// Stops this controller: hands over, then ends
     #[command(after_help = "Example: tandem shutdown --yes\nHands over also while the group is held.")]
     Shutdown(ActArgs),
+    /// Switches another member off (STONITH), or says that it is off
+    #[command(after_help = "Example: tandem fence beta --dry-run\n\
+        --dry-run asks the fence device for the power and shows what would be sent; it works without a controller too.\n\
+        --is-off is your word that it is off, you looked: it counts as fencing done.\n\
+        Goes wrong: no [fence.PEER] in the configuration; the device does not answer (exit 1).")]
+    Fence(FenceArgs),
+    /// Stops a required process and starts it again
+    #[command(after_help = "Example: tandem restart plant-control\n\
+        Goes wrong: it does not run in this mode; it does not get ready again (exit 1).")]
+    Restart(ProcessArgs),
+    /// Stops a required process until it is started again
+    #[command(after_help = "Example: tandem stop plant-control\n\
+        The health of this member may fall by it; then another member may take over.")]
+    Stop(ProcessArgs),
+    /// Starts a required process that was stopped or given up
+    #[command(after_help = "Example: tandem start plant-control\n\
+        Goes wrong: it runs already; it does not get ready (exit 1).")]
+    Start(ProcessArgs),
     /// Pings across the C2C link, both ways
     #[command(after_help = "Example: tandem ping -c 10\nGoes wrong: the link is down (loss 100 %, exit 1).")]
     Ping(PingArgs),
@@ -98,6 +116,11 @@ pub enum Command {
     #[command(after_help = "Example: tandem check --strict /etc/tandem/tandem.toml\n\
         Exit 1 when something is wrong; with --strict also when something is unwise.")]
     Check(CheckArgs),
+    /// Applies a changed configuration
+    #[command(after_help = "Example: tandem reload\n\
+        What can change without an outage is applied; the rest is named, and needs a restart. A faulty file changes\n\
+        nothing (exit 1). Try the file first: tandem check FILE")]
+    Reload,
     /// Makes a new group key, mode 0600; never overwrites
     #[command(after_help = "Example: tandem keygen /etc/tandem/group.key\nCopy it to every member, by a safe way.")]
     Keygen(KeygenArgs),
@@ -116,6 +139,21 @@ pub enum Command {
     /// Becomes a required process; started by the guardian
     #[command(hide = true)]
     Launch,
+    /// A process to supervise, for tests and for trying things by hand
+    #[command(hide = true)]
+    SampleProcess(super::sample_process::SampleProcessArgs),
+    /// Becomes a fence agent; started by the controller
+    #[command(hide = true, name = crate::fence::trampoline::WORD)]
+    FenceAgent(FenceAgentArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct FenceAgentArgs {
+    /// The controller's process
+    pub parent: i32,
+    /// The agent and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub words: Vec<std::ffi::OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -154,6 +192,29 @@ pub struct ActArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct FenceArgs {
+    /// Which member
+    #[arg(value_name = "PEER")]
+    pub peer: String,
+    /// Switch nothing: ask the device for the power, and show what would be sent
+    #[arg(long, conflicts_with_all = ["is_off", "yes", "force"])]
+    pub dry_run: bool,
+    /// It is off, I looked: counts as fencing done, with your name in the journal
+    #[arg(long)]
+    pub is_off: bool,
+    #[command(flatten)]
+    pub act: ActArgs,
+}
+
+#[derive(Debug, Args)]
+pub struct ProcessArgs {
+    /// Its name in the configuration
+    pub process: String,
+    #[command(flatten)]
+    pub act: ConfirmArgs,
+}
+
+#[derive(Debug, Args)]
 pub struct HoldArgs {
     /// For how long
     #[arg(long = "for", value_name = "TIME", default_value = "30m", value_parser = parse_duration)]
@@ -171,7 +232,7 @@ pub struct ResumeArgs {
 /// For the commands that change nothing about who acts now.
 #[derive(Debug, Clone, Args)]
 pub struct ConfirmArgs {
-    /// Accepted for scripts; these two never ask
+    /// Accepted for scripts; these never ask
     #[arg(long, hide = true)]
     pub yes: bool,
 }

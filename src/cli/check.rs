@@ -6,6 +6,8 @@ use serde::Serialize;
 
 use crate::config::advice::{self, Advice};
 use crate::config::{self, Config, ConfigErrors, WhoError};
+use crate::fence::check::{self as fence_check, Depth, Grade};
+use crate::negotiation::member::MemberId;
 
 use super::args::{CheckArgs, Global};
 use super::exit::Exit;
@@ -79,9 +81,35 @@ fn look(config: &Config, named: Option<&str>, file: String) -> Findings {
         let found = advice::of_machine(config, me);
         add_new(&mut findings.errors, found.wrong);
         add_new(&mut findings.unwise, found.unwise);
+        agents(config, me, &mut findings);
     }
     findings.ok = findings.errors.is_empty();
     findings
+}
+
+/// Asks the agents that switch the others off what they think of their options (S2). What was found wrong with an agent
+/// already is not said twice.
+fn agents(config: &Config, me: MemberId, findings: &mut Findings) {
+    for (peer, fence) in config.fences.iter().filter(|(peer, _)| **peer != me) {
+        let name = config.name(*peer);
+        let found = match fence_check::check(name.as_str(), fence, config.fence_paths(me), Depth::Check) {
+            Ok(found) => found,
+            Err(error) => {
+                findings.left_out.push(format!("the agent of [fence.{name}]: {error}"));
+                continue;
+            }
+        };
+        for one in found {
+            let known = findings.errors.iter().chain(&findings.unwise).any(|advice| advice.key == one.key);
+            let list = match one.grade {
+                Grade::Wrong => &mut findings.errors,
+                Grade::Unwise => &mut findings.unwise,
+            };
+            if !known {
+                list.push(config.advise(&one.key, one.message, one.suggestion));
+            }
+        }
+    }
 }
 
 /// Adds what is not there yet: several members on one machine may share a key or a group.

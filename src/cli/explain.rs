@@ -144,6 +144,7 @@ fn changes(reader: &mut Reader) -> Vec<Change> {
             | Entry::Rejected { .. }
             | Entry::Alarm { .. }
             | Entry::ClockSet { .. }
+            | Entry::Process { .. }
             | Entry::Fault { .. }
             | Entry::Acting { .. }
             | Entry::Availability { .. }

@@ -11,6 +11,7 @@ pub mod connect;
 mod demo;
 mod events;
 mod explain;
+mod fence;
 mod guardian;
 mod interrupt;
 mod keygen;
@@ -19,9 +20,11 @@ mod moment;
 mod packaging;
 mod ping;
 mod plain;
+mod reload;
 mod replay;
 mod report;
 mod run;
+mod sample_process;
 mod status;
 pub mod usage;
 mod whereabouts;
@@ -42,17 +45,24 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Hold(args) => act::hold(global, &args),
         Command::Resume(args) => act::resume(global, &args),
         Command::Shutdown(args) => act::shutdown(global, &args),
+        Command::Fence(args) => fence::run(global, &args),
+        Command::Restart(args) => act::restart(global, &args),
+        Command::Stop(args) => act::stop(global, &args),
+        Command::Start(args) => act::start(global, &args),
         Command::Ping(args) => ping::run(global, &args),
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
         Command::Report(args) => report::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Reload => reload::run(global),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),
         Command::Completions(args) => packaging::completions(&args),
         Command::Man(args) => packaging::man(&args),
         Command::Guardian => guardian::run(),
         Command::Launch => launch::run(),
+        Command::FenceAgent(args) => fence::become_agent(&args),
+        Command::SampleProcess(args) => sample_process::run(&args),
     }
 }

@@ -3,6 +3,9 @@
 //! The truths and the words are the screen's ([`crate::control::words`]); here they are only put under each other.
 
 mod watch;
+mod what_runs;
+
+use what_runs::what_runs;
 
 use std::io::Write;
 use std::time::Duration;
@@ -111,17 +114,7 @@ fn human(status: &Status) -> String {
     takeover(status, &mut text);
     links(status, &mut text);
     replies(status, &mut text);
-    let health = &status.health;
-    let peers: Vec<String> =
-        status.peers.iter().filter_map(|peer| peer.score.map(|score| format!("{} {score:.2}", peer.name))).collect();
-    text += &format!("Health: {} {:.2}", status.node, health.total);
-    for peer in peers {
-        text += &format!("   {peer}");
-    }
-    text += &format!("   limit {:.2}\n", health.threshold);
-    for process in &status.processes {
-        text += &format!("  {}  {}\n", process.name, words::process_state(process.state));
-    }
+    what_runs(status, &mut text);
     if let Some(availability) = &status.availability {
         text += &format!("Available: {}\n", words::availability(availability));
     }
@@ -319,7 +312,7 @@ mod tests {
 
     #[test]
     fn u13_an_alarm_says_what_to_do_also_on_the_command_line() {
-        insta::assert_snapshot!(human(&status(&with_gone(primary(), Gone::Silent))), @r#"
+        insta::assert_snapshot!(human(&status(&with_gone(primary(), Gone::Silent))), @r"
         you are on  alpha    ■ PRIMARY    acts, term 7           substation-7  03:12:44
         the other   beta     ? SILENT     may act by now         silent for 2 min 14 s
         ONE ACTS, the other is unknown   UNPROTECTED   no hold   attached: nobody
@@ -332,8 +325,8 @@ mod tests {
         If alpha fails now: beta acts after about 3.0 s: NOT READY
           ok  beta is fit, health 0.98
         Link to beta: 0 of 0 paths up
-        Health: alpha 0.98   beta 0.97   limit 0.75
-        "#);
+        Health: alpha 0.98   limit 0.75
+        ");
     }
 
     #[test]
@@ -365,6 +358,29 @@ mod tests {
         assert!(lines.contains(&"How it came to this: alpha and beta acted, at most 31 min 36 s"), "{text}");
         assert!(lines.contains(&"  02:41:07   beta took over, term 8: alpha silent for 3.0 s"), "{text}");
         assert!(lines.contains(&"Plan 12: alpha hands over to beta, opened by ops, on alpha"), "{text}");
+    }
+
+    #[test]
+    fn u7_health_processes_and_fencing_are_told_in_the_words_of_the_screen() {
+        use crate::control::examples::{fencing, process, waiting};
+        use crate::control::status::{RunWhen, SubHealth};
+        let mut status = status(&secondary());
+        status.processes = vec![waiting("plant-control"), process("link-probe", RunWhen::Always)];
+        status.fencing = vec![fencing("alpha")];
+        let (name, unit) = ("memory".to_owned(), "%".to_owned());
+        status.health.sub =
+            vec![SubHealth { name, status: 0.93, weight: 0.3, score: 0.279, measured: 2.56, unit, why: None }];
+        let text = human(&status);
+        let from = text.find("Health: ").expect("it is told");
+        insta::assert_snapshot!(&text[from..], @r"
+        Health: beta 0.98   alpha 0.97   limit 0.75
+          memory 0.93 x 0.3   2.56 %
+        Processes on beta: 2 needed, 2 as they should be
+          plant-control   waits     runs only on the Primary
+          link-probe      running   pid 4121   3d 04:12   restarts 0   12 ms   2.6 % mem   0.4 % cpu   notify, each 1 s
+        Fencing
+          ok  alpha   fence_ipmilan   answered 41 s ago, in 60 ms
+        ");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// One `[fence.NAME]`: how every other member switches the member NAME off.
@@ -37,6 +38,23 @@ pub enum AgentConfig {
         /// The program and its arguments.
         command: Vec<String>,
     },
+}
+
+/// What the paths of a `[fence.NAME]` mean on the member that switches NAME off.
+#[derive(Debug, Clone)]
+pub struct FencePaths {
+    /// Where relative ones start: the configuration file's folder.
+    pub folder: PathBuf,
+    /// What `{member}` stands for: that member.
+    pub member: String,
+}
+
+impl FencePaths {
+    /// The path that is `written` there.
+    pub fn resolve(&self, written: &str) -> PathBuf {
+        // An absolute path replaces the folder.
+        self.folder.join(written.replace("{member}", &self.member))
+    }
 }
 
 /// Whether an option's value is a secret. No agent's metadata says so, but the names that agents use are few: of the 83 in

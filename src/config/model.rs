@@ -13,7 +13,7 @@ use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::settings::{Protection, Settings};
 
 use super::error::{ConfigErrors, Place};
-use super::fencing::FenceConfig;
+use super::fencing::{FenceConfig, FencePaths};
 use super::keys::{GroupKey, KeyError, load_key};
 use super::measuring::HealthConfig;
 use super::programs::{self, ProgramError};
@@ -313,6 +313,11 @@ impl Config {
             Some(pattern) => self.resolve(pattern, me),
             None => self.folder(),
         }
+    }
+
+    /// What the paths of a `[fence.NAME]` mean when `me` switches NAME off.
+    pub fn fence_paths(&self, me: MemberId) -> FencePaths {
+        FencePaths { folder: self.folder(), member: self.name(me).as_str().to_owned() }
     }
 
     /// The file that `me` runs for `program`, the first text of any command of the file. `{member}` is replaced; a path

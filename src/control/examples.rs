@@ -212,3 +212,16 @@ pub fn fencing(peer: &str) -> status::Fencing {
         lied: false,
     }
 }
+
+/// What is known beside the view of a member whose plant-control waits for it to be Primary, while it runs on `other`,
+/// which a device can switch off.
+pub fn site(other: &str) -> super::plans::Others {
+    let (runs, waits) = (process("plant-control", status::RunWhen::Primary), waiting("plant-control"));
+    let probe = process("link-probe", status::RunWhen::Always);
+    super::plans::Others {
+        theirs: vec![(other.to_owned(), vec![told(&runs), told(&probe)])],
+        processes: vec![waits, probe],
+        fencing: vec![fencing(other)],
+        ..super::plans::Others::default()
+    }
+}

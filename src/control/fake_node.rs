@@ -8,9 +8,10 @@ use crate::negotiation::view::View;
 
 use super::compose::{Surroundings, compose};
 use super::desk::Desk;
-use super::examples::around;
+use super::examples::{around, site};
+use super::plan::Action;
 use super::plans::Others;
-use super::request::{Outcome, Pong};
+use super::request::{Outcome, Pong, Reloaded};
 use super::status::Status;
 use super::to_node::{TO_NODE_BOUND, ToNode, Watching};
 
@@ -27,6 +28,20 @@ pub fn status(view: &View, since_ms: u64) -> Arc<Status> {
     Arc::new(Status { since_ms, ..compose(view, &Surroundings { ..around() }) })
 }
 
+/// Processes and a fence device are there for the actions that are about them, and out of the way of the others.
+fn beside(action: &Action, view: &View) -> Others {
+    match action {
+        Action::TakeOver | Action::StepDown | Action::Hold { .. } | Action::Resume | Action::Shutdown => {
+            Others::default()
+        }
+        Action::Fence { .. }
+        | Action::IsOff { .. }
+        | Action::RestartProcess { .. }
+        | Action::StopProcess { .. }
+        | Action::StartProcess { .. } => site(view.peers[0].name.as_str()),
+    }
+}
+
 /// Starts it in the current runtime. It ends when every sender to it is gone.
 pub fn start(view: View) -> FakeNode {
     let (to_node, mut questions) = mpsc::channel(TO_NODE_BOUND);
@@ -35,8 +50,9 @@ pub fn start(view: View) -> FakeNode {
     let publish = statuses.clone();
     tokio::spawn(async move {
         let mut desk = Desk::new(view.name.as_str(), 37);
+        let mut others = Others::default();
         while let Some(question) = questions.recv().await {
-            let (now, others) = (view.now, Others::default());
+            let now = view.now;
             // Answers that nobody waits for any more, and records that nobody reads, are as good as given.
             match question {
                 ToNode::Status(reply) => drop(reply.send(publish.borrow().clone())),
@@ -50,6 +66,7 @@ pub fn start(view: View) -> FakeNode {
                     let _ = record.send(format!("attached {:?}", desk.attached()));
                 }
                 ToNode::Open { action, who, reply } => {
+                    others = beside(&action, &view);
                     drop(reply.send(desk.open(action, &who, &view, &others, now)));
                 }
                 ToNode::Confirm { plan, force, who, reply } => {
@@ -64,6 +81,12 @@ pub fn start(view: View) -> FakeNode {
                 }
                 ToNode::FencePreview { peer, reply } => {
                     drop(reply.send(Err(format!("There is no [fence.{peer}] here."))));
+                }
+                ToNode::Reload { who, reply } => {
+                    let _ = record.send(format!("reload by {}", who.name()));
+                    let file = "/etc/tandem/tandem.toml".to_owned();
+                    let none = Vec::new;
+                    drop(reply.send(Ok(Reloaded { file, applied: none(), needs_restart: none() })));
                 }
                 ToNode::Seen { who, reply } => {
                     desk.seen(&who, "2026-11-21T03:12:44+01:00");

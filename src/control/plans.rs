@@ -166,7 +166,7 @@ fn take_over(view: &View, others: &Others) -> Result<Draft, String> {
             format!("Two could act at once: {other} acts until it hears of term {term}.")
         }
         (_, []) => NEVER_TWO.to_owned(),
-        (_, names) => format!("Two could act at once: {} is not heard and may act.", names.join(" and ")),
+        (_, names) => format!("Two could act at once: {} and may act.", not_heard(names)),
     };
     let force = (!failing.is_empty()).then(|| Force {
         by_typing: me.to_owned(),
@@ -306,10 +306,15 @@ fn abandoned(view: &View, others: &Others) -> Draft {
     }
 }
 
+/// "gamma is not heard", "beta and gamma are not heard".
+fn not_heard(names: &[&str]) -> String {
+    format!("{} {} not heard", names.join(" and "), if names.len() == 1 { "is" } else { "are" })
+}
+
 fn never_two_by_this(unheard: &[&str]) -> String {
     match unheard {
         [] => NEVER_TWO.to_owned(),
-        names => format!("This does not make two act; {} is not heard and may act.", names.join(" and ")),
+        names => format!("This does not make two act; {} and may act.", not_heard(names)),
     }
 }
 

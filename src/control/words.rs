@@ -14,6 +14,13 @@ use super::status::{
 
 pub use availability::availability;
 
+mod what_runs;
+
+pub use what_runs::{
+    Clock, Detail, as_it_should_be, device_answers, device_tells, fencing_tells, health_matters, longest_stop,
+    measured, process_tells, processes, scores, sub_health, sub_name, weight,
+};
+
 /// The shape that tells a state without colour.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
@@ -87,6 +94,11 @@ pub fn does(status: &Status) -> &'static str {
     }
 }
 
+/// Whether this member leaves the role, and its processes still stop.
+pub fn stopping(status: &Status) -> bool {
+    status.mode == Mode::Primary && status.transition.as_ref().is_some_and(|change| change.to == Mode::Secondary)
+}
+
 /// Whether a takeover waits for a fencing that failed (screens/3).
 pub fn takeover_blocked(status: &Status) -> bool {
     let failed = |alarm: &&super::status::Alarm| alarm.id.split(':').next() == Some(super::alarms::FENCING_FAILED);
@@ -109,7 +121,7 @@ pub fn process_state(state: ProcessState) -> &'static str {
         ProcessState::Starting => "starting",
         ProcessState::Running => "running",
         ProcessState::Stopping => "stopping",
-        ProcessState::Restarting => "restarting",
+        ProcessState::Restarting => "down",
         ProcessState::Stopped => "stopped",
         ProcessState::GivenUp => "given up",
     }
@@ -386,7 +398,9 @@ pub fn facts(peer: &PeerEvidence) -> Vec<String> {
     if let Some(answer) = peer.answer {
         let said = if answer.be_primary { "be Primary" } else { "stay Secondary" };
         let asked = seconds(answer.asked);
-        facts.push(format!("its last answer: {said}, to the question of {asked} before, for term {}", answer.proposed));
+        // An answer that is no consent may be for none.
+        let term = if answer.proposed == 0 { String::new() } else { format!(", for term {}", answer.proposed) };
+        facts.push(format!("its last answer: {said}, to the question of {asked} before{term}"));
     }
     match (peer.able, peer.score) {
         (None, None) => {}

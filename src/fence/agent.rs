@@ -6,7 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::config::fencing::{AgentConfig, FenceConfig, is_secret_option};
+use crate::config::fencing::{AgentConfig, FenceConfig, FencePaths, is_secret_option};
 
 use super::bell::Bell;
 use super::metadata::{Metadata, normal};
@@ -142,8 +142,8 @@ fn with_words(what: String, words: &str) -> String {
 #[derive(Debug, Clone)]
 pub struct Agent {
     config: FenceConfig,
-    /// Where relative paths start: the configuration file's folder.
-    folder: PathBuf,
+    paths: FencePaths,
+    launcher: Option<PathBuf>,
     metadata: Option<Metadata>,
 }
 
@@ -165,9 +165,14 @@ pub(super) struct Line {
 }
 
 impl Agent {
-    /// The agent of `config`, whose relative paths start at `folder`.
-    pub fn new(config: FenceConfig, folder: PathBuf) -> Agent {
-        Agent { config, folder, metadata: None }
+    /// The agent of `config`.
+    pub fn new(config: FenceConfig, paths: FencePaths) -> Agent {
+        Agent { config, paths, launcher: None, metadata: None }
+    }
+
+    /// The same, started through `launcher`, the tandem program: so that it dies with the controller.
+    pub fn launched_by(self, launcher: Option<PathBuf>) -> Agent {
+        Agent { launcher, ..self }
     }
 
     /// How it is configured.
@@ -183,9 +188,9 @@ impl Agent {
     /// The program's path. Of a command line, a word without a slash is looked up where system programs are.
     pub fn program(&self) -> PathBuf {
         match &self.config.agent {
-            AgentConfig::Agent { path, .. } => self.folder.join(path),
+            AgentConfig::Agent { path, .. } => self.paths.resolve(path),
             AgentConfig::Command { command } => match command.first() {
-                Some(word) if word.contains('/') => self.folder.join(word),
+                Some(word) if word.contains('/') => self.paths.resolve(word),
                 Some(word) => PathBuf::from(word),
                 None => PathBuf::new(),
             },
@@ -213,6 +218,7 @@ impl Agent {
             return Ok(());
         }
         let job = Job {
+            launcher: self.launcher.as_deref(),
             program: &self.program(),
             arguments: &[],
             input: b"action=metadata\n",
@@ -251,6 +257,7 @@ impl Agent {
         };
         let input: String = prepared.lines.iter().map(|line| format!("{}={}\n", line.name, line.value)).collect();
         let job = Job {
+            launcher: self.launcher.as_deref(),
             program: &prepared.program,
             arguments: &prepared.arguments,
             input: input.as_bytes(),
@@ -299,7 +306,7 @@ impl Agent {
     fn line(&self, name: &str, value: &str) -> Result<Line, String> {
         match self.file_option(name) {
             Some(stem) => {
-                let value = read_secret(&self.folder.join(value)).map_err(|why| format!("{name}: {why}"))?;
+                let value = read_secret(&self.file(value)).map_err(|why| format!("{name}: {why}"))?;
                 Ok(Line { name: stem.to_owned(), value, secret: true })
             }
             None => Ok(Line { name: name.to_owned(), value: value.to_owned(), secret: is_secret_option(name) }),
@@ -318,7 +325,7 @@ impl Agent {
 
     /// The file that the option `name` with this `value` names.
     pub(super) fn file(&self, value: &str) -> PathBuf {
-        self.folder.join(value)
+        self.paths.resolve(value)
     }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::config::duration;
-use crate::config::fencing::{AgentConfig, FenceAction, FenceConfig, is_secret_option};
+use crate::config::fencing::{AgentConfig, FenceAction, FenceConfig, FencePaths, is_secret_option};
 
 use super::agent::{Action, Agent, METADATA_WITHIN, read_secret};
 use super::bell::Bell;
@@ -54,29 +54,27 @@ pub enum Depth {
     Check,
 }
 
-/// Looks at how `name` is switched off. `file` is the configuration's. Blocks while the agent runs, for 20 s at most.
+/// Looks at how `name` is switched off. Blocks while the agent runs, for 20 s at most.
 ///
 /// # Errors
 ///
 /// Too many files are open.
-pub fn check(name: &str, config: &FenceConfig, file: &Path, depth: Depth) -> io::Result<Vec<Finding>> {
-    let folder = file.parent().unwrap_or(Path::new("")).to_owned();
-    let agent = Agent::new(config.clone(), folder);
-    let looking = Looking { key: format!("fence.{name}"), found: Vec::new(), agent, file, depth, bell: Bell::new()? };
+pub fn check(name: &str, config: &FenceConfig, paths: FencePaths, depth: Depth) -> io::Result<Vec<Finding>> {
+    let agent = Agent::new(config.clone(), paths);
+    let looking = Looking { key: format!("fence.{name}"), found: Vec::new(), agent, depth, bell: Bell::new()? };
     Ok(looking.look())
 }
 
-struct Looking<'a> {
+struct Looking {
     /// "fence.beta"
     key: String,
     found: Vec<Finding>,
     agent: Agent,
-    file: &'a Path,
     depth: Depth,
     bell: Bell,
 }
 
-impl Looking<'_> {
+impl Looking {
     fn look(mut self) -> Vec<Finding> {
         if !self.can_be_run() {
             return self.found;
@@ -169,14 +167,6 @@ impl Looking<'_> {
                         }
                     }
                 }
-            } else if is_secret_option(name)
-                && let Some(mode) = open_to_others(self.file)
-            {
-                self.unwise(
-                    &key,
-                    format!("{name} stands in clear in a file that others can read (mode {mode:04o})"),
-                    format!("put it into a file with mode 0600 and write {name}_file = \"...\""),
-                );
             }
         }
     }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use crate::config::fencing::FenceConfig;
+use crate::config::fencing::{FenceConfig, FencePaths};
 
 use super::agent::Agent;
 use super::bell::Bell;
@@ -23,8 +23,11 @@ pub struct Device {
     pub name: String,
     /// How.
     pub config: FenceConfig,
-    /// Where relative paths start.
-    pub folder: PathBuf,
+    /// What its paths mean here.
+    pub paths: FencePaths,
+    /// The tandem program, through which the agent is started so that it dies with the controller; none: it is started
+    /// as it is.
+    pub launcher: Option<PathBuf>,
 }
 
 struct Handle {
@@ -49,7 +52,7 @@ impl Fencer {
         let mut fencer = Fencer { devices: Vec::new() };
         for device in devices {
             let shared = Arc::new(Shared::new()?);
-            let agent = Agent::new(device.config, device.folder);
+            let agent = Agent::new(device.config, device.paths).launched_by(device.launcher);
             let worker = DeviceThread::new(device.name.clone(), agent, Arc::clone(&shared), events.clone());
             let thread = std::thread::Builder::new().name(format!("fence {}", device.name)).spawn(|| worker.work())?;
             fencer.devices.push(Handle { name: device.name, shared, thread });
@@ -95,7 +98,7 @@ impl Fencer {
 /// # Errors
 ///
 /// Too many files are open.
-pub fn preview_alone(config: FenceConfig, folder: PathBuf) -> io::Result<Preview> {
+pub fn preview_alone(config: FenceConfig, paths: FencePaths) -> io::Result<Preview> {
     let bell = Bell::new()?;
-    Ok(preview(&mut Agent::new(config, folder), &bell, &mut || false))
+    Ok(preview(&mut Agent::new(config, paths), &bell, &mut || false))
 }

@@ -8,11 +8,12 @@ use std::io::{self, PipeReader, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{ChildStdin, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 
 use super::bell::Bell;
@@ -40,7 +41,9 @@ pub(super) enum Streams {
 
 /// What to run.
 pub(super) struct Job<'a> {
-    /// The program, and its arguments.
+    /// This very program, which becomes the program and dies with the thread that waits; none: nothing stands in between.
+    pub(super) launcher: Option<&'a Path>,
+    /// The program.
     pub(super) program: &'a Path,
     /// Its arguments. No secret is among them: everybody can read them.
     pub(super) arguments: &'a [String],
@@ -131,7 +134,6 @@ impl Kept {
 }
 
 struct Running {
-    child: Option<Child>,
     group: Pid,
     exited: OwnedFd,
     input: Option<ChildStdin>,
@@ -141,9 +143,14 @@ struct Running {
 impl Running {
     fn start(job: &Job<'_>) -> io::Result<Running> {
         let (reader, writer) = io::pipe()?;
-        let mut command = Command::new(job.program);
+        let mut command = match job.launcher {
+            Some(launcher) => super::trampoline::command(launcher, job.program),
+            None => Command::new(job.program),
+        };
         command.args(job.arguments).stdin(Stdio::piped()).process_group(0).current_dir("/");
         command.env_clear().env("PATH", PATH).env("LC_ALL", "C");
+        // Most agents are written in Python, whose warnings about itself would bury what they have to say.
+        command.env("PYTHONWARNINGS", "ignore");
         if let Some(home) = std::env::var_os("HOME") {
             // Agents that go through ssh look for their known hosts there.
             command.env("HOME", home);
@@ -166,7 +173,7 @@ impl Running {
             Ok(pidfd_open(group, PidfdFlags::empty())?)
         };
         match ready() {
-            Ok(exited) => Ok(Running { child: Some(child), group, exited, input, output: Some(reader) }),
+            Ok(exited) => Ok(Running { group, exited, input, output: Some(reader) }),
             Err(error) => {
                 let _ = kill_process_group(group, Signal::KILL);
                 let _ = child.wait();
@@ -272,25 +279,30 @@ impl Running {
         left
     }
 
-    /// Waits until the program is gone, and says with which status.
+    /// Waits until the whole group is gone, and says with which status the program went. What it left behind is this
+    /// process's to reap too: a controller takes in orphans. The program's number is its group's, and stays so while anything
+    /// of the group is unreaped.
     fn reap(&mut self) -> Option<ExitStatus> {
         let by = Instant::now() + GONE_WITHIN;
-        let mut fds = [PollFd::new(self.exited.as_fd(), PollFlags::POLLIN)];
-        while !fds[0].any().unwrap_or(false) && Instant::now() < by {
-            let time = by.saturating_duration_since(Instant::now()) + Duration::from_micros(999);
-            let _ = poll(&mut fds, PollTimeout::try_from(time).unwrap_or(PollTimeout::MAX));
+        let group = nix::unistd::Pid::from_raw(-self.group.as_raw_nonzero().get());
+        let mut status = None;
+        loop {
+            match waitpid(group, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::Exited(pid, code)) if pid.as_raw() == -group.as_raw() => {
+                    status = Some(ExitStatus::from_raw(code << 8));
+                }
+                Ok(WaitStatus::Signaled(pid, signal, _)) if pid.as_raw() == -group.as_raw() => {
+                    status = Some(ExitStatus::from_raw(signal as i32));
+                }
+                Ok(WaitStatus::StillAlive) if Instant::now() < by => std::thread::sleep(Duration::from_millis(1)),
+                // It hangs in the kernel until some hardware answers.
+                Ok(WaitStatus::StillAlive) => break,
+                Ok(_) | Err(nix::Error::EINTR) => {}
+                // Nothing of the group is left.
+                Err(_) => break,
+            }
         }
-        let gone = fds[0].any().unwrap_or(false);
-        let mut child = self.child.take()?;
-        if gone {
-            return child.wait().ok();
-        }
-        // It is killed, and hangs in the kernel until some hardware answers. Nobody waits for it but a thread of its own.
-        let waiting = std::thread::Builder::new().name("reaper".to_owned()).spawn(move || child.wait());
-        if let Err(error) = waiting {
-            tracing::warn!(%error, "a killed agent that hangs in the kernel will not be reaped");
-        }
-        None
+        status
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::agent::read_secret;
 use super::check::{Depth, Finding, Grade, check};
 use super::*;
-use crate::config::fencing::{AgentConfig, FenceAction, FenceConfig};
+use crate::config::fencing::{AgentConfig, FenceAction, FenceConfig, FencePaths};
 
 const SECRET: &str = "correct horse battery";
 
@@ -32,9 +32,9 @@ impl Rig {
     fn new(behaviour: &str) -> Rig {
         let folder = tempfile::tempdir().expect("a folder");
         std::fs::write(folder.path().join("power"), "on\n").expect("written");
-        std::fs::write(folder.path().join("pass"), format!("{SECRET}\n")).expect("written");
+        std::fs::write(folder.path().join("alpha.pass"), format!("{SECRET}\n")).expect("written");
         let state = folder.path().join("power").display().to_string();
-        let options = [("state", state.as_str()), ("behaviour", behaviour), ("password_file", "pass")];
+        let options = [("state", state.as_str()), ("behaviour", behaviour), ("password_file", "{member}.pass")];
         let options = options.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Rig { folder, options, timeout: Duration::from_secs(20), attempts: 2, monitor: Duration::ZERO }
     }
@@ -70,13 +70,17 @@ impl Rig {
     }
 
     fn start_with(&self, config: FenceConfig) -> Running {
-        let device = Device { name: "beta".to_owned(), config, folder: self.folder.path().to_owned() };
+        let device = Device { name: "beta".to_owned(), config, paths: self.paths(), launcher: None };
         let (fencer, events) = Fencer::start(vec![device]).expect("started");
         Running { fencer: Some(fencer), events: Some(events) }
     }
 
     fn check(&self, config: &FenceConfig) -> Vec<Finding> {
-        check("beta", config, &self.folder.path().join("tandem.toml"), Depth::Check).expect("looked at")
+        check("beta", config, self.paths(), Depth::Check).expect("looked at")
+    }
+
+    fn paths(&self) -> FencePaths {
+        FencePaths { folder: self.folder.path().to_owned(), member: "alpha".to_owned() }
     }
 }
 
@@ -239,7 +243,7 @@ fn s2_a_secret_reaches_the_agent_and_nothing_that_people_read() {
     assert_eq!(why, "fence_sample: exit status 1: no power relay for [secret]");
     let output = &outcome.tries[0].output;
     assert!(output.starts_with("login [secret] accepted\\u{1b}[2J\n"), "{output}");
-    let agent = Agent::new(rig.config(), rig.folder.path().to_owned());
+    let agent = Agent::new(rig.config(), rig.paths());
     for text in [output.clone(), why, format!("{agent:?}"), format!("{:?}", outcome.tries)] {
         assert!(!text.contains("horse"), "{text}");
     }
@@ -350,7 +354,7 @@ fn only(found: &[Finding], grade: Grade, key: &str, message: &str) {
 #[test]
 fn s2_options_that_the_agent_takes_are_right() {
     let rig = Rig::new("obeys");
-    let pass = rig.folder.path().join("pass");
+    let pass = rig.folder.path().join("alpha.pass");
     std::fs::set_permissions(&pass, std::os::unix::fs::PermissionsExt::from_mode(0o600)).expect("set");
     assert_eq!(rig.check(&rig.config()), []);
     assert_eq!(read_secret(&pass).as_deref(), Ok(SECRET));
@@ -391,28 +395,15 @@ fn s2_a_required_option_that_is_missing_and_a_secret_that_cannot_be_read_are_wro
 }
 
 #[test]
-fn s2_a_secret_in_a_file_that_others_can_read_is_unwise_and_not_repeated() {
-    let mut rig = Rig::new("obeys");
-    rig.options.remove("password_file");
-    rig.options.insert("password".to_owned(), SECRET.to_owned());
-    let file = rig.folder.path().join("tandem.toml");
-    std::fs::write(&file, "").expect("written");
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o644)).expect("set");
-    let found = rig.check(&rig.config());
-    only(&found, Grade::Unwise, "fence.beta.options.password", "in clear in a file that others can read (mode 0644)");
-    assert!(!format!("{found:?}").contains("horse"));
-    std::fs::set_permissions(&file, std::os::unix::fs::PermissionsExt::from_mode(0o640)).expect("set");
-    assert_eq!(rig.check(&rig.config()), []);
-}
-
-#[test]
 fn s2_an_agent_that_is_missing_or_not_executable_is_wrong() {
     let rig = Rig::new("obeys");
-    for (path, message) in [("/nowhere/fence_x", "does not exist"), ("pass", "not executable"), ("/", "not executable")]
+    for (path, message) in
+        [("/nowhere/fence_x", "does not exist"), ("{member}.pass", "not executable"), ("/", "not executable")]
     {
         let agent = AgentConfig::Agent { path: path.to_owned(), options: BTreeMap::new() };
         only(&rig.check(&rig.with(agent)), Grade::Wrong, "fence.beta.agent", message);
-        let command = vec![if path == "pass" { "./pass" } else { path }.to_owned(), "{action}".to_owned()];
+        let command =
+            vec![if path.starts_with('{') { "./{member}.pass" } else { path }.to_owned(), "{action}".to_owned()];
         only(&rig.check(&rig.with(AgentConfig::Command { command })), Grade::Wrong, "fence.beta.command", message);
     }
     let command = vec!["no-such-program-of-ours".to_owned(), "{action}".to_owned()];
@@ -432,6 +423,5 @@ fn s2_an_agent_that_does_not_describe_itself_can_be_used_unchecked() {
     let agent = AgentConfig::Agent { path: "/bin/true".to_owned(), options: BTreeMap::new() };
     let found = rig.check(&rig.with(agent.clone()));
     only(&found, Grade::Unwise, "fence.beta.agent", "does not describe itself");
-    let file = rig.folder.path().join("tandem.toml");
-    assert_eq!(check("beta", &rig.with(agent), &file, Depth::Start).expect("looked at"), []);
+    assert_eq!(check("beta", &rig.with(agent), rig.paths(), Depth::Start).expect("looked at"), []);
 }

@@ -35,6 +35,34 @@ pub enum PathChange {
     Down,
 }
 
+/// What happened to a required process or a hook (P1, P2, P6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProcessChange {
+    /// It was started.
+    Started,
+    /// It could not be started, or was not ready in time.
+    StartFailed,
+    /// It is ready.
+    Ready,
+    /// It ended by itself.
+    Died,
+    /// It is started again after a pause.
+    Restarting,
+    /// It ended too often, and is not started again by itself.
+    GivenUp,
+    /// It was asked to end.
+    Stopping,
+    /// It has ended as it was asked.
+    Stopped,
+    /// It was killed: it did not end in its grace, did not answer, or had no right to run any more.
+    Killed,
+    /// A hook did its work.
+    HookDone,
+    /// A hook did not.
+    HookFailed,
+}
+
 /// One thing that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "entry", rename_all = "snake_case")]
@@ -103,6 +131,15 @@ pub enum Entry {
         /// By how much, in milliseconds; negative: back.
         by_ms: i64,
     },
+    /// A required process, or a hook, changed.
+    Process {
+        /// The process, or the hook's key.
+        process: String,
+        /// How.
+        change: ProcessChange,
+        /// It as a sentence without a full stop.
+        text: String,
+    },
     /// One try to switch a member off (S2).
     FenceTried {
         /// Whom.
@@ -148,7 +185,7 @@ pub enum Entry {
 }
 
 /// Every word that [`Entry::kind`] can give, for checking what a user asked for.
-pub const KINDS: [&str; 37] = [
+pub const KINDS: [&str; 48] = [
     "acting",
     "action",
     "alarm_cleared",
@@ -166,6 +203,8 @@ pub const KINDS: [&str; 37] = [
     "history_unknown",
     "hold_ended",
     "hold_not_told",
+    "hook_done",
+    "hook_failed",
     "lost",
     "path_down",
     "path_up",
@@ -174,6 +213,15 @@ pub const KINDS: [&str; 37] = [
     "peer_gone",
     "peer_primary",
     "peer_up",
+    "process_died",
+    "process_given_up",
+    "process_killed",
+    "process_ready",
+    "process_restarting",
+    "process_start_failed",
+    "process_started",
+    "process_stopped",
+    "process_stopping",
     "rejected",
     "settings_agree",
     "settings_differ",
@@ -200,8 +248,27 @@ impl Entry {
             | Entry::ClockSet { .. }
             | Entry::FenceTried { why: Some(_), .. }
             | Entry::Fault { .. }
+            | Entry::Process {
+                change:
+                    ProcessChange::StartFailed
+                    | ProcessChange::Died
+                    | ProcessChange::GivenUp
+                    | ProcessChange::Killed
+                    | ProcessChange::HookFailed,
+                ..
+            }
             | Entry::Lost { .. } => Severity::Warning,
-            Entry::Started { .. }
+            Entry::Process {
+                change:
+                    ProcessChange::Started
+                    | ProcessChange::Ready
+                    | ProcessChange::Restarting
+                    | ProcessChange::Stopping
+                    | ProcessChange::Stopped
+                    | ProcessChange::HookDone,
+                ..
+            }
+            | Entry::Started { .. }
             | Entry::Action { .. }
             | Entry::Link { change: PathChange::Up, .. }
             | Entry::FenceTried { why: None, .. }
@@ -226,6 +293,7 @@ impl Entry {
             Entry::Alarm { change: AlarmChange::Cleared, .. } => "alarm_cleared",
             Entry::Alarm { change: AlarmChange::Seen { .. }, .. } => "alarm_seen",
             Entry::ClockSet { .. } => "clock_set",
+            Entry::Process { change, .. } => process_word(*change),
             Entry::FenceTried { .. } => "fence_tried",
             Entry::Fault { .. } => "fault",
             Entry::Lost { .. } => "lost",
@@ -241,7 +309,7 @@ impl Entry {
         match self {
             Entry::Started { node, group, version, .. } => format!("tandem {version} started as {node} of {group}"),
             Entry::Decision(decision) => decision.text(),
-            Entry::TakingOver(decision) => format!("taking over: {}", decision.text()),
+            Entry::TakingOver(decision) => format!("taking over, term {}: {}", decision.term, decision.rule.text()),
             Entry::Event(event) => event.text(),
             Entry::Action { by, what, outcome } => format!("{by}: {what}: {outcome}"),
             Entry::Link { peer, address, change, why } => {
@@ -264,6 +332,7 @@ impl Entry {
                 let seconds = by_ms.unsigned_abs() as f64 / 1_000.0;
                 format!("the clock was set {way} by {seconds:.3} s; only what is displayed depends on it")
             }
+            Entry::Process { text, .. } => text.clone(),
             Entry::FenceTried { peer, number, why, took_ms, output: _ } => {
                 let came_to = match why {
                     Some(why) => why.clone(),
@@ -310,6 +379,7 @@ impl Entry {
             | Entry::Rejected { .. }
             | Entry::Alarm { .. }
             | Entry::ClockSet { .. }
+            | Entry::Process { .. }
             | Entry::Fault { .. }
             | Entry::Acting { .. }
             | Entry::Availability { .. }
@@ -347,6 +417,22 @@ fn of_rule(rule: &Rule) -> Severity {
         | Rule::AbandonedForPrimary { .. }
         | Rule::AbandonedForChange { .. } => Severity::Warning,
         Rule::AbandonedForDisk => Severity::Alarm,
+    }
+}
+
+fn process_word(change: ProcessChange) -> &'static str {
+    match change {
+        ProcessChange::Started => "process_started",
+        ProcessChange::StartFailed => "process_start_failed",
+        ProcessChange::Ready => "process_ready",
+        ProcessChange::Died => "process_died",
+        ProcessChange::Restarting => "process_restarting",
+        ProcessChange::GivenUp => "process_given_up",
+        ProcessChange::Stopping => "process_stopping",
+        ProcessChange::Stopped => "process_stopped",
+        ProcessChange::Killed => "process_killed",
+        ProcessChange::HookDone => "hook_done",
+        ProcessChange::HookFailed => "hook_failed",
     }
 }
 

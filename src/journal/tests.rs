@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::availability::Totals;
-use super::entry::{AlarmChange, KINDS, PathChange};
+use super::entry::{AlarmChange, KINDS, PathChange, ProcessChange};
 use super::*;
 use crate::negotiation::decision::{Decision, PeerEvidence, Rule};
 use crate::negotiation::event::{Event, Severity};
@@ -122,6 +122,24 @@ fn all_entries() -> Vec<Entry> {
         Event::StepDownEnded,
     ];
     entries.extend(events.map(Entry::Event));
+    let changes = [
+        ProcessChange::Started,
+        ProcessChange::StartFailed,
+        ProcessChange::Ready,
+        ProcessChange::Died,
+        ProcessChange::Restarting,
+        ProcessChange::GivenUp,
+        ProcessChange::Stopping,
+        ProcessChange::Stopped,
+        ProcessChange::Killed,
+        ProcessChange::HookDone,
+        ProcessChange::HookFailed,
+    ];
+    entries.extend(changes.map(|change| Entry::Process {
+        process: "plant-control".to_owned(),
+        change,
+        text: "plant-control changed".to_owned(),
+    }));
     entries
 }
 

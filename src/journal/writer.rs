@@ -56,6 +56,8 @@ struct Front {
     /// Lost and not told yet.
     untold: u64,
     closing: bool,
+    /// The bound on disk, bytes.
+    keep: u64,
     health: JournalHealth,
 }
 
@@ -131,9 +133,13 @@ impl Journal {
         })?;
         let next_seq = next_seq(&journal, &numbers)?;
         let shared = Arc::new(Shared::default());
-        shared.lock().next_seq = next_seq;
-        let (queue, entries) = sync_channel(QUEUE);
         let keep = keep_bytes.max(LEAST_KEEP);
+        {
+            let mut front = shared.lock();
+            front.next_seq = next_seq;
+            front.keep = keep;
+        }
+        let (queue, entries) = sync_channel(QUEUE);
         let next_number = numbers.last().map_or(1, |last| last + 1);
         let segments =
             Segments { journal: journal.clone(), who, keep, most: keep / 8, current: None, next_number, next_seq };
@@ -157,6 +163,11 @@ impl Journal {
             front.lose(1);
         }
         stamp
+    }
+
+    /// Keeps at most `bytes` from now on; what is too much goes when the next segment begins (U10).
+    pub fn set_keep(&self, bytes: u64) {
+        self.shared.lock().keep = bytes.max(LEAST_KEEP);
     }
 
     /// How the journal is.
@@ -246,6 +257,8 @@ fn encode(waiting: &mut VecDeque<Waiting>, record: &Record, shared: &Shared) {
 /// Writes until nothing waits, or until the journal is closed while the disk fails.
 fn write_waiting(segments: &mut Segments, waiting: &mut VecDeque<Waiting>, shared: &Shared) {
     let must_be_safe = waiting.iter().any(|one| one.must_be_safe);
+    segments.keep = shared.lock().keep;
+    segments.most = segments.keep / 8;
     while !waiting.is_empty() {
         match segments.append(waiting) {
             Ok(()) => shared.lock().health.failing = None,

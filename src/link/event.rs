@@ -88,7 +88,59 @@ pub struct Shown {
     pub attached: Vec<String>,
     /// An open plan, by its number, in a few words.
     pub plan: Option<(u32, String)>,
+    /// What runs there; at most [`MAX_PROCESSES`] travel.
+    pub processes: Vec<ShownProcess>,
 }
+
+/// A required process as its member tells of it: what the plans of the others must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShownProcess {
+    /// Its name.
+    pub name: String,
+    /// How it stands.
+    pub state: RunState,
+    /// On which member it runs.
+    pub runs_on: RunsOn,
+    /// Its pid while it runs.
+    pub pid: Option<u32>,
+    /// How long it may take to stop.
+    pub stop: Duration,
+    /// How long its last start took; none: it never ran.
+    pub start: Option<Duration>,
+}
+
+/// How a process stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunState {
+    /// It is not to run in this mode.
+    Waits,
+    /// It was started, and is not ready yet.
+    Starting,
+    /// It runs.
+    Running,
+    /// It was told to stop.
+    Stopping,
+    /// It ended, and is started again.
+    Restarting,
+    /// An operator stopped it.
+    Stopped,
+    /// It ended too often.
+    GivenUp,
+}
+
+/// On which member a process runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RunsOn {
+    /// On every one.
+    Both,
+    /// On the Primary.
+    Primary,
+    /// On a Secondary.
+    Secondary,
+}
+
+/// The most processes that are told to the peers.
+pub const MAX_PROCESSES: usize = 16;
 
 /// The most watchers that are told to the peers.
 pub const MAX_ATTACHED: usize = 16;

@@ -40,6 +40,7 @@ mod tests;
 pub mod wire;
 
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,7 +50,7 @@ use tokio::sync::mpsc;
 use crate::negotiation::member::MemberId;
 use crate::negotiation::message::Message;
 
-pub use event::{LinkEvent, PathReport, PathRole, PathState, Shown};
+pub use event::{LinkEvent, MAX_PROCESSES, PathReport, PathRole, PathState, RunState, RunsOn, Shown, ShownProcess};
 pub use rejection::{Rejection, RejectionKind};
 pub use settings::{LinkError, LinkMember, LinkSecurity, LinkSettings};
 
@@ -133,6 +134,12 @@ impl Links {
         true
     }
 
+    /// Calls with other keys, and accepts others, from now on; connections that stand go on (S8). Plain text stays plain
+    /// text and encryption encryption, whatever `security` says.
+    pub fn set_keys(&self, security: LinkSecurity) {
+        self.shared.set_security(security);
+    }
+
     /// Every path to every peer as it is now (N15).
     pub fn paths(&self) -> Vec<PathReport> {
         self.shared.peers().reports(self.shared.encrypts())
@@ -152,6 +159,14 @@ impl Links {
             session.finish();
         }
         self.shared.join(SHUTDOWN).await;
+    }
+
+    /// Duplicates of the listening sockets, for whoever outlives this process and closes them last (P6).
+    ///
+    /// # Errors
+    /// Out of file descriptors.
+    pub fn duplicates(&self) -> io::Result<Vec<OwnedFd>> {
+        self.listeners.iter().map(|listener| listener.as_fd().try_clone_to_owned()).collect()
     }
 
     /// The addresses really listened on, in the order of the paths.

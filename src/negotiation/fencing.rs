@@ -29,6 +29,8 @@ pub(super) struct Fencing {
     under_way: Option<Instant>,
     /// Whether the peer was heard when it began.
     of_one_heard: bool,
+    /// Whether this controller slept since it began: then its outcome may be old (rule 13).
+    slept_since: bool,
     /// Which incarnation of the peer it was begun against.
     of: Option<Incarnation>,
     /// Set while it is off: since when that is known, and by whose word.
@@ -52,9 +54,10 @@ impl Fencing {
         self.off.is_some()
     }
 
-    /// Our own sleep: what was confirmed before it may be over (rule 13).
-    pub fn forget_confirmation(&mut self) {
+    /// Our own sleep: what was confirmed before it, or is told now and was true then, may be over (rule 13).
+    pub fn slept(&mut self) {
         self.off = None;
+        self.slept_since = self.under_way.is_some();
     }
 
     /// The operator who said that it is off, when it was one.
@@ -133,7 +136,7 @@ impl Negotiator {
             return;
         }
         fencing.under_way = Some(now);
-        (fencing.of_one_heard, fencing.of) = (of_one_heard, of);
+        (fencing.of_one_heard, fencing.of, fencing.slept_since) = (of_one_heard, of, false);
         fencing.rounds += 1;
         self.event(Event::Fencing { peer: self.settings.name(peer), why: why.clone() }, out);
         out.push(Output::Fence { peer, why });
@@ -152,8 +155,9 @@ impl Negotiator {
         let ordered = self.fence_order.take_if(|order| order.peer == peer).is_some();
         match result {
             FenceResult::Off => {
-                // One that has started anew since was off, and is not any more.
-                if fencing.of == incarnation {
+                // One that has started anew since was off, and is not any more. Of one whose confirmation waited while
+                // this controller slept nothing is known: the device is asked once more.
+                if fencing.of == incarnation && !fencing.slept_since {
                     fencing.off = Some((now, OffWord::Device));
                 }
                 fencing.failed = None;

@@ -280,6 +280,12 @@ impl Negotiator {
             let need = self.majority();
             lines.push(ForecastLine { ok: have >= need, text: would_be_left(have, need) });
         }
+        if self.settings.protected_by(Protection::Fence) {
+            let me = self.settings.name(self.settings.me);
+            let ok = self.settings.fence_delay_of(self.settings.me).is_some();
+            let there_is = if ok { "there is a" } else { "there is no" };
+            lines.push(ForecastLine { ok, text: format!("{there_is} fencing device for {me}") });
+        }
         lines.push(self.hold_line());
         let ready = successor.is_some_and(|(_, able, _)| able.level() > 0) && lines.iter().all(|line| line.ok);
         self.told(Some(self.settings.me), successor.map(|(_, _, peer)| peer), ready, lines)
@@ -303,11 +309,7 @@ impl Negotiator {
     }
 
     fn told(&self, fails: Option<MemberId>, acts: Option<MemberId>, ready: bool, lines: Vec<ForecastLine>) -> Forecast {
-        let me = self.settings.me;
-        let fencing = match fails {
-            Some(fails) if fails != me && acts == Some(me) => self.fencing_takes(fails),
-            Some(_) | None => Duration::ZERO,
-        };
+        let fencing = fails.map_or(Duration::ZERO, |fails| self.fencing_takes(fails));
         Forecast {
             if_fails: fails.map(|peer| self.settings.name(peer)),
             // Who would come first, but would not take over, does not act.

@@ -280,7 +280,7 @@ impl Negotiator {
             known.granted = None;
             known.primary = None;
             known.mode_known = false;
-            known.fencing.forget_confirmation();
+            known.fencing.slept();
             // A second stall never restarts the wait, so stalls cannot starve a takeover.
             known.not_before = Some(known.not_before.unwrap_or(fresh));
         }

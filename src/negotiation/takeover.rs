@@ -197,7 +197,13 @@ impl Negotiator {
                 }
                 Protection::Fence => {
                     for peer in self.settings.others() {
-                        if matches!(assume, Assume::Gone(gone) if gone == peer) {
+                        let assumed = match assume {
+                            Assume::Gone(gone) => gone == peer,
+                            // Who only looks switches nobody off, and would.
+                            Assume::NotObserving => self.lacks_fencing(peer),
+                            Assume::Nothing | Assume::OperatorWants => false,
+                        };
+                        if assumed {
                             visit(self.could_fence(peer), Condition::Fenced(peer))?;
                         } else if self.lacks_fencing(peer) {
                             visit(false, Condition::Fenced(peer))?;

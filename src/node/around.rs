@@ -22,6 +22,7 @@ use crate::negotiation::time::Instant;
 use super::clock::{rfc3339, unix_ms};
 use super::engine::{Engine, News, stamp};
 use super::gaps::{micros, millis};
+use super::theirs::told;
 use super::two_acted::{Both, Found, One};
 
 /// Refused traffic is an alarm for this long after it was last seen.
@@ -150,18 +151,20 @@ impl Engine {
     fn attend(&mut self, now: Instant) {
         self.look_who_acts(now);
         let view = self.negotiator.view(now);
-        let others = self.others();
+        let others = self.others(now);
         self.two_acted.look(stamp(now), if judge(&view) == Judgement::TwoAct { Both::Act } else { Both::DoNot });
         if let Some(why) = self.desk.refresh(&view, &others, now) {
             let by = self.facts.node.clone();
             self.note(Entry::Action { by, what: "plan ended".to_owned(), outcome: why });
         }
         let around = self.around(now);
+        let told = told(&around.processes);
         let alarms = self.desk.alarms(&view, around);
         let before = std::mem::take(&mut self.alarms_told);
         for alarm in &alarms {
             if !before.iter().any(|told| told.id == alarm.id) {
                 self.note_alarm(alarm, AlarmChange::Raised);
+                self.required.alarm(alarm);
                 if alarm.class == AlarmClass::Alarm {
                     self.publication.at_once(now);
                 }
@@ -173,7 +176,7 @@ impl Engine {
             }
         }
         self.alarms_told = alarms;
-        self.tell_shown(now);
+        self.tell_shown(now, told);
     }
 
     fn note_alarm(&mut self, alarm: &status::Alarm, change: AlarmChange) {
@@ -187,12 +190,14 @@ impl Engine {
         }
         self.refused.retain(|refused| now.since(refused.at) <= REFUSED_LATELY);
         let journal = self.journal.health();
+        let mut processes = self.required.status();
+        self.health.fill(&mut processes);
         Around {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
-            processes: Vec::new(),
+            processes,
             fencing: self.fencing_status(now),
-            hooks_failed: Vec::new(),
-            killed_by_guardian: Vec::new(),
+            hooks_failed: self.required.hooks_failed_lately(now),
+            killed_by_guardian: self.required.killed_lately(now),
             nobody_acts_for: None,
             reply_timeout: self.facts.reply_timeout,
             boot_timeout: self.facts.boot_timeout,
@@ -224,8 +229,8 @@ impl Engine {
                     name: self.facts.name(peer),
                     version: facts.version.clone(),
                     replies: facts.replies.report(now),
-                    attached: facts.shown.attached.clone(),
-                    processes: Vec::new(),
+                    attached: facts.theirs.shown.attached.clone(),
+                    processes: facts.theirs.processes(now),
                 }
             })
             .collect();
@@ -239,14 +244,14 @@ impl Engine {
             links,
             peers,
             threshold: self.facts.threshold,
-            sub_health: Vec::new(),
+            sub_health: self.health.shown(),
             processes,
             fencing,
             alarms,
             attached: self.desk.attached(),
             events: self.events.iter().cloned().collect(),
             plan: self.desk.plan(now),
-            plan_elsewhere: self.others().plan_elsewhere.map(|plan| status::PlanElsewhere {
+            plan_elsewhere: self.others(now).plan_elsewhere.map(|plan| status::PlanElsewhere {
                 node: plan.node,
                 number: plan.number,
                 title: plan.title,
@@ -287,18 +292,21 @@ impl Engine {
         }
     }
 
-    /// What the other members' desks and screens show.
-    pub(super) fn others(&self) -> Others {
-        let mut others = Others::default();
+    /// What the plans look at beside the view: the other members' desks and screens, what runs, and the fence devices.
+    pub(super) fn others(&self, now: Instant) -> Others {
+        let mut others =
+            Others { processes: self.required.status(), fencing: self.fencing_status(now), ..Others::default() };
         for peer in self.negotiator.settings().others() {
             let name = self.facts.name(peer);
-            let shown = &self.peers[peer.index()].shown;
+            let theirs = &self.peers[peer.index()].theirs;
+            let shown = &theirs.shown;
             if let (None, Some((number, title))) = (&others.plan_elsewhere, &shown.plan) {
                 others.plan_elsewhere =
                     Some(PlanElsewhere { node: name.clone(), number: *number, title: title.clone() });
             }
             let attached = shown.attached.iter().map(|who| (who.clone(), name.clone()));
             others.attached_elsewhere.extend(attached);
+            others.theirs.push((name, theirs.processes(now)));
         }
         others
     }

@@ -12,7 +12,7 @@ use crate::control::to_node::{ToNode, Watching};
 use crate::control::who::Who;
 use crate::journal::Entry;
 use crate::journal::entry::AlarmChange;
-use crate::link::Shown;
+use crate::link::{Shown, ShownProcess};
 use crate::negotiation::event::hold_time;
 use crate::negotiation::exchange::{Command, CommandOutcome, Input, StopCause};
 use crate::negotiation::member::MemberId;
@@ -22,6 +22,7 @@ use crate::negotiation::time::Instant;
 use super::clock::{rfc3339, unix_ms};
 use super::engine::{Awaited, Engine, News};
 use super::gaps::millis;
+use super::processes::operation;
 
 impl Engine {
     pub(super) fn ask(&mut self, now: Instant, ask: ToNode) {
@@ -50,7 +51,7 @@ impl Engine {
             }
             ToNode::Open { action, who, reply } => {
                 let view = self.negotiator.view(now);
-                let opened = self.desk.open(action, &who, &view, &self.others(), now);
+                let opened = self.desk.open(action, &who, &view, &self.others(now), now);
                 if let Ok(plan) = &opened {
                     let what = format!("opened plan {}: {}", plan.number, plan.title);
                     self.note_action(&who, what, "waits to be confirmed");
@@ -68,6 +69,7 @@ impl Engine {
                 let _ = reply.send(done);
             }
             ToNode::FencePreview { peer, reply } => self.fencing.preview(&peer, reply),
+            ToNode::Reload { who, reply } => self.begin_reload(who, reply),
             ToNode::Seen { who, reply } => {
                 let done = who.check_may_operate();
                 if done.is_ok() {
@@ -118,7 +120,7 @@ impl Engine {
             let _ = reply.send(Err("another command is under way; nothing has been done".to_owned()));
             return;
         }
-        let confirmed = match self.desk.confirm(plan, force, &who, &view, &self.others(), now) {
+        let confirmed = match self.desk.confirm(plan, force, &who, &view, &self.others(now), now) {
             Ok(confirmed) => confirmed,
             Err(why) => {
                 self.news = News::Urgent;
@@ -149,9 +151,10 @@ impl Engine {
                 Some(peer) => self.feed(now, Input::Command(Command::IsOff { peer, by })),
                 None => self.not_done(format!("there is no member called {peer}")),
             },
-            // There is no plan for a process that is not there, so nobody can have confirmed one.
-            Action::RestartProcess { name } | Action::StopProcess { name } | Action::StartProcess { name } => {
-                self.not_done(format!("{} has no required process called {name}", self.facts.node));
+            action @ (Action::RestartProcess { .. } | Action::StopProcess { .. } | Action::StartProcess { .. }) => {
+                if let Some((name, operation)) = operation(&action) {
+                    self.operate_process(name, operation);
+                }
             }
             Action::Shutdown => self.stop(now, StopCause::Operator, format!("{} shut it down", who.name())),
         }
@@ -238,7 +241,7 @@ impl Engine {
         let _ = awaited.reply.send(result);
     }
 
-    fn note_action(&mut self, who: &Who, what: String, outcome: &str) {
+    pub(super) fn note_action(&mut self, who: &Who, what: String, outcome: &str) {
         self.note(Entry::Action { by: who.name().to_owned(), what, outcome: outcome.to_owned() });
     }
 
@@ -254,10 +257,10 @@ impl Engine {
     }
 
     /// What the peers' screens should know of this one, when it changed.
-    pub(super) fn tell_shown(&mut self, now: Instant) {
+    pub(super) fn tell_shown(&mut self, now: Instant, processes: Vec<ShownProcess>) {
         // With who opened it: that is asked first, when somebody else's plan stands in the way.
         let plan = self.desk.plan(now).map(|plan| (plan.number, format!("{}, opened by {}", plan.title, plan.by)));
-        let shown = Shown { attached: self.desk.attached(), plan };
+        let shown = Shown { attached: self.desk.attached(), plan, processes };
         if shown == self.shown_told {
             return;
         }
@@ -268,9 +271,9 @@ impl Engine {
     }
 
     /// What another member's screens show.
-    pub(super) fn hear_shown(&mut self, peer: MemberId, shown: Shown) {
-        let before = std::mem::replace(&mut self.peers[peer.index()].shown, shown);
-        let now_open = &self.peers[peer.index()].shown.plan;
+    pub(super) fn hear_shown(&mut self, now: Instant, peer: MemberId, shown: Shown) {
+        let before = self.peers[peer.index()].theirs.heard(now, shown);
+        let now_open = &self.peers[peer.index()].theirs.shown.plan;
         if let (Some((number, title)), true) = (now_open, before.plan != *now_open) {
             let by = self.facts.name(peer);
             let what = format!("plan {number} is open at {by}: {title}");

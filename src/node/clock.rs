@@ -100,6 +100,11 @@ impl Clocks {
         Ok(look)
     }
 
+    /// What the boot-time clock shows at `at`: for whoever shares the clock, not the origin.
+    pub fn since_boot(&self, at: Instant) -> Duration {
+        self.origin.saturating_add(Duration::from_nanos(at.0))
+    }
+
     /// Boot time since the origin, without a comparison.
     pub fn now(&self) -> Result<Instant, ClockError> {
         Ok(instant(self.origin, read_one(ClockId::CLOCK_BOOTTIME, "CLOCK_BOOTTIME")?))

@@ -22,18 +22,23 @@ use crate::negotiation::exchange::{Input, Output, StopCause};
 use crate::negotiation::member::Name;
 use crate::negotiation::message::Message;
 use crate::negotiation::time::Instant;
+use crate::process::ProcessEvent;
 
 use super::around::Facts;
 use super::availability::Availability;
 use super::clock::{Clocks, rfc3339, unix_ms};
 use super::fencing::Fencing;
 use super::gaps::{Gaps, LATE_FROM};
+use super::health::{Figures, Health, HealthInlet};
 use super::pings::Pings;
+use super::processes::Required;
 use super::publication::Publication;
+use super::reload::{Loaded, Running};
 use super::replies::Replies;
 use super::signals::Signals;
 use super::state::{StateReport, StateWriter};
 use super::supervisor::Supervisor;
+use super::theirs::Theirs;
 use super::two_acted::{Stamp, TwoActed};
 
 /// Events that the status shows.
@@ -42,7 +47,7 @@ const SHOWN_EVENTS: usize = 100;
 /// Facts that one turn takes from the link before it looks at the time again.
 const FACTS_A_TURN: usize = 256;
 
-/// How long the end may wait for the disk before it goes on without: systemd's patience is longer.
+/// How long the end may wait for the disk, beside what processes need to stop, before it goes on without.
 const STOP_PATIENCE: Duration = Duration::from_secs(3);
 
 /// What the loop knows of a peer beside what the negotiation knows.
@@ -50,7 +55,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(3);
 pub struct PeerFacts {
     pub version: Option<String>,
     pub replies: Replies,
-    pub shown: Shown,
+    pub theirs: Theirs,
 }
 
 /// An operator's confirmed command whose outcome somebody waits for.
@@ -67,8 +72,11 @@ pub struct Awaited {
 enum Woke {
     Link(LinkEvent),
     State(StateReport),
+    Process(ProcessEvent),
     Fence(FenceEvent),
+    Health(Figures),
     Ask(ToNode),
+    Loaded(Box<Loaded>),
     Stop,
     Time,
     Ended,
@@ -78,8 +86,12 @@ enum Woke {
 pub struct Inlets {
     pub link: mpsc::Receiver<LinkEvent>,
     pub state: mpsc::Receiver<StateReport>,
+    pub processes: mpsc::Receiver<ProcessEvent>,
     pub fence: mpsc::Receiver<FenceEvent>,
+    pub health: HealthInlet,
     pub asks: mpsc::Receiver<ToNode>,
+    /// Configurations that were read again.
+    pub loaded: mpsc::Receiver<Box<Loaded>>,
     pub signals: Signals,
 }
 
@@ -95,9 +107,12 @@ pub struct Engine {
     /// What the negotiation is told, for a replay (U5).
     pub recorder: Recorder,
     pub state: StateWriter,
+    pub required: Required,
+    pub health: Health,
     pub supervisor: Supervisor,
     pub desk: Desk,
     pub fencing: Fencing,
+    pub running: Running,
     pub pings: Pings,
     pub gaps: Gaps,
     pub peers: Vec<PeerFacts>,
@@ -154,9 +169,12 @@ impl Engine {
                 biased;
                 event = inlets.link.recv() => event.map_or(Woke::Ended, Woke::Link),
                 report = inlets.state.recv() => report.map_or(Woke::Ended, Woke::State),
+                event = inlets.processes.recv() => event.map_or(Woke::Ended, Woke::Process),
                 event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
+                figures = inlets.health.next() => Woke::Health(figures),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
+                loaded = inlets.loaded.recv() => loaded.map_or(Woke::Ended, Woke::Loaded),
                 () = tokio::time::sleep(wait) => Woke::Time,
             };
             let look = self.clocks.look()?;
@@ -179,8 +197,11 @@ impl Engine {
             match woke {
                 Woke::Link(event) => self.link_event(now, event),
                 Woke::State(report) => self.state_report(now, report),
+                Woke::Process(event) => self.process_event(now, event),
                 Woke::Fence(event) => self.fence_event(now, event),
+                Woke::Health(figures) => self.health_figures(now, figures),
                 Woke::Ask(ask) => self.ask(now, ask),
+                Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence),
                 Woke::Stop => self.stop(now, StopCause::Signal, "a signal asked it to".to_owned()),
                 Woke::Time => {}
                 Woke::Ended => anyhow::bail!("a part of the controller ended by itself; its last words are in the log"),
@@ -191,6 +212,9 @@ impl Engine {
             }
             while let Ok(report) = inlets.state.try_recv() {
                 self.state_report(now, report);
+            }
+            while let Ok(event) = inlets.processes.try_recv() {
+                self.process_event(now, event);
             }
             if self.negotiator.next_deadline().is_some_and(|deadline| deadline <= now) {
                 self.feed(now, Input::Tick);
@@ -203,6 +227,8 @@ impl Engine {
                 }
             }
             self.supervisor.alive(now);
+            self.sample_health(now);
+            self.renew_right(now);
         }
     }
 
@@ -210,7 +236,7 @@ impl Engine {
     fn ended(&mut self, now: Instant) -> Option<String> {
         let (since, why) = self.stopping.clone()?;
         if !self.stopped {
-            if now.since(since) < STOP_PATIENCE {
+            if now.since(since) < self.stop_patience() {
                 return None;
             }
             let text = "the disk did not confirm in time; stopped without".to_owned();
@@ -219,14 +245,20 @@ impl Engine {
         Some(why)
     }
 
+    fn stop_patience(&self) -> Duration {
+        STOP_PATIENCE + self.required.longest_stop()
+    }
+
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let stop = self.stopping.as_ref().map(|(since, _)| *since + STOP_PATIENCE);
+        let stop = self.stopping.as_ref().map(|(since, _)| *since + self.stop_patience());
         [
             self.negotiator.next_deadline(),
             // One that is over was looked at in the turn that just ended.
             self.desk.next_deadline(self.facts.boot_timeout).filter(|deadline| *deadline > now),
             self.pings.next_deadline(),
             self.supervisor.next_deadline(),
+            self.renewal_due(now),
+            self.health.next_deadline(),
             self.publication.next(),
             stop,
         ]
@@ -254,13 +286,16 @@ impl Engine {
         for output in &outputs {
             self.recorder.told(output);
         }
-        // Nothing runs only on the Primary here, so it has stopped as soon as it is to.
-        let stop_serving = outputs.iter().any(|output| matches!(output, Output::StopServing { .. }));
+        let mut stopped = false;
         for output in outputs.drain(..) {
-            self.carry_out(now, output);
+            if let Output::StopServing { by } = output {
+                stopped = self.stop_serving(by);
+            } else {
+                self.carry_out(now, output);
+            }
         }
         self.outputs = outputs;
-        if stop_serving {
+        if stopped {
             self.feed(now, Input::ServingStopped);
         }
     }
@@ -282,6 +317,7 @@ impl Engine {
                 self.note(Entry::Event(event));
             }
             Output::Fence { peer, why: _ } => self.begin_fencing(now, peer),
+            // Its answer follows when all outputs are carried out.
             Output::StopServing { .. } => {}
             Output::CommandDone(outcome) => self.command_done(now, outcome),
             Output::Stopped => {
@@ -303,6 +339,7 @@ impl Engine {
             self.mode_changes.push_back(now);
         }
         self.note(Entry::Decision(decision));
+        self.processes_follow(now);
     }
 
     fn remember_silence(&mut self, now: Instant, event: &Event) {
@@ -327,12 +364,12 @@ impl Engine {
                 self.feed(now, Input::LinkUp { peer, hello });
             }
             LinkEvent::Down { peer, why: _ } => {
-                self.peers[peer.index()].shown = Shown::default();
+                self.peers[peer.index()].theirs.gone();
                 self.feed(now, Input::LinkDown { peer });
             }
             LinkEvent::Refused { peer } => self.feed(now, Input::LinkRefused { peer }),
             LinkEvent::ConnectFailed { peer } => self.feed(now, Input::ConnectFailed { peer }),
-            LinkEvent::Shown { peer, shown } => self.hear_shown(peer, shown),
+            LinkEvent::Shown { peer, shown } => self.hear_shown(now, peer, shown),
             LinkEvent::Pong { peer, id, rtt, reverse } => self.pings.answered(peer, id, rtt, reverse),
             LinkEvent::PathChanged { peer, path: _, up, address, why } => {
                 use crate::journal::entry::PathChange;

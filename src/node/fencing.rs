@@ -3,14 +3,13 @@
 //!
 //! The negotiation decides who is switched off and when; `fence` knows how. Nothing here does either.
 
-use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
-use crate::config::fencing::FenceConfig;
+use crate::config::fencing::{FenceConfig, FencePaths};
 use crate::control::request::{self, FencePreview};
 use crate::control::status;
 use crate::fence::check::{Depth, check};
@@ -58,7 +57,7 @@ impl Fencing {
     /// An agent cannot be run, or does not take its options; each with what to do.
     pub fn check(config: &Config, me: MemberId) -> anyhow::Result<()> {
         for (peer, fence) in config.fences.iter().filter(|(peer, _)| **peer != me) {
-            refuse_what_cannot_work(config.name(*peer).as_str(), fence, &config.path)?;
+            refuse_what_cannot_work(config.name(*peer).as_str(), fence, config.fence_paths(me))?;
         }
         Ok(())
     }
@@ -70,16 +69,17 @@ impl Fencing {
     /// The system gives no thread.
     pub fn start(config: &Config, me: MemberId) -> anyhow::Result<(Fencing, mpsc::Receiver<FenceEvent>)> {
         let others = || config.fences.iter().filter(|(peer, _)| **peer != me);
-        let folder = config.path.parent().unwrap_or(Path::new("")).to_owned();
+        let paths = config.fence_paths(me);
         let device = |(peer, config_of): (&MemberId, &FenceConfig)| Device {
             name: config.name(*peer).as_str().to_owned(),
             config: config_of.clone(),
-            folder: folder.clone(),
+            paths: paths.clone(),
+            launcher: Some(crate::process::this_program()),
         };
         let known = others().map(|(peer, fence)| Known {
             peer: *peer,
             name: config.name(*peer).as_str().to_owned(),
-            agent: Agent::new(fence.clone(), folder.clone()).name(),
+            agent: Agent::new(fence.clone(), paths.clone()).name(),
             action: fence.action.word(),
             timeout: fence.timeout,
             monitor: fence.monitor,
@@ -96,6 +96,19 @@ impl Fencing {
     /// Whether there is any device at all.
     pub fn has_devices(&self) -> bool {
         !self.known.is_empty()
+    }
+
+    /// Who is being switched off now; none: nobody.
+    pub fn under_way(&self) -> Option<&str> {
+        self.known.iter().find(|known| known.under_way.is_some()).map(|known| known.name.as_str())
+    }
+
+    /// Takes over what is known of the devices from `before`, where the configuration of all was read again: how the last
+    /// attempt ended is still so.
+    pub fn remember(&mut self, before: &mut Fencing) {
+        for known in &mut self.known {
+            known.last = before.of(&known.name).and_then(|before| before.last.take());
+        }
     }
 
     /// Ends every thread; an agent that runs is killed. The receiver of the events must be gone by now.
@@ -124,9 +137,9 @@ impl Fencing {
     }
 }
 
-fn refuse_what_cannot_work(name: &str, fence: &FenceConfig, file: &Path) -> anyhow::Result<()> {
+fn refuse_what_cannot_work(name: &str, fence: &FenceConfig, paths: FencePaths) -> anyhow::Result<()> {
     let found =
-        check(name, fence, file, Depth::Start).with_context(|| format!("[fence.{name}] cannot be looked at"))?;
+        check(name, fence, paths, Depth::Start).with_context(|| format!("[fence.{name}] cannot be looked at"))?;
     match found.as_slice() {
         [] => Ok(()),
         wrong => {

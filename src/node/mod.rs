@@ -16,12 +16,16 @@ mod availability;
 mod engine;
 mod fencing;
 mod gaps;
+mod health;
 mod pings;
+mod processes;
 mod publication;
+mod reload;
 mod replies;
 mod signals;
 mod start;
 mod supervisor;
+mod theirs;
 mod two_acted;
 
 pub use engine::severity_word;

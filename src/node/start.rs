@@ -20,8 +20,10 @@ use crate::control::who::Who;
 use crate::journal::{Entry, Journal, JournalIdentity, Recorder};
 use crate::link::{LinkMember, LinkSecurity, LinkSettings, Shown};
 use crate::negotiation::Negotiator;
+use crate::negotiation::exchange::Input;
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::Incarnation;
+use crate::process::ProcessSettings;
 
 use super::around::Facts;
 use super::availability::Availability;
@@ -29,8 +31,11 @@ use super::clock::Clocks;
 use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::fencing::Fencing;
 use super::gaps::Gaps;
+use super::health::Health;
 use super::pings::Pings;
+use super::processes::Required;
 use super::publication::Publication;
+use super::reload::Running;
 use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
@@ -118,12 +123,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
     let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
 
-    let security = match config.load_keys(me)? {
-        LinkKeys::Plain => LinkSecurity::None,
-        LinkKeys::Noise { call, accept } => {
-            LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
-        }
-    };
+    let keys = config.load_keys(me)?;
     let members = config
         .members
         .iter()
@@ -132,7 +132,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         me,
         members: members.collect(),
         group: config.group.clone(),
-        security,
+        security: link_security(&keys),
         agreement,
         incarnation,
         program_version: version.clone(),
@@ -157,8 +157,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         identity: identity.clone(),
     };
     let server = Server::start(server_settings, to_node.clone())?;
-    let metrics =
-        config.metrics_listen.map(|listen| crate::metrics::Server::start(listen, to_node.clone())).transpose()?;
+    let (running, loaded) = Running::start(config, me, keys, &to_node)?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
     let (fencing, fence_events) = Fencing::start(config, me)?;
 
@@ -170,6 +169,10 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         })
     });
 
+    let (processes, process_events) = crate::process::start(process_settings(config, me, &directory, random, &links)?)
+        .await
+        .context("the required processes cannot be held")?;
+    let (health, figures) = Health::start(config, now).context("the sampler of memory and CPU cannot be started")?;
     let supervisor = Supervisor::from_environment();
     let facts = facts(config, me, &negotiator, incarnation);
     let first = facts.address.clone();
@@ -184,8 +187,11 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         recorder,
         availability,
         state,
+        required: Required::new(processes),
+        health,
         supervisor,
         fencing,
+        running,
         pings: Pings::default(),
         gaps: Gaps::default(),
         events,
@@ -207,26 +213,49 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         desk_due: None,
     };
     engine.note(started(&node, config, &version, incarnation));
+    let longest = engine.required.longest_stop();
+    if !longest.is_zero() {
+        engine.feed(now, Input::StopTime { longest });
+    }
+    engine.processes_follow(now);
     engine.supervisor.ready(&format!("{node} listens on {first}"));
 
-    let mut inlets = Inlets { link: link_events, state: reports, fence: fence_events, asks, signals };
+    let mut inlets = Inlets {
+        link: link_events,
+        state: reports,
+        processes: process_events,
+        fence: fence_events,
+        health: figures,
+        asks,
+        loaded,
+        signals,
+    };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
-    drop(inlets);
+    let Inlets { link, state: reports, processes: mut process_events, fence, health: figures, asks, loaded, signals } =
+        inlets;
+    drop((link, reports, fence, asks, loaded, signals));
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
         engine.sum_up(engine.availability.now());
     }
-    let Engine { links, journal, recorder, state, fencing, .. } = engine;
+    let Engine { links, journal, recorder, state, required, health, fencing, running, .. } = engine;
+    // The sampler's thread waits for nobody once its figures are no longer wanted.
+    drop((figures, health));
     // The last words must reach the peers before anything else is waited for.
     links.shutdown().await;
+    // Nothing that runs only on the Primary is left by now; the rest may take its time. Last of all the guardian closes
+    // its duplicates of the listening sockets.
+    required
+        .shutdown(&mut process_events, |entry| {
+            let _ = journal.record(entry);
+        })
+        .await;
     session_stop.cancel();
     server.shutdown().await;
     fencing.shutdown().await;
-    if let Some(metrics) = metrics {
-        metrics.shutdown().await;
-    }
+    running.shutdown().await;
     if let Some(session) = session
         && let Err(error) = session.await
     {
@@ -240,6 +269,40 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     }
     state.close();
     ended
+}
+
+/// The keys as the link takes them.
+pub(super) fn link_security(keys: &LinkKeys) -> LinkSecurity {
+    match keys {
+        LinkKeys::Plain => LinkSecurity::None,
+        LinkKeys::Noise { call, accept } => {
+            LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
+        }
+    }
+}
+
+/// What the required processes are started with.
+fn process_settings(
+    config: &Config,
+    me: MemberId,
+    directory: &std::path::Path,
+    incarnation: u64,
+    links: &crate::link::Links,
+) -> anyhow::Result<ProcessSettings> {
+    // A file that is named without a folder lies in the current one.
+    let folder = config.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(std::path::Path::new("."));
+    Ok(ProcessSettings {
+        program: crate::process::this_program(),
+        node: config.name(me).as_str().to_owned(),
+        group: config.group.clone(),
+        incarnation,
+        state_directory: directory.to_owned(),
+        folder: std::path::absolute(folder).context("the current directory is gone")?,
+        processes: config.processes.clone(),
+        hooks: config.hooks.clone(),
+        listeners: links.duplicates().context("the listening sockets cannot be shared")?,
+    })
 }
 
 fn facts(config: &Config, me: MemberId, negotiator: &Negotiator, incarnation: Incarnation) -> Facts {

@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use super::messages::End;
 
+/// Numbers the words of operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProcessEvent {
@@ -26,6 +30,13 @@ pub enum ProcessEvent {
         hook: &'static str,
         /// How.
         outcome: HookOutcome,
+    },
+    /// What came of an operator's word.
+    Operated {
+        /// Which word: as [`super::Processes::operate`] returned it.
+        ticket: Ticket,
+        /// A sentence without a full stop.
+        outcome: Result<String, String>,
     },
     /// The guardian ended, which it never does by itself; what it had started was killed, and is started again.
     GuardianLost {

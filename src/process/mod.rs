@@ -35,15 +35,14 @@ use std::os::unix::fs::MetadataExt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::required::RunWhen;
+use crate::config::required::{Hooks, ProcessConfig, RunWhen};
 
-pub use event::ProcessEvent;
+pub use event::{ProcessEvent, Ticket};
 pub use messages::LaunchId;
 pub use role::{Role, RoleMode};
-pub use runner::Heard;
 pub use settings::{ProcessSettings, this_program};
 pub use snapshot::{ProcessSnapshot, ProcessState};
 pub use supervision::Operation;
@@ -68,7 +67,9 @@ pub struct Processes {
     deadline: Arc<Deadline>,
     task: JoinHandle<()>,
     longest_stop: Duration,
+    longest_end: Duration,
     bound_to_primary: Bound,
+    tickets: u64,
 }
 
 /// Whether there is anything that only a Primary may run.
@@ -105,11 +106,7 @@ pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Re
     let (requests, requests_end) = mpsc::channel(REQUESTS);
     let (events, heard) = mpsc::channel(EVENTS);
     let (snapshots, seen) = watch::channel(Arc::from([]));
-    let primary = settings.processes.iter().filter(|process| process.run_when == RunWhen::Primary);
-    let graces: Duration = primary.clone().map(|process| process.stop_grace).sum();
-    let hook = if settings.hooks.on_secondary.is_empty() { Duration::ZERO } else { settings.hooks.timeout };
-    let nothing =
-        primary.count() == 0 && settings.hooks.on_primary.is_empty() && settings.hooks.on_secondary.is_empty();
+    let times = Times::of(&settings.processes, &settings.hooks);
     let ends = Ends { aims: aims_end, requests: requests_end, events, snapshots };
     let runner = Runner::new(settings, instance, Arc::clone(&deadline), Output::start()?, &ends);
     let processes = Processes {
@@ -118,10 +115,34 @@ pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Re
         snapshots: seen,
         deadline,
         task: tokio::spawn(runner.run(ends)),
-        longest_stop: graces + hook,
-        bound_to_primary: if nothing { Bound::Nothing } else { Bound::Something },
+        longest_stop: times.longest_stop,
+        longest_end: times.longest_end,
+        tickets: 0,
+        bound_to_primary: times.bound,
     };
     Ok((processes, heard))
+}
+
+/// What follows from the configuration for how long things may take.
+struct Times {
+    longest_stop: Duration,
+    longest_end: Duration,
+    bound: Bound,
+}
+
+impl Times {
+    fn of(processes: &[ProcessConfig], hooks: &Hooks) -> Times {
+        let primary = processes.iter().filter(|process| process.run_when == RunWhen::Primary);
+        let graces: Duration = primary.clone().map(|process| process.stop_grace).sum();
+        let all_graces: Duration = processes.iter().map(|process| process.stop_grace).sum();
+        let hook = if hooks.on_secondary.is_empty() { Duration::ZERO } else { hooks.timeout };
+        let nothing = primary.count() == 0 && hooks.on_primary.is_empty() && hooks.on_secondary.is_empty();
+        Times {
+            longest_stop: graces + hook,
+            longest_end: all_graces + hook + settings::END,
+            bound: if nothing { Bound::Nothing } else { Bound::Something },
+        }
+    }
 }
 
 impl Processes {
@@ -162,20 +183,36 @@ impl Processes {
         self.deadline.set(until)
     }
 
-    /// Starts, stops or restarts a process by an operator's word; the outcome follows when it is known: a sentence without
-    /// a full stop.
-    pub fn operate(&self, name: &str, operation: Operation, reply: oneshot::Sender<Result<String, String>>) {
-        let request = Request::Operate { name: name.to_owned(), operation, reply };
-        if let Err(mpsc::error::TrySendError::Full(Request::Operate { reply, .. })) = self.requests.try_send(request) {
-            // Whoever asked may have gone; then nobody misses the answer.
-            drop(reply.send(Err("too much is asked at once; try again".to_owned())));
-        }
+    /// Starts, stops or restarts a process by an operator's word; [`ProcessEvent::Operated`] with this ticket follows when
+    /// the outcome is known. None: too much is asked at once, and nothing is done.
+    pub fn operate(&mut self, name: &str, operation: Operation) -> Option<Ticket> {
+        let ticket = Ticket(self.tickets);
+        self.tickets += 1;
+        let request = Request::Operate { name: name.to_owned(), operation, ticket };
+        self.requests.try_send(request).ok().map(|()| ticket)
     }
 
-    /// What a heartbeat found out.
-    pub fn heard(&self, launch: LaunchId, heard: Heard) {
-        // One that is lost is followed by the next.
-        drop(self.requests.try_send(Request::Heard { launch, heard }));
+    /// Whether [`Processes::reload`] would be heard now.
+    pub fn can_reload(&self) -> bool {
+        self.requests.capacity() > 0
+    }
+
+    /// The file was read again (U10): what it does not name any more stops, then what is new or changed starts, in the
+    /// order of the file as far as the places of those that were there before allow. False: too much is asked at once, and
+    /// nothing is done.
+    pub fn reload(&mut self, processes: Vec<ProcessConfig>, hooks: Hooks) -> bool {
+        let times = Times::of(&processes, &hooks);
+        let request = Request::Reload { processes, hooks: Box::new(hooks) };
+        if self.requests.try_send(request).is_err() {
+            return false;
+        }
+        // What stops because of this may take as long as it could before, and may be a Primary's as before.
+        self.longest_stop = self.longest_stop.max(times.longest_stop);
+        self.longest_end = self.longest_end.max(times.longest_end);
+        if times.bound == Bound::Something {
+            self.bound_to_primary = Bound::Something;
+        }
+        true
     }
 
     /// Runs the hook `on_alarm` with this on its standard input.
@@ -208,9 +245,11 @@ impl Processes {
     /// Everything stops, each in its grace; then the guardian closes the listening sockets and ends. What happens meanwhile
     /// is still told to `events`, and passed to `tell`.
     pub async fn shutdown(self, events: &mut mpsc::Receiver<ProcessEvent>, mut tell: impl FnMut(ProcessEvent)) {
-        let Processes { aims, requests, snapshots, deadline, mut task, .. } = self;
+        let Processes { aims, requests, snapshots, deadline, mut task, longest_end, .. } = self;
         // The runner ends when nobody can want anything of it any more.
         drop((aims, requests, snapshots));
+        let too_long = tokio::time::sleep(longest_end);
+        tokio::pin!(too_long);
         loop {
             tokio::select! {
                 biased;
@@ -221,11 +260,22 @@ impl Processes {
                     }
                     break;
                 }
+                () = &mut too_long => {
+                    // What cannot even be killed keeps the guardian, and the listening sockets with it.
+                    tracing::error!("a process does not end; its guardian goes on killing it");
+                    task.abort();
+                    break;
+                }
             }
         }
         while let Ok(event) = events.try_recv() {
             tell(event);
         }
         drop(deadline);
+    }
+
+    /// How long [`Processes::shutdown`] takes at most.
+    pub fn longest_end(&self) -> Duration {
+        self.longest_end
     }
 }

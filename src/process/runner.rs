@@ -7,16 +7,17 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, watch};
 
-use crate::config::required::{ProcessConfig, RunWhen};
+use crate::config::required::{Hooks, ProcessConfig, RunWhen};
 
 use super::deadline::Deadline;
-use super::event::{Change, ProcessEvent};
+use super::event::{Change, ProcessEvent, Ticket};
 use super::guard::{self, Guard};
+use super::heartbeat::{self, Beat, Heart, News, Prepared, Report};
 use super::hooks::{Call, Hook, HookQueue};
-use super::messages::{LaunchId, Order, Program, Right, Word};
-use super::output::{Output, Tail};
+use super::messages::{LaunchId, MARKER, Order, Program, Right, Word};
+use super::output::{LineFilter, Output, Tail};
 use super::role::{Role, RoleMode, Teller};
 use super::settings::ProcessSettings;
 use super::snapshot::ProcessSnapshot;
@@ -28,6 +29,9 @@ const STATE_FILE: Duration = Duration::from_millis(500);
 
 /// How long the controller waits before it tries to start a guardian again.
 const ANOTHER_GUARDIAN: Duration = Duration::from_secs(1);
+
+/// Reports of hearts that wait to be looked at.
+const REPORTS: usize = 64;
 
 /// What the controller wants of its processes; the latest counts.
 #[derive(Debug, Clone)]
@@ -42,32 +46,15 @@ pub struct Aim {
     pub number: u64,
 }
 
-/// What a heartbeat found out about a process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Heard {
-    /// It is ready.
-    Ready,
-    /// It answered.
-    Answered {
-        /// After so long (H3).
-        took: Duration,
-    },
-    /// It has not answered for so long that it has to be started again.
-    Silent {
-        /// For how long.
-        silent_for: Duration,
-    },
-}
-
-/// What operators and heartbeats say, and alarms.
+/// What operators say, and alarms.
 #[derive(Debug)]
 pub enum Request {
     /// An operator's word about one process.
-    Operate { name: String, operation: Operation, reply: oneshot::Sender<Result<String, String>> },
-    /// A heartbeat.
-    Heard { launch: LaunchId, heard: Heard },
+    Operate { name: String, operation: Operation, ticket: Ticket },
     /// An alarm was raised: JSON for the hook.
     Alarm { json: String },
+    /// The file was read again (U10).
+    Reload { processes: Vec<ProcessConfig>, hooks: Box<Hooks> },
 }
 
 /// An operator who waits for an outcome.
@@ -76,7 +63,7 @@ struct Waiting {
     operation: Operation,
     /// Launches from this one on were made because of it.
     from: LaunchId,
-    reply: oneshot::Sender<Result<String, String>>,
+    ticket: Ticket,
 }
 
 /// What a launch is.
@@ -87,13 +74,25 @@ enum What {
 }
 
 /// What was measured of a process beside its states.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 struct Measured {
     launch: Option<LaunchId>,
     tail: Tail,
-    response: Option<Duration>,
-    answered_at: Option<BootTime>,
+    /// What its heartbeat needs once it runs.
+    prepared: Option<Prepared>,
+    heart: Option<Heart>,
+    beat: Beat,
     start_took: Option<Duration>,
+}
+
+/// What a program reads, and where what it writes goes.
+struct Streams {
+    stdin: OwnedFd,
+    tail: Tail,
+    /// None: only the last lines are kept.
+    path: Option<std::path::PathBuf>,
+    /// Who looks at lines first.
+    filter: Option<LineFilter>,
 }
 
 /// See the module.
@@ -124,6 +123,8 @@ pub struct Runner {
     events: mpsc::Sender<ProcessEvent>,
     told: Vec<ProcessEvent>,
     snapshots: watch::Sender<Arc<[ProcessSnapshot]>>,
+    /// Where hearts report; none before it runs.
+    reports: Option<mpsc::Sender<Report>>,
 }
 
 /// The runner's ends of its channels.
@@ -144,6 +145,7 @@ enum Woke {
     Ended,
     Request(Request),
     Word(Option<Word>),
+    Heart(Report),
     Time,
 }
 
@@ -179,6 +181,7 @@ impl Runner {
             events: ends.events.clone(),
             told: Vec::new(),
             snapshots: ends.snapshots.clone(),
+            reports: None,
             settings,
         }
     }
@@ -187,6 +190,8 @@ impl Runner {
     pub async fn run(mut self, ends: Ends) {
         let Ends { mut aims, mut requests, events: _, snapshots: _ } = ends;
         let mut ending = false;
+        let (reports, mut hearts) = mpsc::channel(REPORTS);
+        self.reports = Some(reports);
         loop {
             self.publish().await;
             if ending && self.supervision.is_off() && self.launches.is_empty() {
@@ -207,6 +212,7 @@ impl Runner {
                 word = hear => Woke::Word(word),
                 changed = aims.changed(), if !ending => if changed.is_ok() { Woke::Aim } else { Woke::Ended },
                 Some(request) = requests.recv() => Woke::Request(request),
+                Some(report) = hearts.recv() => Woke::Heart(report),
                 () = tokio::time::sleep(wait) => Woke::Time,
             };
             let now = BootTime::now();
@@ -223,6 +229,7 @@ impl Runner {
                     self.supervision.aim(now, Target::Nothing, self.aim.kill_by);
                 }
                 Woke::Request(request) => self.request(now, request),
+                Woke::Heart(report) => self.heart(now, &report),
                 Woke::Time => self.tick(now),
             }
             self.carry_out().await;
@@ -344,29 +351,23 @@ impl Runner {
 
     fn request(&mut self, now: BootTime, request: Request) {
         match request {
-            Request::Operate { name, operation, reply } => {
-                let Some(at) = self.supervision.all().iter().position(|one| **one.name() == *name) else {
-                    let names: Vec<&str> = self.supervision.all().iter().map(|one| &**one.name()).collect();
+            Request::Operate { name, operation, ticket } => {
+                let known = || self.supervision.all().iter().enumerate().filter(|(_, one)| !one.is_retired());
+                let Some((at, _)) = known().find(|(_, one)| **one.name() == *name) else {
+                    let names: Vec<&str> = known().map(|(_, one)| &**one.name()).collect();
                     let known = if names.is_empty() { "none is configured".to_owned() } else { names.join(", ") };
-                    // Whoever asked may have gone; then nobody misses the answer.
-                    drop(reply.send(Err(format!("there is no process {name}; there is: {known}"))));
-                    return;
+                    let outcome = Err(format!("there is no process {name}; there is: {known}"));
+                    return self.told.push(ProcessEvent::Operated { ticket, outcome });
                 };
                 let from = LaunchId(self.next_launch);
                 self.supervision.operate(now, at, operation);
-                self.waiting.push(Waiting { at, operation, from, reply });
+                self.waiting.push(Waiting { at, operation, from, ticket });
             }
-            Request::Heard { launch, heard } => {
-                let Some(What::Process(at)) = self.launches.get(&launch).copied() else { return };
-                match heard {
-                    Heard::Ready => self.supervision.ready(now, at),
-                    Heard::Answered { took } => {
-                        self.measured[at].response = Some(took);
-                        self.measured[at].answered_at = Some(now);
-                        self.supervision.ready(now, at);
-                    }
-                    Heard::Silent { silent_for } => self.supervision.silent(now, at, silent_for),
-                }
+            Request::Reload { processes, hooks } => {
+                self.settings.hooks = *hooks;
+                self.settings.processes.clone_from(&processes);
+                self.supervision.reload(now, processes);
+                self.measured.resize_with(self.supervision.all().len(), Measured::default);
             }
             Request::Alarm { json } => {
                 if !self.settings.hooks.on_alarm.is_empty() {
@@ -381,25 +382,31 @@ impl Runner {
         match word {
             Word::Started { launch, pid } => {
                 if let Some(What::Process(at)) = self.launches.get(&launch).copied() {
+                    self.start_heart(at, launch, pid.unsigned_abs());
                     self.supervision.started(now, at, pid.unsigned_abs());
                 }
             }
             Word::Failed { launch, why } => match self.launches.remove(&launch) {
                 Some(What::Process(at)) => {
                     self.measured[at].launch = None;
+                    (self.measured[at].prepared, self.measured[at].heart) = (None, None);
                     self.supervision.failed(now, at, &why);
                 }
                 Some(What::Hook) => self.hook_gone(now, Some(why)),
                 None => {}
             },
             Word::Exited { launch, end } => match self.launches.get(&launch).copied() {
-                Some(What::Process(at)) => self.supervision.exited(now, at, end),
+                Some(What::Process(at)) => {
+                    self.measured[at].heart = None;
+                    self.supervision.exited(now, at, end);
+                }
                 Some(What::Hook) => self.hooks.exited(end),
                 None => {}
             },
             Word::Gone { launch } => match self.launches.remove(&launch) {
                 Some(What::Process(at)) => {
                     self.measured[at].launch = None;
+                    (self.measured[at].prepared, self.measured[at].heart) = (None, None);
                     self.supervision.gone(now, at);
                 }
                 Some(What::Hook) => self.hook_gone(now, None),
@@ -498,16 +505,68 @@ impl Runner {
         };
         let measured = &mut self.measured[at];
         measured.launch = Some(launch);
-        measured.response = None;
-        measured.answered_at = None;
+        measured.beat = Beat::default();
+        measured.heart = None;
         let tail = measured.tail.clone();
         let path = Some(self.settings.output_file(&config.name));
         self.launches.insert(launch, What::Process(at));
-        let stdin = std::fs::File::open("/dev/null").map(OwnedFd::from);
-        if let Err(error) = stdin.and_then(|stdin| self.launch(launch, right, program, stdin, tail, path)) {
+        let launched = self
+            .prepare_heart(at, &config, &mut program)
+            .and_then(|(stdin, filter)| self.launch(launch, right, program, Streams { stdin, tail, path, filter }));
+        if let Err(error) = launched {
             self.launches.remove(&launch);
             self.measured[at].launch = None;
             self.supervision.failed(now, at, &error.to_string());
+        }
+    }
+
+    /// What a process with a heartbeat finds when it starts: its environment, its standard input; and who looks at its lines.
+    fn prepare_heart(
+        &mut self,
+        at: usize,
+        config: &ProcessConfig,
+        program: &mut Program,
+    ) -> io::Result<(OwnedFd, Option<LineFilter>)> {
+        let prepared = config.heartbeat.as_ref().map(heartbeat::prepare).transpose()?;
+        let (prepared, stdin) = prepared.map_or((None, None), |(prepared, stdin)| (Some(prepared), stdin));
+        let stdin = match stdin {
+            Some(stdin) => stdin,
+            None => input(&[])?,
+        };
+        program.environment.extend(prepared.iter().flat_map(Prepared::environment));
+        let filter = prepared.as_ref().and_then(Prepared::filter);
+        self.measured[at].prepared = prepared;
+        Ok((stdin, filter))
+    }
+
+    /// The process runs: its heartbeat is listened to from now on.
+    fn start_heart(&mut self, at: usize, launch: LaunchId, pid: u32) {
+        let (Some(prepared), Some(reports)) = (self.measured[at].prepared.take(), self.reports.clone()) else { return };
+        let start = heartbeat::Start {
+            launch,
+            place: at,
+            pid,
+            start_timeout: self.supervision.all()[at].config().start_timeout,
+            environment: Arc::from([(MARKER.to_owned(), format!("{}-{}", self.instance, launch.0))]),
+            beat: self.measured[at].beat.clone(),
+            reports,
+        };
+        match Heart::start(prepared, start) {
+            Ok(heart) => self.measured[at].heart = Some(heart),
+            Err(error) => {
+                let name = self.supervision.all()[at].name();
+                let text = format!("{name} cannot be asked for its heartbeat: {error}");
+                self.told.push(ProcessEvent::Fault { text });
+            }
+        }
+    }
+
+    /// What a heartbeat found out.
+    fn heart(&mut self, now: BootTime, report: &Report) {
+        let Some(What::Process(at)) = self.launches.get(&report.launch).copied() else { return };
+        match report.news {
+            News::Ready => self.supervision.ready(now, at),
+            News::Silent { silent_for } => self.supervision.silent(now, at, silent_for),
         }
     }
 
@@ -519,8 +578,9 @@ impl Runner {
         self.hooks.started(call.hook, launch, now, self.settings.hooks.timeout, tail.clone());
         self.launches.insert(launch, What::Hook);
         let path = Some(self.settings.output_file(call.hook.key()));
-        let started =
-            input(&call.input).and_then(|stdin| self.launch(launch, call.hook.right(), program, stdin, tail, path));
+        let started = input(&call.input)
+            .map(|stdin| Streams { stdin, tail, path, filter: None })
+            .and_then(|streams| self.launch(launch, call.hook.right(), program, streams));
         if let Err(error) = started {
             self.launches.remove(&launch);
             self.hook_gone(now, Some(error.to_string()));
@@ -533,20 +593,12 @@ impl Runner {
         launch
     }
 
-    fn launch(
-        &mut self,
-        launch: LaunchId,
-        right: Right,
-        program: Program,
-        stdin: OwnedFd,
-        tail: Tail,
-        path: Option<std::path::PathBuf>,
-    ) -> io::Result<()> {
+    fn launch(&mut self, launch: LaunchId, right: Right, program: Program, streams: Streams) -> io::Result<()> {
         self.need_guardian()?;
         let Some(guard) = &mut self.guard else { return Err(io::Error::other("there is no guardian")) };
         let (pipe, writer) = io::pipe()?;
-        guard.tell(&Order::Launch { launch, right, program }, vec![stdin, OwnedFd::from(writer)])?;
-        self.output.read(launch, pipe, tail, path, None);
+        guard.tell(&Order::Launch { launch, right, program }, vec![streams.stdin, OwnedFd::from(writer)])?;
+        self.output.read(launch, pipe, streams.tail, streams.path, streams.filter);
         Ok(())
     }
 
@@ -587,6 +639,7 @@ impl Runner {
         self.launches.clear();
         for measured in &mut self.measured {
             measured.launch = None;
+            (measured.prepared, measured.heart) = (None, None);
         }
         self.hook_gone(now, Some("the guardian ended".to_owned()));
         self.supervision.all_lost(now);
@@ -598,7 +651,7 @@ impl Runner {
         let waiting = std::mem::take(&mut self.waiting);
         for one in waiting {
             match outcome(supervision, measured[one.at].launch, &one) {
-                Some(outcome) => drop(one.reply.send(outcome)),
+                Some(outcome) => self.told.push(ProcessEvent::Operated { ticket: one.ticket, outcome }),
                 None => self.waiting.push(one),
             }
         }
@@ -608,6 +661,7 @@ impl Runner {
     async fn publish(&mut self) {
         let snapshots = self.supervision.all().iter().zip(&self.measured).enumerate();
         let snapshots: Arc<[ProcessSnapshot]> = snapshots
+            .filter(|(at, _)| !self.supervision.is_forgotten(*at))
             .map(|(at, (one, measured))| {
                 let (restarts, restarts_total) = one.restarts();
                 ProcessSnapshot {
@@ -629,8 +683,7 @@ impl Runner {
                     failed_restarts: one.failed_restarts(),
                     last_end: one.last_end().cloned(),
                     restart_at: one.restart_at(),
-                    response: measured.response,
-                    answered_at: measured.answered_at,
+                    beat: measured.beat.clone(),
                     output: measured.tail.clone(),
                 }
             })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::required::{HeartbeatConfig, RunWhen};
 
+use super::heartbeat::Beat;
 use super::messages::LaunchId;
 use super::output::Tail;
 use super::time::BootTime;
@@ -91,10 +92,8 @@ pub struct ProcessSnapshot {
     pub last_end: Option<Arc<str>>,
     /// When the next restart is due.
     pub restart_at: Option<BootTime>,
-    /// The response time of its heartbeat's last answer (H3).
-    pub response: Option<Duration>,
-    /// When that answer came.
-    pub answered_at: Option<BootTime>,
+    /// Its heartbeat, which goes on without a new snapshot.
+    pub beat: Beat,
     /// What it wrote last.
     pub output: Tail,
 }

@@ -99,6 +99,10 @@ enum State {
 #[derive(Debug, Clone)]
 pub struct One {
     config: ProcessConfig,
+    /// How it is configured once what runs of it has ended (U10).
+    next: Option<ProcessConfig>,
+    /// The file does not name it any more: it ends, and stays so. Its place stays, for places are how it is known.
+    retired: bool,
     name: Arc<str>,
     state: State,
     since: BootTime,
@@ -127,6 +131,8 @@ impl One {
             name: config.name.as_str().into(),
             policy: Policy::new(config.restart),
             config,
+            next: None,
+            retired: false,
             state: State::Off,
             since: BootTime::default(),
             wanted: Wanted::ByMode,
@@ -147,6 +153,19 @@ impl One {
     /// How it is configured.
     pub fn config(&self) -> &ProcessConfig {
         &self.config
+    }
+
+    /// Whether the file does not name it any more.
+    pub fn is_retired(&self) -> bool {
+        self.retired
+    }
+
+    /// What a changed file says of it, once nothing of it runs.
+    fn take_on(&mut self) {
+        if let Some(next) = self.next.take() {
+            self.policy = Policy::new(next.restart);
+            self.config = next;
+        }
     }
 
     /// Its name.
@@ -195,6 +214,18 @@ impl One {
             State::Backoff(until) => Some(until),
             State::Off | State::Starting | State::Running | State::Ending(_) | State::GivenUp => None,
         }
+    }
+
+    /// Takes on at once what needs no new start, and keeps the rest for the next one. Whether it has to start again.
+    fn reconfigure(&mut self, new: &ProcessConfig) -> bool {
+        if self.config.restart != new.restart {
+            self.policy = Policy::new(new.restart);
+        }
+        let ours = &mut self.config;
+        (ours.counts, ours.restart) = (new.counts, new.restart);
+        (ours.start_timeout, ours.stop_grace) = (new.start_timeout, new.stop_grace);
+        self.next = (*ours != *new).then(|| new.clone());
+        self.next.is_some()
     }
 
     fn enter(&mut self, now: BootTime, state: State) {
@@ -251,6 +282,40 @@ impl Supervision {
         }
     }
 
+    /// Whether nothing is left of a process that the file does not name any more.
+    pub fn is_forgotten(&self, at: usize) -> bool {
+        self.all.get(at).is_some_and(|one| one.retired && !one.lives())
+    }
+
+    /// The file was read again (U10): what it does not name any more ends, what is new in it starts, and of the rest only
+    /// what is configured differently, in more than its times and its counting, ends and starts again. A process that is
+    /// changed keeps its old configuration until it has ended, so that it is still known for what it may do.
+    pub fn reload(&mut self, now: BootTime, configs: Vec<ProcessConfig>) {
+        for at in 0..self.all.len() {
+            let one = &mut self.all[at];
+            let found = configs.iter().find(|config| *config.name == *one.name);
+            one.retired = found.is_none();
+            let changed = found.is_some_and(|new| one.reconfigure(new));
+            if one.lives() {
+                if changed && matches!(one.state, State::Starting | State::Running) {
+                    self.ask_to_end(now, at, None);
+                }
+            } else {
+                one.take_on();
+                if (changed || one.retired) && matches!(one.state, State::Backoff(_) | State::GivenUp) {
+                    one.policy.forget();
+                    one.deaths_in_a_row = 0;
+                    (one.passed, one.turn) = (false, None);
+                    one.enter(now, State::Off);
+                }
+            }
+        }
+        let known = |name: &str| self.all.iter().any(|one| *one.name == *name);
+        let new: Vec<One> = configs.into_iter().filter(|config| !known(&config.name)).map(One::new).collect();
+        self.all.extend(new);
+        self.go_on(now);
+    }
+
     /// For whom processes run.
     pub fn target(&self) -> Target {
         self.target
@@ -275,7 +340,7 @@ impl Supervision {
     pub fn primary_is_ready(&self) -> bool {
         let ready = |one: &One| one.state == State::Running || one.wanted == Wanted::StoppedByOperator;
         self.target == Target::Primary
-            && self.all.iter().filter(|one| one.config.run_when == RunWhen::Primary).all(ready)
+            && self.all.iter().filter(|one| !one.retired && one.config.run_when == RunWhen::Primary).all(ready)
     }
 
     /// What stopping what runs on the Primary only takes at worst: they stop one after the other.
@@ -417,6 +482,7 @@ impl Supervision {
     pub fn gone(&mut self, now: BootTime, at: usize) {
         let Some(one) = self.all.get_mut(at) else { return };
         (one.pid, one.started_at, one.ready_at, one.launched_at) = (None, None, None, None);
+        one.take_on();
         match one.state.clone() {
             State::Ending(Ending::Asked { at: asked, way, .. }) => {
                 one.enter(now, State::Off);
@@ -461,6 +527,7 @@ impl Supervision {
         for one in &mut self.all {
             if one.lives() {
                 (one.pid, one.started_at, one.ready_at, one.launched_at) = (None, None, None, None);
+                one.take_on();
                 one.last_end = Some("ended with the guardian".into());
                 one.enter(now, State::Off);
                 one.passed = false;
@@ -499,7 +566,11 @@ impl Supervision {
     }
 
     fn wants(&self, one: &One) -> bool {
-        self.target.wants(one.config.run_when) && one.wanted == Wanted::ByMode
+        self.mode_wants(one) && one.wanted == Wanted::ByMode
+    }
+
+    fn mode_wants(&self, one: &One) -> bool {
+        !one.retired && self.target.wants(one.config.run_when)
     }
 
     /// Whether it is to start, and those after it wait for that.
@@ -509,13 +580,14 @@ impl Supervision {
 
     /// Whether something of what the target does not want is left.
     fn must_stop(&self) -> bool {
-        self.all.iter().any(|one| one.lives() && !self.target.wants(one.config.run_when))
+        self.all.iter().any(|one| one.lives() && !self.mode_wants(one))
     }
 
     fn after_death(&mut self, now: BootTime, at: usize) {
+        let wanted = self.mode_wants(&self.all[at]);
         let one = &mut self.all[at];
         one.deaths_in_a_row = one.deaths_in_a_row.saturating_add(1);
-        if !self.target.wants(one.config.run_when) || one.wanted == Wanted::StoppedByOperator {
+        if !wanted || one.wanted == Wanted::StoppedByOperator {
             one.enter(now, State::Off);
             return;
         }
@@ -577,7 +649,7 @@ impl Supervision {
     fn stop_next(&mut self, now: BootTime) {
         for at in (0..self.all.len()).rev() {
             let one = &self.all[at];
-            if self.target.wants(one.config.run_when) || !one.lives() {
+            if self.mode_wants(one) || !one.lives() {
                 continue;
             }
             if !matches!(one.state, State::Ending(_)) {
@@ -612,3 +684,6 @@ impl Supervision {
         }
     }
 }
+
+#[cfg(test)]
+mod reload_tests;

@@ -5,6 +5,7 @@
 //! decide everything, so a failure is replayed from its seed. [`World`] is the machine room and checks its invariants
 //! after every event; [`walk`] invents schedules from a seed, runs them, and tells what broke as a readable trace.
 
+mod apply;
 mod checks;
 mod disk;
 mod fault;

@@ -1,13 +1,13 @@
 //! Traces by name: each is a run that once ended badly, in a model of the rules or in a walk of this simulator.
 //!
 //! The world checks its invariants after every event, so a trace that must not have two Primaries says so only where
-//! the invariant does not (protection `none`). Of the traces of negotiation.md these wait for the parts that they need:
-//! a sick Primary taken over on a working link without fencing, a release that skipped the lease, the same term twice
-//! through the arbiter, a fence duel.
+//! the invariant does not (protection `none`). Of the traces of negotiation.md two wait for the arbiter: a release that
+//! skipped the lease, the same term twice through the arbiter.
 
 mod commands;
 mod mended;
 mod named;
+mod protected;
 
 use std::time::Duration;
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::checks::Broken;
-use super::fault::{Crash, Fault, Order, Step, Way};
+use super::fault::{Agent, Crash, Fault, Order, Step, Way};
 use super::rng::Rng;
 use super::world::{Carry, Group, World};
 use crate::negotiation::exchange::StopCause;
@@ -36,6 +36,12 @@ pub fn recovery_bound(group: &Group) -> Duration {
     let boot = group.boot_timeout.max(group.connect_grace);
     boot + 2 * group.reply_timeout + 2 * group.query_interval
 }
+
+/// The longest that processes take to stop in a walk.
+const LONGEST_STOP: Duration = Duration::from_secs(6);
+
+/// Longer than any agent works, or is waited for, with a silence and a delay before it.
+const FENCING_IS_OVER: Duration = Duration::from_secs(40);
 
 /// Invents a schedule of faults for a group of `members`.
 pub fn schedule(members: usize, rng: &mut Rng) -> Vec<Step> {
@@ -111,7 +117,49 @@ pub fn walk(group: &Group, seed: u64) -> Result<Done, Failure> {
     run(group, rng.bits(), &steps)
 }
 
-/// The same, with every message going through `carry` on its way.
+/// The walk of one seed in which members have processes that take time to stop and fall ill, and fencing devices that
+/// do not always work.
+///
+/// # Errors
+///
+/// As for [`walk`].
+pub fn walk_with_processes(group: &Group, seed: u64) -> Result<Done, Failure> {
+    let mut rng = Rng::new(seed);
+    let members = group.members.len();
+    let mut steps = Vec::new();
+    for member in 0..members {
+        let longest = if rng.chance(30) { Duration::ZERO } else { rng.between(Duration::ZERO, LONGEST_STOP) };
+        steps.push(Step { after: Duration::ZERO, fault: Fault::StopTime(id(member), longest) });
+    }
+    for step in schedule(members, &mut rng) {
+        if rng.chance(30) {
+            let after = rng.between(Duration::ZERO, Duration::from_secs(4));
+            steps.push(Step { after, fault: fault_of_processes(members, &mut rng) });
+        }
+        steps.push(step);
+    }
+    run(group, rng.bits(), &steps)
+}
+
+/// One fault of processes, of their health or of fencing.
+fn fault_of_processes(members: usize, rng: &mut Rng) -> Fault {
+    let one = id(rng.below(members as u64) as usize);
+    let other = id((one.index() + 1 + rng.below(members as u64 - 1) as usize) % members);
+    match rng.below(100) {
+        0..20 => Fault::SickenProcesses(one),
+        20..30 => Fault::Sicken(one),
+        30..45 => Fault::Recover(one),
+        45..60 => Fault::StopTime(one, rng.between(Duration::ZERO, LONGEST_STOP)),
+        60..66 => Fault::Fencing(one, Agent::Fails),
+        66..72 => Fault::Fencing(one, Agent::Hangs),
+        72..74 => Fault::Fencing(one, Agent::Lies),
+        74..84 => Fault::Fencing(one, Agent::Works),
+        84..90 => Fault::Order(one, Order::Fence(other)),
+        _ => Fault::Order(one, Order::IsOff(other)),
+    }
+}
+
+/// The same as [`walk`], with every message going through `carry` on its way.
 ///
 /// # Errors
 ///
@@ -170,12 +218,19 @@ fn drive(world: &mut World, steps: &[Step]) -> Result<(), Broken> {
 /// Whatever broke, or that the group did not recover.
 pub fn recover(world: &mut World) -> Result<(), Broken> {
     mend(world);
-    // Words about a hold may still be on their way.
-    world.run(world.group.reply_timeout)?;
+    if world.group.protected_by(Protection::Fence) {
+        // What has begun is never cancelled, and may still hit somebody.
+        world.run(FENCING_IS_OVER)?;
+        for member in world.members() {
+            world.apply(Fault::Start(member));
+        }
+    }
+    // Words about a hold may still be on their way, and who steps down may still stop.
+    world.run(world.group.reply_timeout + world.longest_stop())?;
     for member in world.members() {
         world.apply(Fault::Order(member, Order::Resume));
     }
-    world.run(recovery_bound(&world.group))?;
+    world.run(recovery_bound(&world.group) + world.longest_stop())?;
     settled(world)?;
     let before = world.primaries().next();
     world.run(4 * world.group.reply_timeout)?;
@@ -192,6 +247,7 @@ fn mend(world: &mut World) {
         world.apply(Fault::Thaw(member));
         world.apply(Fault::MendDisk(member));
         world.apply(Fault::Recover(member));
+        world.apply(Fault::Fencing(member, Agent::Works));
         for other in members.clone().filter(|other| *other > member) {
             world.apply(Fault::Heal(member, other));
             world.apply(Fault::Delay(member, other, Duration::from_millis(2)));
@@ -231,7 +287,9 @@ fn settled(world: &World) -> Result<(), Broken> {
 fn may_act(world: &World) -> bool {
     let running = world.running().count();
     let enough = !world.group.protected_by(Protection::Majority) || running > world.group.members.len() / 2;
-    running > 0 && enough && !world.group.observe_only
+    // A member that has not heard its peer since its own start waits for it (rule 6).
+    let heard = !world.group.protected_by(Protection::Fence) || running == world.group.members.len();
+    running > 0 && enough && heard && !world.group.observe_only
 }
 
 fn id(member: usize) -> MemberId {

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use super::checks::{Broken, Checks};
-use super::disk::{Disk, Outcome};
-use super::fault::{Agent, Crash, Fault, Order, Way};
+use super::disk::Outcome;
+use super::fault::Agent;
 use super::network::{Closing, Link};
-use super::process::{Health, Process, Run};
+use super::process::{Process, Run};
 use super::queue::Queue;
 use super::rng::{Rng, nanos};
 use super::trace::Trace;
 use crate::negotiation::Negotiator;
 use crate::negotiation::decision::Decision;
-use crate::negotiation::exchange::{Command, CommandOutcome, Input, Output, StopCause};
+use crate::negotiation::exchange::{CommandOutcome, Input, Output};
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::{Incarnation, Message, Mode};
 use crate::negotiation::settings::{Protection, Settings};
@@ -138,7 +138,7 @@ pub struct World {
     /// What every message goes through on its way; none: it arrives as it was sent.
     pub(super) carry: Option<Carry>,
     /// Where a member's differ from the group's.
-    own_settings: Vec<Option<Settings>>,
+    pub(super) own_settings: Vec<Option<Settings>>,
     decisions: Vec<(MemberId, Decision)>,
     outcomes: Vec<(MemberId, CommandOutcome)>,
 }
@@ -239,6 +239,16 @@ impl World {
     pub fn running(&self) -> impl Iterator<Item = MemberId> + '_ {
         let all = self.processes.iter().enumerate();
         all.filter(|(_, process)| process.run == Run::Running).map(|(member, _)| MemberId(member as u8))
+    }
+
+    /// Whether anything that runs only on the Primary may still run at this member, be its controller alive or not.
+    pub fn serves(&self, member: MemberId) -> bool {
+        self.processes[member.index()].serves
+    }
+
+    /// The longest that stopping takes any member.
+    pub(super) fn longest_stop(&self) -> Duration {
+        self.processes.iter().map(|process| process.stop_time).max().unwrap_or_default()
     }
 
     /// Every member.
@@ -366,7 +376,7 @@ impl World {
         }
     }
 
-    fn handle(&mut self, member: usize, input: Input) {
+    pub(super) fn handle(&mut self, member: usize, input: Input) {
         if self.broken.is_some() {
             return;
         }
@@ -432,7 +442,7 @@ impl World {
         }
     }
 
-    fn ends(&mut self, member: usize, refuses: bool, closing: Closing) {
+    pub(super) fn ends(&mut self, member: usize, refuses: bool, closing: Closing) {
         let process = &mut self.processes[member];
         process.run = Run::Off { refuses };
         process.life += 1;
@@ -449,157 +459,6 @@ impl World {
     pub(super) fn incarnation(&self, member: usize) -> Incarnation {
         let life = u64::from(self.processes[member].life);
         Incarnation(self.seed ^ (life << 8 | member as u64) << 20)
-    }
-
-    /// Makes something go wrong, or right, now.
-    pub fn apply(&mut self, fault: Fault) {
-        if self.trace.is_on() {
-            self.trace.fault(self.now, &self.group, &fault);
-        }
-        match fault {
-            Fault::Start(member) => self.start(member.index()),
-            Fault::Crash(member, crash) => self.crash(member.index(), crash),
-            Fault::Freeze(member) => {
-                let process = &mut self.processes[member.index()];
-                if process.run == Run::Running {
-                    process.run = Run::Frozen { since: self.now };
-                    self.guard_the_frozen(member.index());
-                }
-            }
-            Fault::Thaw(member) => self.thaw(member.index()),
-            Fault::Cut(a, b, way) => {
-                let lanes = match way {
-                    Way::Both => [true, true],
-                    Way::Forth => [true, false],
-                    Way::Back => [false, true],
-                };
-                self.cut(a.index(), b.index(), lanes);
-            }
-            Fault::Heal(a, b) => self.heal(a.index(), b.index()),
-            Fault::Delay(a, b, longest) => {
-                let (index, _) = self.link_of(a.index(), b.index());
-                self.links[index].set_delay(longest);
-            }
-            Fault::SlowDisk(member, longest) => {
-                self.processes[member.index()].disk.latency = (longest / 2, longest);
-            }
-            Fault::BreakDisk(member) => self.processes[member.index()].disk.broken = true,
-            Fault::MendDisk(member) => {
-                let disk = &mut self.processes[member.index()].disk;
-                disk.broken = false;
-                disk.latency = Disk::QUICK;
-            }
-            Fault::Sicken(member) => self.health(member.index(), Health::Sick),
-            Fault::SickenProcesses(member) => self.health(member.index(), Health::SickProcesses),
-            Fault::Recover(member) => self.health(member.index(), Health::Good),
-            Fault::StopTime(member, longest) => {
-                self.processes[member.index()].stop_time = longest;
-                self.notify(member.index(), Input::StopTime { longest });
-            }
-            Fault::Fencing(member, agent) => self.agents[member.index()] = agent,
-            Fault::Order(member, order) => self.order(member.index(), order),
-            Fault::Stop(member, cause) => self.stop(member.index(), cause),
-        }
-    }
-
-    fn start(&mut self, member: usize) {
-        let now = self.now;
-        let process = &mut self.processes[member];
-        if process.alive() {
-            return;
-        }
-        let settings = self.own_settings[member].as_ref().unwrap_or(&self.group).clone();
-        let settings = Settings { me: MemberId(member as u8), ..settings };
-        let negotiator = Negotiator::new(settings, process.clock.shows(now), process.disk.kept.clone());
-        // A group that cannot work is the caller's mistake, and every member stays off.
-        let Ok(negotiator) = negotiator else { return };
-        process.run = Run::Running;
-        process.life += 1;
-        process.negotiator = Some(negotiator);
-        process.tick_at = u64::MAX;
-        process.seen = process.disk.kept.as_ref().map_or(Term::NONE, |kept| kept.seen);
-        // A new controller's first act is to end what the former one left.
-        process.serves = false;
-        process.serving_era += 1;
-        process.forced = false;
-        let longest = process.stop_time;
-        for other in (0..self.processes.len()).filter(|other| *other != member) {
-            let (index, side) = self.link_of(member, other);
-            let theirs = self.links[index].ends[1 - side];
-            if theirs.up {
-                // Words for the process that was here before are answered with a reset.
-                let wait = self.rng.between(Duration::from_millis(1), self.group.query_interval);
-                let closes = Happening::Closes { link: index, side: 1 - side, epoch: theirs.epoch };
-                self.queue.push(now + nanos(wait), closes);
-            }
-            self.look_for(index);
-        }
-        self.notify(member, Input::Tick);
-        self.notify(member, Input::StopTime { longest });
-        self.sample(member);
-    }
-
-    pub(super) fn crash(&mut self, member: usize, crash: Crash) {
-        if self.processes[member].alive() {
-            let closing = if self.rng.chance(50) { Closing::AtOnce } else { Closing::AfterTheLastWord };
-            self.ends(member, crash == Crash::Process, closing);
-        }
-    }
-
-    /// The driver's contract: first how late it is, then what lay in the sockets, then what it woke for.
-    fn thaw(&mut self, member: usize) {
-        let process = &mut self.processes[member];
-        let Run::Frozen { since } = process.run else { return };
-        process.run = Run::Running;
-        // A loop knows when it meant to wake, or, with a finer heartbeat, when it last ran.
-        let due = process.negotiator.as_ref().and_then(Negotiator::next_deadline);
-        let meant = due.map_or(self.now, |due| process.clock.reaches(due)).max(since);
-        let meant = if self.rng.chance(50) { meant } else { since };
-        let by = Duration::from_nanos(self.now.saturating_sub(meant));
-        if !by.is_zero() {
-            self.handle(member, Input::Late { by });
-        }
-        let inbox = std::mem::take(&mut self.processes[member].inbox);
-        for input in inbox {
-            self.notify(member, input);
-        }
-        if std::mem::take(&mut self.processes[member].killed) {
-            self.notify(member, Input::ServingStopped);
-        }
-        self.notify(member, Input::Tick);
-        for other in (0..self.processes.len()).filter(|other| *other != member) {
-            let (index, _) = self.link_of(member, other);
-            self.look_for(index);
-        }
-    }
-
-    fn health(&mut self, member: usize, health: Health) {
-        self.processes[member].health = health;
-        self.sample(member);
-    }
-
-    fn order(&mut self, member: usize, order: Order) {
-        let by = Name::new("mia");
-        let unix_ms = 1_700_000_000_000 + self.now / 1_000_000;
-        let command = match order {
-            Order::TakeOver => Command::TakeOver { by, force: false },
-            Order::ForceTakeOver => Command::TakeOver { by, force: true },
-            Order::StepDown => Command::StepDown { by, force: false },
-            Order::ForceStepDown => Command::StepDown { by, force: true },
-            Order::Hold(lasts) => Command::Hold { by, lasts, unix_ms },
-            Order::Resume => Command::Resume { by, unix_ms },
-            Order::Fence(peer) => Command::Fence { peer, by },
-            Order::IsOff(peer) if self.has_no_power(peer) => Command::IsOff { peer, by },
-            Order::IsOff(_) => return,
-        };
-        self.notify(member, Input::Command(command));
-    }
-
-    fn stop(&mut self, member: usize, cause: StopCause) {
-        if self.processes[member].alive() {
-            self.processes[member].stopping = true;
-            self.notify(member, Input::Stop { cause });
-        }
     }
 
     /// What a member's clock shows now.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use crate::control::plan::{Action, Plan};
 
 use super::input::Key;
-use super::keys::{ACTIONS, FAULTS, Fault};
+use super::keys::{ACTIONS, FAULTS, Fault, Wish};
 
 /// Two letters closer than this were not typed by a hand.
 pub const HAND: Duration = Duration::from_millis(12);
@@ -23,6 +23,8 @@ pub enum Dialog {
     None,
     /// The action menu.
     Actions,
+    /// Which member an action is about, where there are several.
+    Which(Wish, Vec<String>),
     /// The demo's fault menu.
     Faults,
     /// A text to find is being typed.
@@ -96,6 +98,8 @@ pub enum Answer {
     Stays,
     /// The dialog closes and does nothing.
     Closed,
+    /// A letter of the action menu.
+    Wish(Wish),
     /// Open a plan for this.
     Open(Action),
     /// Carry out the plan.
@@ -128,9 +132,18 @@ impl Dialog {
                     let letter = letter.to_ascii_lowercase();
                     *self = Dialog::None;
                     match ACTIONS.iter().find(|action| action.letter == letter) {
-                        Some(action) => Answer::Open(action.action.clone()),
+                        Some(action) => Answer::Wish(action.wish),
                         None => Answer::Closed,
                     }
+                }
+                other => self.close_on(other),
+            },
+            Dialog::Which(wish, names) => match key {
+                Key::Char(digit @ '1'..='9') => {
+                    let chosen = names.get(digit as usize - '1' as usize).cloned();
+                    let wish = *wish;
+                    *self = Dialog::None;
+                    chosen.map_or(Answer::Closed, |name| Answer::Open(wish.action(name)))
                 }
                 other => self.close_on(other),
             },
@@ -206,7 +219,7 @@ impl Dialog {
     pub fn on_paste(&mut self) -> Answer {
         match std::mem::take(self) {
             Dialog::None => Answer::Stays,
-            Dialog::Actions | Dialog::Faults | Dialog::Asked(_) => Answer::Closed,
+            Dialog::Actions | Dialog::Which(..) | Dialog::Faults | Dialog::Asked(_) => Answer::Closed,
             Dialog::Find(typed) => {
                 // It takes pasted text letter by letter, as any text.
                 *self = Dialog::Find(typed);

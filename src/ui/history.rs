@@ -1,4 +1,5 @@
-//! Round trips as this screen saw them, the worst of each ten seconds, for the rows that show how a path was of late.
+//! Round trips and scores as this screen saw them, the worst of each ten seconds, for the rows that show how a path or a
+//! member was of late.
 //!
 //! Kept by the screen and not by the engine: a controller that nobody looks at must not work for pictures. Ten seconds,
 //! because a row that moves every second costs more bytes on a bad line than all other panels together.
@@ -18,6 +19,8 @@ pub const EACH: Duration = Duration::from_secs(10);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct History {
     paths: BTreeMap<String, VecDeque<Option<u64>>>,
+    /// Scores by member, in hundredths.
+    scores: BTreeMap<String, VecDeque<Option<u64>>>,
     /// The number of the ten seconds that the last values are of.
     span: Option<u64>,
 }
@@ -28,19 +31,20 @@ impl History {
         let span = now.as_secs() / EACH.as_secs();
         let new = self.span.replace(span) != Some(span);
         for link in &status.links {
-            let values = self.paths.entry(link.address.clone()).or_default();
-            let value = measured(link);
-            match values.back_mut().filter(|_| !new) {
-                // Ten seconds in which the path was down at all are shown so.
-                Some(last) => *last = last.zip(value).map(|(before, now)| before.max(now)),
-                None => {
-                    if values.len() >= KEPT {
-                        values.pop_front();
-                    }
-                    values.push_back(value);
-                }
-            }
+            keep(self.paths.entry(link.address.clone()).or_default(), measured(link), new, u64::max);
         }
+        let own = (&status.node, Some(status.health.total));
+        let theirs = status.peers.iter().map(|peer| (&peer.name, peer.score.filter(|_| peer.gone.is_none())));
+        for (name, score) in std::iter::once(own).chain(theirs) {
+            let hundredths = score.map(|score| (score.clamp(0.0, 1.0) * 100.0).round() as u64);
+            keep(self.scores.entry(name.clone()).or_default(), hundredths, new, u64::min);
+        }
+    }
+
+    /// The last scores of a member as a row of digits, the newest at the right: 9 is 1.00, `.` is one that was not heard.
+    /// None before there are two.
+    pub fn scores(&self, member: &str, width: usize) -> Option<String> {
+        row(self.scores.get(member)?, 100, width)
     }
 
     /// The worst round trip that is remembered of a path, in microseconds.
@@ -51,14 +55,29 @@ impl History {
     /// The last values of a path as a row of digits, the newest at the right: 9 is the worst, `.` is a path that was
     /// down. None before there are two.
     pub fn row(&self, address: &str, width: usize) -> Option<String> {
-        let values = self.paths.get(address).filter(|values| values.len() > 1)?;
-        let worst = self.worst(address).unwrap_or(1).max(1);
-        let digit = |value: &Option<u64>| match value {
-            None => '.',
-            Some(us) => char::from(b'0' + u8::try_from(us * 9 / worst).unwrap_or(9)),
-        };
-        Some(values.iter().skip(values.len().saturating_sub(width)).map(digit).collect())
+        row(self.paths.get(address)?, self.worst(address).unwrap_or(1).max(1), width)
     }
+}
+
+/// Keeps a value: of the ten seconds that go on the worse one. Ten seconds in which it was missing at all are kept so.
+fn keep(values: &mut VecDeque<Option<u64>>, value: Option<u64>, new: bool, worse: fn(u64, u64) -> u64) {
+    match values.back_mut().filter(|_| !new) {
+        Some(last) => *last = last.zip(value).map(|(before, now)| worse(before, now)),
+        None => {
+            if values.len() >= KEPT {
+                values.pop_front();
+            }
+            values.push_back(value);
+        }
+    }
+}
+
+fn row(values: &VecDeque<Option<u64>>, nine: u64, width: usize) -> Option<String> {
+    let digit = |value: &Option<u64>| match value {
+        None => '.',
+        Some(value) => char::from(b'0' + u8::try_from(value * 9 / nine).unwrap_or(9)),
+    };
+    (values.len() > 1).then(|| values.iter().skip(values.len().saturating_sub(width)).map(digit).collect())
 }
 
 fn measured(link: &Link) -> Option<u64> {

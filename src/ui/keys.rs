@@ -28,6 +28,14 @@ pub enum View {
     Why,
     /// Every key.
     Help,
+    /// What the Total Health Score is made of.
+    Health,
+    /// The required processes.
+    Processes,
+    /// What the process in hand wrote last.
+    Output,
+    /// How the other members are switched off.
+    Fencing,
     /// Every member, in a group of three and more.
     Members,
     /// How it came to two that act, or acted.
@@ -148,6 +156,14 @@ pub const BINDINGS: &[Binding] = &[
     key(&[Key::Char('3')], "3", Command::Show(View::Replies), "what the other tells this member to be", Bar::No),
     key(&[Key::Char('4')], "4", Command::Show(View::Events), "events", Bar::No),
     key(&[Key::Char('5')], "5", Command::Show(View::Members), "members of the group", Bar::No),
+    key(&[Key::Char('8')], "8", Command::Show(View::Health), "health: what the score is made of", Bar::No),
+    key(
+        &[Key::Char('9')],
+        "9",
+        Command::Show(View::Processes),
+        "processes: Up and Down choose one, Enter shows its output",
+        Bar::No,
+    ),
     key(&[Key::Tab, Key::Right], "Tab", Command::NextPanel, "next panel (also Right)", Bar::Calm("panel")),
     key(&[Key::BackTab], "Shift-Tab", Command::PreviousPanel, "panel before", Bar::No),
     key(&[Key::Down, Key::Char('j')], "Down j", Command::Down, "down a panel, or a line", Bar::No),
@@ -200,8 +216,71 @@ pub fn lower(key: Key) -> Key {
     }
 }
 
+/// What a letter of the action menu is for. Whom or which it is about, the screen knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wish {
+    /// This member becomes Primary.
+    TakeOver,
+    /// This member becomes Secondary.
+    StepDown,
+    /// No automatic takeovers for a while.
+    Hold,
+    /// They go again.
+    Resume,
+    /// This controller stops.
+    Shutdown,
+    /// Another member is switched off.
+    Fence,
+    /// Another member is off, by the operator's word.
+    IsOff,
+    /// The process in hand is restarted.
+    Restart,
+    /// It is stopped.
+    Stop,
+    /// It is started.
+    Start,
+}
+
+/// What an action is about, beside this member.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// Nothing else.
+    ThisMember,
+    /// Another member.
+    Member,
+    /// A required process.
+    Process,
+}
+
+impl Wish {
+    /// What it is about.
+    pub fn about(self) -> About {
+        match self {
+            Wish::TakeOver | Wish::StepDown | Wish::Hold | Wish::Resume | Wish::Shutdown => About::ThisMember,
+            Wish::Fence | Wish::IsOff => About::Member,
+            Wish::Restart | Wish::Stop | Wish::Start => About::Process,
+        }
+    }
+
+    /// The action, about the member or process `name` where it is about one.
+    pub fn action(self, name: String) -> Action {
+        match self {
+            Wish::TakeOver => Action::TakeOver,
+            Wish::StepDown => Action::StepDown,
+            Wish::Hold => Action::Hold { for_ms: HOLD_MS },
+            Wish::Resume => Action::Resume,
+            Wish::Shutdown => Action::Shutdown,
+            Wish::Fence => Action::Fence { peer: name },
+            Wish::IsOff => Action::IsOff { peer: name },
+            Wish::Restart => Action::RestartProcess { name },
+            Wish::Stop => Action::StopProcess { name },
+            Wish::Start => Action::StartProcess { name },
+        }
+    }
+}
+
 /// A letter of the action menu.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct ActionKey {
     /// The letter.
     pub letter: char,
@@ -210,7 +289,7 @@ pub struct ActionKey {
     /// In the menu.
     pub help: &'static str,
     /// What it opens a plan for.
-    pub action: Action,
+    pub wish: Wish,
 }
 
 /// For how long the menu's hold lasts, in milliseconds; the command line takes any time.
@@ -218,15 +297,20 @@ pub const HOLD_MS: u64 = 30 * 60 * 1000;
 
 /// Every action, in the order of the menu.
 pub const ACTIONS: &[ActionKey] = &[
-    act('t', "take over", "take over: this member becomes Primary", Action::TakeOver),
-    act('s', "step down", "step down: this member becomes Secondary, the other takes over", Action::StepDown),
-    act('h', "hold", "hold: no automatic takeovers in the group for 30 min", Action::Hold { for_ms: HOLD_MS }),
-    act('r', "resume", "resume: automatic takeovers go again", Action::Resume),
-    act('x', "stop", "stop this controller: it hands over first", Action::Shutdown),
+    act('t', "take over", "take over: this member becomes Primary", Wish::TakeOver),
+    act('s', "step down", "step down: this member becomes Secondary, the other takes over", Wish::StepDown),
+    act('h', "hold", "hold: no automatic takeovers in the group for 30 min", Wish::Hold),
+    act('r', "resume", "resume: automatic takeovers go again", Wish::Resume),
+    act('f', "fence", "fence: have another member switched off", Wish::Fence),
+    act('o', "is off", "is off, I looked: your word that another member is off", Wish::IsOff),
+    act('p', "restart", "process: restart the one in hand", Wish::Restart),
+    act('d', "stop it", "down: stop the process in hand", Wish::Stop),
+    act('u', "start it", "up: start the process in hand", Wish::Start),
+    act('x', "stop", "stop this controller: it hands over first", Wish::Shutdown),
 ];
 
-const fn act(letter: char, short: &'static str, help: &'static str, action: Action) -> ActionKey {
-    ActionKey { letter, short, help, action }
+const fn act(letter: char, short: &'static str, help: &'static str, wish: Wish) -> ActionKey {
+    ActionKey { letter, short, help, wish }
 }
 
 /// What the demo can do to the other members.
@@ -257,6 +341,13 @@ pub struct FaultKey {
     pub help: &'static str,
     /// What it does.
     pub fault: Fault,
+}
+
+impl FaultKey {
+    /// What it does in a word: what stands before the colon of its help.
+    pub fn short(&self) -> &'static str {
+        self.help.split_once(':').map_or(self.help, |(short, _)| short)
+    }
 }
 
 /// Every fault, in the order of the menu.

@@ -162,16 +162,22 @@ fn above_the_keys(sight: &Sight<'_>, height: usize) -> Vec<Line> {
     let Some(faults) = &state.faults else { return remark.unwrap_or_default() };
     let status = state.status.as_ref();
     let mut lines = match state.dialog {
+        // On a small screen somebody who reads a view needs its rows more than a lesson.
+        Dialog::None if height < STRIP_FROM && state.view != View::Overview => return remark.unwrap_or_default(),
         Dialog::None if height < STRIP_FROM => return remark.unwrap_or_else(|| lesson(sight, faults)),
         Dialog::None => {
             let mut lines = lesson(sight, faults);
             lines.push(faults.strip(status, sight.width));
             lines
         }
-        Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) if height >= STRIP_FROM => {
+        Dialog::Actions | Dialog::Which(..) | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_)
+            if height >= STRIP_FROM =>
+        {
             vec![faults.strip(status, sight.width)]
         }
-        Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) | Dialog::Plan(_) => Vec::new(),
+        Dialog::Actions | Dialog::Which(..) | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) | Dialog::Plan(_) => {
+            Vec::new()
+        }
     };
     lines.extend(remark.unwrap_or_default());
     lines
@@ -189,7 +195,7 @@ fn middle(sight: &Sight<'_>, room: usize) -> (Vec<Line>, usize) {
         return (lines, 0);
     }
     let mut lines = Vec::new();
-    if let Some(menu) = panels::actions::panel(&state.dialog, state.faults.as_ref()) {
+    if let Some(menu) = panels::actions::panel(state, sight.width, room) {
         lines.extend(titled(sight, &menu, Glyph::Rule));
         lines.extend(menu.lines.into_iter().map(|line| line.fitted(sight.width)));
         lines.truncate(room);
@@ -233,7 +239,12 @@ fn overview(sight: &Sight<'_>, room: usize) -> Vec<Line> {
     let views = sight.state.panels(sight.now);
     match &sight.state.status {
         Some(status) if sight.wide => two_columns(sight, status, &views, room),
-        Some(_) | None => stacked(sight, made(sight, &views), room),
+        Some(_) | None => {
+            // The forecast tells of the devices too; on their own they wait for a screen with room, or for being in hand.
+            let shown = |view: &View| *view != View::Fencing || room >= TALL || sight.state.focus == Some(*view);
+            let views: Vec<View> = views.into_iter().filter(shown).collect();
+            stacked(sight, made(sight, &views), room)
+        }
     }
 }
 
@@ -259,8 +270,9 @@ fn stacked(sight: &Sight<'_>, panels: Vec<(View, Panel)>, room: usize) -> Vec<Li
 /// events, which need the width. What to do goes over everything.
 fn two_columns(sight: &Sight<'_>, status: &Status, views: &[View], room: usize) -> Vec<Line> {
     let over = |view: &View| matches!(view, View::ToDo | View::Plan);
-    let right = |view: &View| matches!(view, View::Both | View::Replies | View::Members);
-    let events = |view: &View| *view == View::Events;
+    let right = |view: &View| matches!(view, View::Both | View::Replies | View::Members | View::Health | View::Fencing);
+    // A process's row has more to say than half a screen holds.
+    let events = |view: &View| matches!(view, View::Processes | View::Events);
     let chosen = |of: &dyn Fn(&View) -> bool| views.iter().copied().filter(|view| of(view)).collect::<Vec<View>>();
     let mut lines = stacked(sight, made(sight, &chosen(&over)), room);
     let half = Sight { width: (sight.width - GAP) / 2, ..sight.clone() };
@@ -326,15 +338,17 @@ fn share(panels: &[(View, Panel)], room: usize) -> Vec<Option<usize>> {
     granted
 }
 
-const LEAST_URGENT: u8 = 4;
+const LEAST_URGENT: u8 = 6;
 
-/// Events shrink first, then the replies, then the members, then the rest.
+/// Events shrink first, then the processes, then the health, then the replies and the members, then the rest.
 fn urgency_of(view: View) -> u8 {
     match view {
         View::ToDo | View::Plan | View::Story | View::Both => 0,
         View::Forecast => 1,
         View::Link => 2,
         View::Members | View::Replies => 3,
+        View::Health => 4,
+        View::Processes | View::Output | View::Fencing => 5,
         View::Events | View::Why | View::Differences | View::Help | View::Overview => LEAST_URGENT,
     }
 }

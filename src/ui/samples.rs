@@ -9,6 +9,10 @@ use crate::control::plan::{Action, LineState, Plan, PlanLine};
 use crate::control::request::{Hello, Reply as Message};
 use crate::control::status::*;
 
+mod what_runs;
+
+pub use what_runs::{fencing_failed, unwell, with_processes};
+
 use super::line::{Charset, Look, Theme};
 use super::state::{MayAct, State};
 

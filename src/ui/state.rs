@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::control::request::{Hello, Request, Screen};
 use crate::control::status::{Event, Status};
+use crate::control::words as said;
 
 use super::dialog::{Answer, Dialog, HAND, OpenPlan};
 use super::faults::FaultState;
@@ -15,6 +16,7 @@ use super::line::{Line, Look};
 use super::options::Connection;
 use super::replay::{Move, Place};
 
+mod hand;
 mod news;
 
 /// Without news for so long, nothing on the screen is true any more.
@@ -106,6 +108,8 @@ pub struct State {
     pub dialog: Dialog,
     /// How the connection to the controller stands.
     pub connection: Connection,
+    /// The process that was chosen, by name.
+    pub chosen: Option<String>,
     /// The demo's faults.
     pub faults: Option<FaultState>,
     /// Where a replay is; none: this is none.
@@ -146,6 +150,7 @@ impl State {
             scroll: 0,
             dialog: Dialog::None,
             connection: Connection::Open,
+            chosen: None,
             faults,
             replay: None,
             remark: None,
@@ -259,6 +264,7 @@ impl State {
         match answer {
             Answer::Stays => {}
             Answer::Closed => self.changed_dialog(),
+            Answer::Wish(wish) => return self.wish(wish, now),
             Answer::Open(action) => {
                 effects.requests.push(Request::Open { action: action.clone() });
                 self.open(Dialog::Asked(action));
@@ -325,12 +331,12 @@ impl State {
             Command::PageUp => self.scroll_by(-10),
             Command::First => self.scroll_by(isize::MIN),
             Command::Last => self.scroll_by(isize::MAX),
-            Command::Zoom => {
-                if let (View::Overview, Some(view)) = (self.view, self.focus) {
-                    self.show(view);
-                }
-            }
-            Command::Back => self.show(View::Overview),
+            Command::Zoom => match (self.view, self.focus) {
+                (View::Overview, Some(view)) => self.show(view),
+                (View::Processes, _) if self.process_in_hand().is_some() => self.show(View::Output),
+                _ => {}
+            },
+            Command::Back => self.show(State::behind(self.view)),
             Command::Copy => effects.driver = Some(DriverWish::Copy),
             Command::Seen => {
                 if self.unseen_alarm() {
@@ -412,7 +418,17 @@ impl State {
         if status.peers.len() > 1 {
             panels.push(View::Members);
         }
-        panels.extend([View::Replies, View::Events]);
+        panels.push(View::Replies);
+        if said::health_matters(status) {
+            panels.push(View::Health);
+        }
+        if !status.processes.is_empty() {
+            panels.push(View::Processes);
+        }
+        if !status.fencing.is_empty() {
+            panels.push(View::Fencing);
+        }
+        panels.push(View::Events);
         panels
     }
 
@@ -461,10 +477,6 @@ impl State {
             (Some(at), _) => (at + panels.len()).saturating_add_signed(by) % panels.len(),
         };
         self.focus = Some(panels[next]);
-    }
-
-    fn step_or_scroll(&mut self, by: isize, now: Duration) {
-        if self.view == View::Overview { self.step(by, now) } else { self.scroll_by(by) }
     }
 
     fn scroll_by(&mut self, by: isize) {

@@ -95,6 +95,13 @@ const VIEWS: &[Sample] = &[
     ("silent", samples::silent, View::Overview),
     ("silent_path", samples::silent_path, View::Overview),
     ("three", samples::three, View::Overview),
+    ("with_processes", samples::with_processes, View::Overview),
+    ("unwell", samples::unwell, View::Overview),
+    ("fencing_failed", samples::fencing_failed, View::Overview),
+    ("health", samples::unwell, View::Health),
+    ("processes", samples::unwell, View::Processes),
+    ("output", samples::unwell, View::Output),
+    ("fencing", samples::fencing_failed, View::Fencing),
     ("to_do", samples::silent, View::ToDo),
     ("forecast", samples::healthy, View::Forecast),
     ("plan_elsewhere", samples::silent_path, View::Plan),
@@ -252,6 +259,25 @@ fn u9_the_lesson_is_told_whole_on_a_narrow_screen() {
 }
 
 #[test]
+fn u8_a_small_screen_shows_every_letter_of_a_menu() {
+    let look = Look { theme: Theme::Default, charset: Charset::Utf8 };
+    for (key, faults) in [('a', ""), ('f', "cztrlsm")] {
+        let mut state = State::new(look, MayAct::AsAllowed, Some(FaultState::of(vec!["alpha".to_owned()])));
+        state.on_reply(Reply::Hello(samples::hello()), NOW);
+        state.on_reply(Reply::Status(std::sync::Arc::new(samples::healthy())), NOW);
+        press(&mut state, Key::Char(key), NOW);
+        let shown = text(&drawn(&state, NOW, (40, 10)));
+        let offered = ACTIONS.iter().filter(|action| faults.is_empty() && state.makes_sense(action.wish));
+        let letters: Vec<char> = offered.map(|action| action.letter).chain(faults.chars()).collect();
+        assert!(letters.len() >= 5, "{letters:?}");
+        for letter in letters {
+            assert!(shown.contains(&format!("  {letter} ")), "{letter}: {shown}");
+        }
+        assert!(shown.contains("any other key closes this\n"), "{shown}");
+    }
+}
+
+#[test]
 fn u8_events_are_held_still_while_somebody_reads_further_down() {
     for hold in [Key::Char(' '), Key::Down] {
         let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
@@ -283,6 +309,66 @@ fn u1_the_history_of_round_trips_is_shown_where_there_is_room() {
     assert!(!text(&drawn(&state, NOW + SECOND * 40, (80, 24))).contains(row));
     press(&mut state, Key::Char('2'), NOW + SECOND * 40);
     assert!(text(&drawn(&state, NOW + SECOND * 40, (80, 24))).contains(explained));
+}
+
+#[test]
+fn h1_the_history_of_the_scores_is_shown_where_there_is_room_the_peers_below_ours() {
+    let mut state = samples::state(samples::with_processes(), Theme::Default, Charset::Utf8);
+    for (second, score) in (1..).zip([0.98, 0.5, 0.1]) {
+        let mut status = samples::with_processes();
+        status.health.total = score;
+        state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW + SECOND * 10 * second);
+    }
+    press(&mut state, Key::Char('8'), NOW + SECOND * 30);
+    let health = text(&drawn(&state, NOW + SECOND * 30, (80, 24)));
+    assert!(health.contains("beta          each 10 s, 9 is 1.00: 8840"), "{health}");
+    assert!(health.contains("alpha         each 10 s, 9 is 1.00: 8888"), "{health}");
+}
+
+#[test]
+fn u1_a_process_is_chosen_by_the_arrows_and_its_output_followed() {
+    let mut state = samples::state(samples::unwell(), Theme::Default, Charset::Utf8);
+    let chosen = |state: &State| state.process_in_hand().map(|process| process.name.clone());
+    assert_eq!(chosen(&state).as_deref(), Some("gateway"), "the first that is not as it should be");
+    press(&mut state, Key::Char('9'), NOW);
+    press(&mut state, Key::Down, NOW + SECOND);
+    press(&mut state, Key::Down, NOW + SECOND / 5 * 2);
+    assert_eq!(chosen(&state).as_deref(), Some("historian"));
+    press(&mut state, Key::Enter, NOW + SECOND / 5 * 3);
+    let output = text(&drawn(&state, NOW, (80, 24)));
+    assert!(output.contains("Output of historian on beta, newest first"), "{output}");
+    assert!(output.contains("historian: line 40") && !output.contains("historian: line 7"), "{output}");
+    press(&mut state, Key::Esc, NOW + SECOND / 5 * 4);
+    assert_eq!(state.view, View::Processes);
+    press(&mut state, Key::Char('k'), NOW + SECOND / 5 * 5);
+    assert_eq!(chosen(&state).as_deref(), Some("gateway"));
+    press(&mut state, Key::Char('a'), NOW + SECOND / 5 * 6);
+    let effects = press(&mut state, Key::Char('p'), NOW + SECOND / 5 * 7);
+    let action = crate::control::plan::Action::RestartProcess { name: "gateway".to_owned() };
+    assert_eq!(effects.requests, [Request::Open { action }]);
+}
+
+#[test]
+fn s2_an_action_about_a_member_asks_which_where_there_are_several() {
+    let mut three = samples::three();
+    three.fencing = samples::with_processes().fencing;
+    let mut gamma = three.fencing[0].clone();
+    gamma.peer = "gamma".to_owned();
+    three.fencing.push(gamma);
+    let mut state = samples::state(three, Theme::Default, Charset::Utf8);
+    press(&mut state, Key::Char('a'), NOW);
+    assert_eq!(press(&mut state, Key::Char('f'), NOW + SECOND).requests, []);
+    let which = text(&drawn(&state, NOW, (80, 24)));
+    assert!(which.contains("Which member?") && which.contains("2   gamma"), "{which}");
+    let effects = press(&mut state, Key::Char('2'), NOW + SECOND * 2);
+    let action = crate::control::plan::Action::Fence { peer: "gamma".to_owned() };
+    assert_eq!(effects.requests, [Request::Open { action }]);
+    // What is not configured is not offered, and says so when it is asked for.
+    let mut plain = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
+    press(&mut plain, Key::Char('a'), NOW);
+    assert!(!text(&drawn(&plain, NOW, (80, 24))).contains("fence"));
+    assert_eq!(press(&mut plain, Key::Char('p'), NOW + SECOND).requests, []);
+    assert!(text(&drawn(&plain, NOW + SECOND, (80, 24))).contains("this member has no required processes"));
 }
 
 #[test]
@@ -341,7 +427,7 @@ fn u1_of_one_that_is_not_heard_nothing_is_alike() {
     let healthy = differences(samples::healthy());
     assert!(healthy.contains("none that matters") && healthy.contains("alike"), "{healthy}");
     let silent = differences(samples::silent());
-    assert!(silent.contains("not known: alpha is not heard") && !silent.contains("alike"), "{silent}");
+    assert!(silent.contains("not known: alpha not heard") && !silent.contains("alike"), "{silent}");
 }
 
 #[test]
@@ -464,8 +550,20 @@ fn u8_rows_one_to_three_never_move_and_nothing_panics_at_any_size() {
 fn foreign(status: Status, text: &str) -> Status {
     fn replace(value: &mut serde_json::Value, text: &str, key: &str) {
         // Words that the contract fixes, and times, are not foreign text.
-        const FIXED: &[&str] =
-            &["mode", "to", "state", "role", "reply", "class", "judgement", "action", "time", "since"];
+        const FIXED: &[&str] = &[
+            "mode",
+            "to",
+            "state",
+            "role",
+            "reply",
+            "class",
+            "judgement",
+            "action",
+            "time",
+            "since",
+            "run_when",
+            "result",
+        ];
         match value {
             serde_json::Value::String(string) if !FIXED.contains(&key) => *string = text.to_owned(),
             serde_json::Value::Array(items) => items.iter_mut().for_each(|item| replace(item, text, key)),

@@ -30,6 +30,8 @@ pub enum Part {
     Tmux,
     /// The terminal multiplexer GNU screen.
     Screen,
+    /// A simulated chassis and the agent that switches it: `ipmi_sim`, `ipmitool` and `fence_ipmilan`.
+    FenceAgents,
     /// `promtool`, Prometheus' own checker of metrics and rules.
     Promtool,
 }
@@ -44,18 +46,20 @@ impl Part {
             Part::Ipv6 => "IPv6",
             Part::Tmux => "tmux",
             Part::Screen => "GNU screen",
+            Part::FenceAgents => "fence agents and a chassis for them",
             Part::Promtool => "promtool",
         }
     }
 
     /// Whether it is there; asked once a process.
     fn probe(self) -> Result<(), String> {
-        static FOUND: [OnceLock<Result<(), String>>; 8] = [const { OnceLock::new() }; 8];
+        static FOUND: [OnceLock<Result<(), String>>; 9] = [const { OnceLock::new() }; 9];
         let (slot, look): (usize, fn() -> Result<(), String>) = match self {
             Part::NetworkNamespaces => (0, namespaces),
             Part::Firewall => (1, firewall),
             Part::SystemdAnalyze => (2, || succeeds("systemd-analyze", &["--version"])),
             Part::Tmux => (5, || succeeds("tmux", &["-V"])),
+            Part::FenceAgents => (8, fence_agents),
             Part::Screen => (6, || succeeds("screen", &["--version"])),
             Part::Promtool => (7, || succeeds("promtool", &["--version"])),
             Part::PrivateMounts => (4, || succeeds("unshare", &["-m", "mount", "-t", "tmpfs", "none", "/mnt"])),
@@ -102,6 +106,14 @@ fn namespaces() -> Result<(), String> {
         .and_then(|()| succeeds("ip", &["netns", "exec", &name, "true"]));
     let removed = succeeds("ip", &["netns", "delete", &name]);
     inside.and(removed)
+}
+
+fn fence_agents() -> Result<(), String> {
+    succeeds("/usr/sbin/fence_ipmilan", &["-V"])?;
+    succeeds("ipmitool", &["-V"])?;
+    // It has no question to which it answers without a configuration.
+    let found = ["/usr/bin/ipmi_sim", "/usr/local/bin/ipmi_sim"].iter().any(|path| Path::new(path).exists());
+    if found { Ok(()) } else { Err("there is no ipmi_sim".to_owned()) }
 }
 
 fn firewall() -> Result<(), String> {

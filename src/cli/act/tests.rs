@@ -119,3 +119,33 @@ fn what_makes_no_sense_is_refused_with_the_reason() {
     assert_eq!(ran.exit, Exit::Failed);
     assert_eq!(ran.errors, "tandem: alpha is Primary already, term 7\n");
 }
+
+#[test]
+fn p1_restart_stop_and_start_do_not_ask_and_need_no_terminal() {
+    let name = || "link-probe".to_owned();
+    for action in [Action::RestartProcess { name: name() }, Action::StopProcess { name: name() }] {
+        for console in [Console::Terminal, Console::Script] {
+            let ran = run_on(secondary(), action.clone(), Consent::NeverAsks, console, "");
+            assert_eq!((ran.exit, ran.done.len()), (Exit::Done, 1), "{action:?}: {}", ran.errors);
+        }
+    }
+    let ran = run_on(secondary(), Action::StartProcess { name: name() }, Consent::NeverAsks, Console::Script, "");
+    assert_eq!(ran.exit, Exit::Failed);
+    assert!(ran.errors.contains("link-probe runs already"), "{}", ran.errors);
+}
+
+#[test]
+fn s2_fence_asks_for_the_plans_number_and_is_off_is_a_plan_of_its_own() {
+    let fence = || Action::Fence { peer: "alpha".to_owned() };
+    let ran = run_on(secondary(), fence(), Consent::Ask, Console::Terminal, "47\n");
+    assert_eq!(ran.exit, Exit::Done, "{}", ran.errors);
+    assert!(ran.out.contains("fence_ipmilan switches alpha off"), "{}", ran.out);
+    let ran = run_on(secondary(), fence(), Consent::Ask, Console::Script, "");
+    assert_eq!((ran.exit, ran.done.len()), (Exit::Failed, 0), "nobody was asked, so nothing is done");
+    let is_off = || Action::IsOff { peer: "alpha".to_owned() };
+    let ran = run_on(with_gone(secondary(), Gone::Silent), is_off(), Consent::Yes, Console::Script, "");
+    assert_eq!(ran.exit, Exit::Done, "{}", ran.errors);
+    let ran = run_on(secondary(), is_off(), Consent::Yes, Console::Script, "");
+    assert_eq!(ran.exit, Exit::Failed);
+    assert!(ran.errors.contains("alpha is heard, just now: it is not off"), "{}", ran.errors);
+}

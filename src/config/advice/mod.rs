@@ -52,7 +52,8 @@ impl Advice {
 }
 
 impl Config {
-    fn advise(&self, key: &str, message: impl Into<String>, suggestion: impl Into<String>) -> Advice {
+    /// Advice about `key`, at its place in the file.
+    pub fn advise(&self, key: &str, message: impl Into<String>, suggestion: impl Into<String>) -> Advice {
         let place: Option<Place> = self.places.get(key).copied();
         Advice {
             line: place.map(|place| place.line),

@@ -10,7 +10,7 @@ use nix::unistd::{User, geteuid};
 
 use crate::negotiation::member::MemberId;
 
-use super::super::fencing::AgentConfig;
+use super::super::fencing::{AgentConfig, is_secret_option};
 use super::super::model::Config;
 use super::super::required::{HeartbeatKind, Probe, ProcessConfig};
 use super::MachineAdvice;
@@ -44,7 +44,7 @@ pub(super) fn of_machine(config: &Config, me: MemberId, found: &mut MachineAdvic
         match &fence.agent {
             AgentConfig::Agent { path, options } => {
                 program(config, me, &key("agent"), std::slice::from_ref(path), None, found);
-                secrets |= options.keys().any(|option| is_secret(option));
+                secrets |= options.keys().any(|option| is_secret_option(option));
             }
             AgentConfig::Command { command } => program(config, me, &key("command"), command, None, found),
         }
@@ -52,12 +52,6 @@ pub(super) fn of_machine(config: &Config, me: MemberId, found: &mut MachineAdvic
     if secrets {
         readable_by_others(config, found);
     }
-}
-
-/// Whether an option's value is likely to be a secret. The agent's own metadata knows better, but is not asked here.
-fn is_secret(option: &str) -> bool {
-    let option = option.to_lowercase();
-    !option.ends_with("_file") && ["pass", "secret", "token", "key"].iter().any(|word| option.contains(word))
 }
 
 fn readable_by_others(config: &Config, found: &mut MachineAdvice) {

@@ -1,7 +1,7 @@
 //! The plans as an operator reads them.
 
 use super::*;
-use crate::control::examples::{primary, secondary, with_gone};
+use crate::control::examples::{primary, process, secondary, site, told, waiting, with_gone};
 
 fn print(draft: &Draft) -> String {
     let mut text = format!("{}\n", draft.title);
@@ -169,23 +169,17 @@ fn two_acting_cannot_happen_is_only_said_when_it_is_true() {
     assert_ne!(two(&majority), NEVER_TWO, "a firewall refuses too");
 }
 
-/// plant-control runs on whoever is Primary, here and there; each fences the other.
-fn site(other: &str, runs_here: bool) -> Others {
-    use crate::control::examples::{fencing, process, told, waiting};
-    let (runs, waits) = (process("plant-control", status::RunWhen::Primary), waiting("plant-control"));
-    let (own, theirs) = if runs_here { (runs, waits) } else { (waits, runs) };
-    let probe = process("link-probe", status::RunWhen::Always);
-    Others {
-        processes: vec![own, probe.clone()],
-        theirs: vec![(other.to_owned(), vec![told(&theirs), told(&probe)])],
-        fencing: vec![fencing(other)],
-        ..Others::default()
-    }
+/// The same with the roles changed: plant-control runs here.
+fn site_of_primary(other: &str) -> Others {
+    let mut others = site(other);
+    others.processes[0] = process("plant-control", status::RunWhen::Primary);
+    others.theirs[0].1[0] = told(&waiting("plant-control"));
+    others
 }
 
 #[test]
 fn p2_the_plan_of_a_takeover_counts_what_stops_there_and_what_starts_here() {
-    let others = Others { attached_elsewhere: vec![("ops3".to_owned(), "alpha".to_owned())], ..site("alpha", false) };
+    let others = Others { attached_elsewhere: vec![("ops3".to_owned(), "alpha".to_owned())], ..site("alpha") };
     let draft = plan_for(&Action::TakeOver, &secondary(), &others).expect("it makes sense");
     insta::assert_snapshot!(print(&draft), @r"
     beta takes over from alpha
@@ -210,7 +204,7 @@ fn p2_the_plan_of_a_takeover_counts_what_stops_there_and_what_starts_here() {
 
 #[test]
 fn p2_the_plans_of_leaving_count_the_processes_too() {
-    let others = site("beta", true);
+    let others = site_of_primary("beta");
     let of = |action: Action, view: &View| print(&plan_for(&action, view, &others).expect("it makes sense"));
     insta::assert_snapshot!(of(Action::StepDown, &primary()), @r"
     alpha steps down, beta takes over
@@ -237,7 +231,7 @@ fn p2_the_plans_of_leaving_count_the_processes_too() {
      No  nobody can take over
      No  beta: its process is gone
     ");
-    let others = site("alpha", false);
+    let others = site("alpha");
     insta::assert_snapshot!(print(&plan_for(&Action::Shutdown, &secondary(), &others).expect("sense")), @r"
     beta stops, alpha goes on acting
      1  beta stops link-probe, up to 5 s
@@ -254,7 +248,7 @@ fn p2_the_plans_of_leaving_count_the_processes_too() {
 #[test]
 fn s2_the_plan_of_a_fencing_says_what_is_cut_off_and_who_acts_then() {
     let fence = |view: &View, others: &Others| plan_for(&Action::Fence { peer: "alpha".to_owned() }, view, others);
-    let others = site("alpha", false);
+    let others = site("alpha");
     insta::assert_snapshot!(print(&fence(&secondary(), &others).expect("sense")), @r"
     alpha is fenced: switched off
      1  fence_ipmilan switches alpha off, and its status must say so
@@ -301,7 +295,7 @@ fn s2_the_plan_of_a_fencing_says_what_is_cut_off_and_who_acts_then() {
 
 #[test]
 fn s2_the_word_that_a_member_is_off_is_only_taken_for_one_that_is_not_heard() {
-    let is_off = |view: &View| plan_for(&Action::IsOff { peer: "alpha".to_owned() }, view, &site("alpha", false));
+    let is_off = |view: &View| plan_for(&Action::IsOff { peer: "alpha".to_owned() }, view, &site("alpha"));
     assert_eq!(
         is_off(&secondary()).expect_err("it is heard"),
         "alpha is heard, just now: it is not off. To switch it off: fence alpha."
@@ -326,7 +320,7 @@ fn s2_the_word_that_a_member_is_off_is_only_taken_for_one_that_is_not_heard() {
 #[test]
 fn u2_the_plans_for_a_process_say_what_the_health_makes_of_it() {
     let name = || "plant-control".to_owned();
-    let others = site("beta", true);
+    let others = site_of_primary("beta");
     let of = |action: Action| print(&plan_for(&action, &primary(), &others).expect("it makes sense"));
     insta::assert_snapshot!(of(Action::RestartProcess { name: name() }), @r"
     plant-control on alpha is restarted
@@ -372,7 +366,7 @@ fn u2_the_plans_for_a_process_say_what_the_health_makes_of_it() {
         "plant-control runs already. To start it anew: restart plant-control."
     );
     assert_eq!(
-        refused(Action::RestartProcess { name: name() }, &secondary(), &site("alpha", false)),
+        refused(Action::RestartProcess { name: name() }, &secondary(), &site("alpha")),
         "plant-control runs only on the Primary: it is started when beta becomes Primary."
     );
     assert_eq!(

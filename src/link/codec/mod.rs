@@ -5,15 +5,16 @@
 //! default (N17).
 
 mod message;
+mod shown;
 
 use std::time::Duration;
 
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::Message;
 
-use super::event::{MAX_ATTACHED, MAX_PLAN, Shown};
+use super::event::Shown;
 use super::hello::{Hello, RefusalCode};
-use super::wire::{DecodeError, MAX_TEXT, Reader, Writer};
+use super::wire::{DecodeError, Reader, Writer};
 
 /// The version of the bodies that this program writes.
 pub const BODY_VERSION: u8 = 1;
@@ -159,16 +160,7 @@ pub fn encode_message(seq: u64, message: &Message, roster: &Roster) -> Vec<u8> {
 /// The bytes of what the screens show; what is over the bounds is left out.
 pub fn encode_shown(seq: u64, shown: &Shown) -> Vec<u8> {
     let mut writer = start(kind::SHOWN, seq);
-    let attached = &shown.attached[..shown.attached.len().min(MAX_ATTACHED)];
-    // At most MAX_ATTACHED.
-    writer.u8(attached.len() as u8);
-    for who in attached {
-        writer.text(who, MAX_TEXT);
-    }
-    match &shown.plan {
-        Some((number, text)) => writer.u8(1).u32(*number).text(text, MAX_PLAN),
-        None => writer.u8(0),
-    };
+    shown::write(&mut writer, shown);
     writer.finish()
 }
 
@@ -201,31 +193,13 @@ pub fn decode(bytes: &[u8], roster: &Roster) -> Result<Envelope, DecodeError> {
             let reverse = if reader.at_end() { u64::MAX } else { reader.u64("the other way's round trip")? };
             Body::Pong { id, reverse: (reverse != u64::MAX).then(|| Duration::from_nanos(reverse)) }
         }
-        kind::SHOWN => Body::Shown(read_shown(&mut reader)?),
+        kind::SHOWN => Body::Shown(shown::read(&mut reader)?),
         other => match message::read(other, &mut reader, roster)? {
             Some(message) => Body::Message(message),
             None => Body::Unknown { kind: other },
         },
     };
     Ok(Envelope { version, seq, body })
-}
-
-fn read_shown(reader: &mut Reader<'_>) -> Result<Shown, DecodeError> {
-    let count = usize::from(reader.u8("the watchers")?);
-    if count > MAX_ATTACHED {
-        return Err(DecodeError::TooLong { field: "the watchers", length: count, limit: MAX_ATTACHED });
-    }
-    let mut attached = Vec::with_capacity(count);
-    for _ in 0..count {
-        attached.push(reader.text("a watcher", MAX_TEXT)?.to_owned());
-    }
-    let plan = if !reader.at_end() && reader.flag("whether a plan is open")? {
-        let number = reader.u32("the plan's number")?;
-        Some((number, reader.text("the plan's words", MAX_PLAN)?.to_owned()))
-    } else {
-        None
-    };
-    Ok(Shown { attached, plan })
 }
 
 #[cfg(test)]

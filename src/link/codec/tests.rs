@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::link::event::{RunState, RunsOn, ShownProcess};
 use crate::negotiation::Negotiator;
 use crate::negotiation::ability::{Ability, Score, Sick, Unable};
 use crate::negotiation::exchange::{Input, Output};
@@ -138,6 +139,28 @@ fn n11_who_knows_a_number_only_as_a_floor_is_understood() {
     assert_eq!(decode(&bytes, &roster()).map(|envelope| envelope.body), Ok(Body::Message(Message::Query(query))));
 }
 
+fn process(state: RunState) -> ShownProcess {
+    let start = (state == RunState::Waits).then_some(Duration::from_millis(900));
+    let pid = (state == RunState::GivenUp).then_some(988);
+    let name = "plant-control".to_owned();
+    ShownProcess { name, state, runs_on: RunsOn::Primary, pid, stop: Duration::from_secs(5), start }
+}
+
+#[test]
+fn n17_what_an_older_member_shows_is_read_and_a_process_in_a_newer_state_is_left_out() {
+    let older = [&encode_shown(9, &Shown::default())[..10], &[0, 0][..]].concat();
+    let read = |bytes: &[u8]| match decode(bytes, &roster()).expect("it is read").body {
+        Body::Shown(shown) => shown,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(read(&older), Shown::default());
+    let all = Shown { processes: vec![process(RunState::Running), process(RunState::Waits)], ..Shown::default() };
+    let mut newer = encode_shown(9, &all);
+    // Behind the head, no watcher, no plan, the count and the name: the first one's state.
+    newer[10 + 3 + 14] = 77;
+    assert_eq!(read(&newer).processes, [process(RunState::Waits)]);
+}
+
 #[test]
 fn what_belongs_to_one_connection_comes_back_as_it_was() {
     let bodies = [
@@ -145,7 +168,11 @@ fn what_belongs_to_one_connection_comes_back_as_it_was() {
         Body::Ping { id: 3 },
         Body::Pong { id: 3, reverse: None },
         Body::Pong { id: 3, reverse: Some(Duration::from_micros(120)) },
-        Body::Shown(Shown { attached: vec!["maria@alpha".into()], plan: Some((12, "failover to beta".into())) }),
+        Body::Shown(Shown {
+            attached: vec!["maria@alpha".into()],
+            plan: Some((12, "failover to beta".into())),
+            processes: [RunState::Waits, RunState::GivenUp].map(process).into(),
+        }),
         Body::Shown(Shown::default()),
     ];
     for body in bodies {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use snow::Builder;
 
 use crate::link::codec::{self, Body, Roster};
-use crate::link::event::Shown;
+use crate::link::event::{RunState, RunsOn, Shown, ShownProcess};
 use crate::link::frame::{MAX_FRAME, MAX_PLAIN, with_length};
 use crate::link::hello::{Hello, Opening, Protected, RefusalCode, encode_refusal, group_hash};
 use crate::link::noise::PATTERN;
@@ -113,7 +113,18 @@ fn what_belongs_to_one_connection_is_as_documented() {
     holds("refused", &codec::encode(0, &refused, &roster()));
     holds("ping", &codec::encode_ping(7));
     holds("pong", &codec::encode_pong(7, Some(Duration::from_micros(180))));
-    let shown = Shown { attached: vec!["maria".into()], plan: Some((12, "failover to beta".into())) };
+    let shown = Shown {
+        attached: vec!["maria".into()],
+        plan: Some((12, "failover to beta".into())),
+        processes: vec![ShownProcess {
+            name: "plant".into(),
+            state: RunState::Running,
+            runs_on: RunsOn::Primary,
+            pid: Some(988),
+            stop: Duration::from_secs(5),
+            start: Some(Duration::from_millis(900)),
+        }],
+    };
     holds("shown", &codec::encode_shown(9, &shown));
 }
 

@@ -87,7 +87,8 @@ async fn what_the_screens_show_travels() {
     let mut alpha = group.start(ALPHA).await;
     alpha.up().await;
     beta.up().await;
-    let wanted = Shown { attached: vec!["maria".into()], plan: Some((3, "failover to beta".into())) };
+    let wanted =
+        Shown { attached: vec!["maria".into()], plan: Some((3, "failover to beta".into())), processes: Vec::new() };
     beta.links.send_shown(ALPHA, &wanted);
     let shown = alpha
         .until(|event| match event {
@@ -215,7 +216,7 @@ async fn n13_a_peer_that_does_not_read_costs_bounded_memory_and_its_session() {
     let _alpha = group.start(ALPHA).await;
     beta.up().await;
     cable.state.send_replace(State::Frozen);
-    let big = Shown { attached: vec!["w".repeat(60); 16], plan: None };
+    let big = Shown { attached: vec!["w".repeat(60); 16], ..Shown::default() };
     let why = loop {
         for _ in 0..200 {
             beta.links.send_shown(ALPHA, &big);

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use super::super::exchange::FenceResult;
 use super::super::member::MemberId;
 use super::super::message::{HandOverCause, HandOverRequest, Message, Mode, Query};
 use super::super::settings::{Protection, Settings};
@@ -68,12 +69,51 @@ fn majority() -> Settings {
     Settings { protection: vec![Protection::Majority], ..three(0) }
 }
 
+fn fence(settings: Settings) -> Settings {
+    let fence_delay = vec![Some(s(5)); settings.members.len()];
+    Settings { protection: vec![Protection::Fence], fence_delay, ..settings }
+}
+
 fn ends(bench: &mut Bench) {
     bench.wait(s(3));
 }
 
-const NEGOTIATING: [Path; 26] = [
+const NEGOTIATING: [Path; 32] = [
     path("N1", Mode::Secondary, "booted", || Bench::new(two(0))),
+    path("H5 asks", Mode::Secondary, "booted", || {
+        after(Bench::secondary_of(two(1), 0), |bench| {
+            bench.primary_answers(0, 1_000).wait(s(1)).primary_answers(0, 1_000);
+            assert_eq!(bench.health_requests_to(0), 1);
+        })
+    }),
+    path("H5 takes over", Mode::Primary, "took_over_for_health", || {
+        after(Bench::secondary_of(two(1), 0), |bench| {
+            bench.primary_answers(0, 1_000).wait(s(1)).primary_answers(0, 1_000).released(0, 1, 1);
+        })
+    }),
+    path("S2 waits", Mode::Secondary, "booted", || {
+        after(Bench::secondary_of(fence(two(1)), 0), |bench| {
+            bench.wait(s(10));
+            assert_eq!(bench.shots().len(), 1);
+        })
+    }),
+    path("S2 off", Mode::Primary, "peer_off", || {
+        after(Bench::secondary_of(fence(two(1)), 0), |bench| {
+            bench.wait(s(10)).fenced(0, FenceResult::Off);
+        })
+    }),
+    path("S3", Mode::Primary, "told_primary", || {
+        after(Bench::primary(fence(two(0))), |bench| {
+            bench.wait(s(10));
+            assert_eq!(bench.shots().len(), 1);
+        })
+    }),
+    path("S9 keeps", Mode::Secondary, "told_primary", || {
+        after(Bench::primary(two(0)), |bench| {
+            bench.serves(s(5)).late(s(2));
+            assert_eq!((bench.shown(), bench.stop_orders()), (Mode::Primary, vec![]));
+        })
+    }),
     path("N4 told Secondary", Mode::Secondary, "booted", || {
         after(Bench::secondary_of(two(1), 0), |bench| {
             bench.wait(s(2)).refuses(0).wait(s(2));

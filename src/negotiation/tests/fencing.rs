@@ -238,3 +238,44 @@ fn u12_the_forecast_rests_on_the_fencing_device_and_counts_its_delay_and_what_it
     bench.wait(s(1)).beacon(0, 9);
     assert_eq!(bench.view().forecast.expected, Some(ms(9_700)));
 }
+
+#[test]
+fn s9_a_confirmation_that_waited_while_this_controller_slept_is_asked_for_again() {
+    let mut bench = secondary();
+    bench.wait(s(8)).late(s(2)).fenced(0, FenceResult::Off);
+    bench.assert_secondary();
+    // After a fresh question has stayed unanswered, and the delay.
+    bench.wait(s(6));
+    assert_eq!(bench.shots().len(), 2);
+    bench.fenced(0, FenceResult::Off);
+    bench.assert_primary_by("peer_off");
+}
+
+#[test]
+fn s2_a_peer_that_started_anew_before_its_confirmation_came_is_not_off() {
+    let mut bench = secondary();
+    bench.wait(s(8)).down(0).up_as(0, 8).fenced(0, FenceResult::Off);
+    bench.assert_secondary();
+    assert_eq!(bench.view().peers[0].gone, None);
+}
+
+#[test]
+fn s11_who_only_looks_says_that_it_would_take_over_and_switches_nobody_off() {
+    let mut bench = Bench::secondary_of(Settings { observe_only: true, ..fenced(two(1)) }, 0);
+    bench.wait(s(60)).assert_secondary();
+    assert_eq!(bench.shots(), []);
+    assert!(bench.events().iter().any(|event| matches!(event, Event::WouldTakeOver { .. })));
+}
+
+#[test]
+fn u12_a_primary_without_a_fencing_device_of_its_own_is_not_replaced_and_says_so() {
+    let mut bench = Bench::primary(fenced(two(0)));
+    bench.asked_by(1);
+    assert_eq!((bench.view().forecast.ready, bench.view().forecast.expected), (true, Some(s(8))));
+    let without = Settings { fence_delay: vec![None, Some(s(5))], ..fenced(two(0)) };
+    let mut bench = Bench::primary(without);
+    bench.asked_by(1);
+    let forecast = bench.view().forecast;
+    assert!(forecast.lines.iter().any(|line| !line.ok && line.text == "there is no fencing device for alpha"));
+    assert!(!forecast.ready);
+}

@@ -1,8 +1,9 @@
 //! Heartbeats: how a required process is asked whether it lives, whichever way it speaks (P3).
 //!
 //! [`prepare`] comes before the start: it says what the process finds in its environment. [`Heart::start`] comes after it:
-//! a task that asks until [`Heart::end`], and reports when the process is ready, how long its answers take, and how long
-//! it has been silent. When to ask and what counts is decided in [`rhythm`], without a clock; each way to ask has a file of
+//! a task that asks until the heart is dropped. It keeps the process's [`Beat`] up to date, which snapshots carry, and
+//! reports what the supervision has to act on: that the process is ready, or has been silent for so long that it is
+//! started again. When to ask and what counts is decided in [`rhythm`], without a clock; each way to ask has a file of
 //! its own, of which [`probe`] and what is behind it serve health checks too. What a response time is worth is decided in
 //! `health`.
 
@@ -19,13 +20,16 @@ use std::future::{Future, pending};
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::config::required::{HeartbeatConfig, HeartbeatKind, Probe};
+
+use super::messages::LaunchId;
+use super::output::LineFilter;
 
 use rhythm::{Rhythm, Step, Way};
 
@@ -60,148 +64,179 @@ pub enum Pulse {
     },
 }
 
+/// What is known of a process's heartbeat; nothing before it was judged for the first time. Cheap to clone; all clones
+/// show the same. It is written without waking anybody, hundreds of times a second if need be.
+#[derive(Debug, Clone, Default)]
+pub struct Beat(Arc<Mutex<Known>>);
+
+/// See [`Beat`].
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Known {
+    /// Its last answer, or its silence.
+    pub pulse: Option<Pulse>,
+    /// What it says of itself (`STATUS=`).
+    pub status: Option<String>,
+    /// Why its last answer was not good, in a few words; none since a good one.
+    pub failed: Option<String>,
+}
+
+impl Beat {
+    /// What is known now.
+    pub fn known(&self) -> Known {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Its response time: of its last answer, or as long as it has been silent.
+    pub fn response(&self) -> Option<Duration> {
+        self.known().pulse.map(|pulse| match pulse {
+            Pulse::Answers { took, .. } => took,
+            Pulse::Waiting { waited, .. } => waited,
+        })
+    }
+
+    fn note(&self, change: impl FnOnce(&mut Known)) {
+        change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// What the supervision has to act on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Report {
+    /// The start that it is about.
+    pub launch: LaunchId,
+    /// What is new.
+    pub news: News,
+}
+
 /// Something new about a process.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum News {
     /// It is ready: `READY=1`, or its first good answer. Told once.
     Ready,
-    /// Its pulse.
-    Pulse(Pulse),
-    /// What it says of itself (`STATUS=`).
-    Status(String),
-    /// Why its last answer was not good, in a few words; told when it changes.
-    Failed(String),
-}
-
-/// What a [`Heart`] says, and of which life of which process.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Report {
-    /// The process's place in the configuration.
-    pub place: usize,
-    /// The start that this is about, as it was given to [`Heart::start`].
-    pub life: u64,
-    /// What is new.
-    pub news: News,
+    /// It has been silent for so long that it is to be started again.
+    Silent {
+        /// For how long.
+        silent_for: Duration,
+    },
 }
 
 /// What a process needs before it is started.
 #[derive(Debug)]
 pub struct Prepared {
     config: HeartbeatConfig,
-    socket: Option<notify::Socket>,
+    channel: Channel,
 }
 
-/// Prepares the heartbeat of a process that is about to start as `user`, a user id; none: the controller's own.
+/// The way by which a process is heard, if it is not asked by a probe.
+#[derive(Debug)]
+enum Channel {
+    Notify(notify::Socket),
+    Line { stdin: OwnedFd, lines: mpsc::Sender<u64>, answers: mpsc::Receiver<u64> },
+    None,
+}
+
+/// Prepares the heartbeat of a process that is about to start. The second value is its standard input, when the
+/// heartbeat asks there.
 ///
 /// # Errors
-/// Its socket cannot be made.
-pub fn prepare(config: &HeartbeatConfig, user: Option<u32>) -> io::Result<Prepared> {
-    let socket = match &config.kind {
-        HeartbeatKind::Notify => Some(notify::Socket::bind(user)?),
-        HeartbeatKind::Line | HeartbeatKind::Probe(_) => None,
+/// Its socket or pipe cannot be made.
+pub fn prepare(config: &HeartbeatConfig) -> io::Result<(Prepared, Option<OwnedFd>)> {
+    let (channel, stdin) = match &config.kind {
+        HeartbeatKind::Notify => (Channel::Notify(notify::Socket::bind()?), None),
+        HeartbeatKind::Line => {
+            let (reader, writer) = io::pipe()?;
+            let (lines, answers) = mpsc::channel(WAITING_LINES);
+            (Channel::Line { stdin: writer.into(), lines, answers }, Some(reader.into()))
+        }
+        HeartbeatKind::Probe(_) => (Channel::None, None),
     };
-    Ok(Prepared { config: config.clone(), socket })
+    Ok((Prepared { config: config.clone(), channel }, stdin))
 }
 
 impl Prepared {
     /// What is added to the process's environment: `NOTIFY_SOCKET` and `WATCHDOG_USEC` for notify, else nothing.
     pub fn environment(&self) -> Vec<(String, String)> {
-        match &self.socket {
-            Some(socket) => vec![
+        match &self.channel {
+            Channel::Notify(socket) => vec![
                 ("NOTIFY_SOCKET".to_owned(), socket.name().to_owned()),
                 ("WATCHDOG_USEC".to_owned(), self.config.period.as_micros().to_string()),
             ],
-            None => Vec::new(),
+            Channel::Line { .. } | Channel::None => Vec::new(),
         }
     }
 
-    /// Whether it asks on the process's standard input, whose writing end [`Start::stdin`] then is.
-    pub fn asks_on_stdin(&self) -> bool {
-        match self.config.kind {
-            HeartbeatKind::Line => true,
-            HeartbeatKind::Notify | HeartbeatKind::Probe(_) => false,
-        }
+    /// For a line heartbeat: looks at each line that the process writes; true when it answers a heartbeat, and so is no
+    /// output.
+    pub fn filter(&self) -> Option<LineFilter> {
+        let Channel::Line { lines, .. } = &self.channel else { return None };
+        let lines = lines.clone();
+        Some(Box::new(move |line| {
+            let Some(number) = line::answer(line) else { return false };
+            // A process that answers what it was not asked may lose answers.
+            let _ = lines.try_send(number);
+            true
+        }))
     }
 }
 
 /// What is known once the process runs.
 #[derive(Debug)]
 pub struct Start {
-    /// The process's place in the configuration.
+    /// Its start.
+    pub launch: LaunchId,
+    /// Its place among the processes, by which questions are spread.
     pub place: usize,
-    /// This start's number, for [`Report::life`].
-    pub life: u64,
     /// Its process id.
     pub pid: u32,
     /// Neutral for so long, or until it is ready (H3).
     pub start_timeout: Duration,
-    /// The writing end of its standard input, for a line heartbeat.
-    pub stdin: Option<OwnedFd>,
     /// Added to the environment of a probe that is a command.
     pub environment: Arc<[(String, String)]>,
+    /// Where its heartbeat is shown.
+    pub beat: Beat,
     /// Where reports go.
     pub reports: mpsc::Sender<Report>,
 }
 
-/// The heartbeat of one running process.
+/// The heartbeat of one running process; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Heart {
-    lines: mpsc::Sender<u64>,
-    is_line: bool,
     task: JoinHandle<()>,
 }
 
 impl Heart {
-    /// Begins to ask.
+    /// Begins to ask. To be called inside the runtime.
     ///
     /// # Errors
-    /// The standard input of a process with a line heartbeat is missing, or cannot be used.
+    /// The process's standard input cannot be used.
     pub fn start(prepared: Prepared, start: Start) -> io::Result<Heart> {
-        let Prepared { config, socket } = prepared;
-        let (lines, answers) = mpsc::channel(WAITING_LINES);
-        let way = match config.kind {
-            HeartbeatKind::Notify => Way::Speaks,
-            HeartbeatKind::Line | HeartbeatKind::Probe(_) => Way::Asked,
-        };
-        let asking = match (config.kind, socket, start.stdin) {
-            (HeartbeatKind::Notify, Some(mut socket), _) => {
+        let Prepared { config, channel } = prepared;
+        let (way, asking) = match (channel, config.kind) {
+            (Channel::Notify(mut socket), _) => {
                 socket.belongs_to(start.pid);
-                Asking::Notify { socket, read: 0, since: Instant::now() }
+                (Way::Speaks, Asking::Notify { socket, read: 0, since: Instant::now() })
             }
-            (HeartbeatKind::Line, _, Some(stdin)) => Asking::Line { questions: line::Questions::new(stdin)?, answers },
-            (HeartbeatKind::Probe(probe), _, _) => {
-                Asking::Probe { probe: Arc::new(probe), environment: start.environment, question: None }
+            (Channel::Line { stdin, lines: _, answers }, _) => {
+                (Way::Asked, Asking::Line { questions: line::Questions::new(stdin)?, answers })
             }
-            (HeartbeatKind::Notify, None, _) | (HeartbeatKind::Line, _, None) => {
-                return Err(io::Error::new(io::ErrorKind::InvalidInput, "its heartbeat was not prepared"));
+            (Channel::None, HeartbeatKind::Probe(probe)) => {
+                let probe = Arc::new(probe);
+                (Way::Asked, Asking::Probe { probe, environment: start.environment, question: None })
+            }
+            (Channel::None, HeartbeatKind::Notify | HeartbeatKind::Line) => {
+                return Err(io::Error::other("its heartbeat was not prepared"));
             }
         };
-        let is_line = matches!(asking, Asking::Line { .. });
         let share = (start.place as f64 * SPREAD).fract();
         let rhythm = Rhythm::new(way, config.period, start.start_timeout, share, Instant::now());
-        let teller = Teller { place: start.place, life: start.life, reports: start.reports, failed: None };
-        Ok(Heart { lines, is_line, task: tokio::spawn(beat(asking, rhythm, teller)) })
-    }
-
-    /// Looks at a line that the process wrote to its standard output: true when it answers a heartbeat, and so is no
-    /// output.
-    pub fn line(&self, line: &str) -> bool {
-        let Some(number) = line::answer(line).filter(|_| self.is_line) else { return false };
-        // A process that answers what it was not asked may lose answers.
-        let _ = self.lines.try_send(number);
-        true
-    }
-
-    /// Stops asking. A question that is open is ended, and nothing of it is left behind.
-    pub async fn end(mut self) {
-        self.task.abort();
-        // Aborted, or ended before: both are the end.
-        drop((&mut self.task).await);
+        let teller = Teller { launch: start.launch, beat: start.beat, reports: start.reports };
+        Ok(Heart { task: tokio::spawn(beat(asking, rhythm, teller)) })
     }
 }
 
 impl Drop for Heart {
     fn drop(&mut self) {
+        // A question that is open ends with it, and leaves nothing behind.
         self.task.abort();
     }
 }
@@ -284,8 +319,8 @@ impl Asking {
     }
 }
 
-/// Asks, listens and tells, until it is aborted or nobody listens any more.
-async fn beat(mut asking: Asking, mut rhythm: Rhythm, mut teller: Teller) {
+/// Asks, listens and tells, until it is aborted or nobody wants reports any more.
+async fn beat(mut asking: Asking, mut rhythm: Rhythm, teller: Teller) {
     loop {
         let heard = tokio::select! {
             biased;
@@ -302,15 +337,15 @@ async fn beat(mut asking: Asking, mut rhythm: Rhythm, mut teller: Teller) {
                 }
                 teller.tell(step).await
             }
-            Some(Heard::Good) => teller.well(rhythm.answered(now)).await,
-            Some(Heard::Bad(why)) => {
-                let step = rhythm.failed(now);
-                match teller.failed(why).await {
-                    Ok(()) => teller.tell(step).await,
-                    gone @ Err(Gone) => gone,
-                }
+            Some(Heard::Good) => {
+                teller.beat.note(|known| known.failed = None);
+                teller.tell(rhythm.answered(now)).await
             }
-            Some(Heard::Said(said)) => hear_notify(said, &mut rhythm, &mut teller, now).await,
+            Some(Heard::Bad(why)) => {
+                teller.beat.note(|known| known.failed = Some(why));
+                teller.tell(rhythm.failed(now)).await
+            }
+            Some(Heard::Said(said)) => hear_notify(said, &mut rhythm, &teller, now).await,
             Some(Heard::Nothing) => Ok(()),
         };
         if told == Err(Gone) {
@@ -319,12 +354,7 @@ async fn beat(mut asking: Asking, mut rhythm: Rhythm, mut teller: Teller) {
     }
 }
 
-async fn hear_notify(
-    said: Vec<notify::Said>,
-    rhythm: &mut Rhythm,
-    teller: &mut Teller,
-    now: Instant,
-) -> Result<(), Gone> {
+async fn hear_notify(said: Vec<notify::Said>, rhythm: &mut Rhythm, teller: &Teller, now: Instant) -> Result<(), Gone> {
     for said in said {
         let step = match said {
             notify::Said::Ready => rhythm.says_ready(now),
@@ -335,7 +365,7 @@ async fn hear_notify(
                 continue;
             }
             notify::Said::Status(status) => {
-                teller.send(News::Status(status)).await?;
+                teller.beat.note(|known| known.status = Some(status));
                 continue;
             }
         };
@@ -348,42 +378,29 @@ async fn hear_notify(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Gone;
 
-/// Sends reports.
+/// Shows the beat and sends reports.
 struct Teller {
-    place: usize,
-    life: u64,
+    launch: LaunchId,
+    beat: Beat,
     reports: mpsc::Sender<Report>,
-    /// The last bad answer, since a good one.
-    failed: Option<String>,
 }
 
 impl Teller {
-    async fn tell(&mut self, step: Step) -> Result<(), Gone> {
+    async fn tell(&self, step: Step) -> Result<(), Gone> {
+        if let Some(pulse) = step.pulse {
+            self.beat.note(|known| known.pulse = Some(pulse));
+        }
         if step.ready {
             self.send(News::Ready).await?;
         }
-        match step.pulse {
-            Some(pulse) => self.send(News::Pulse(pulse)).await,
+        match step.restart {
+            Some(silent_for) => self.send(News::Silent { silent_for }).await,
             None => Ok(()),
         }
     }
 
-    async fn well(&mut self, step: Step) -> Result<(), Gone> {
-        self.failed = None;
-        self.tell(step).await
-    }
-
-    async fn failed(&mut self, why: String) -> Result<(), Gone> {
-        if self.failed.as_ref() == Some(&why) {
-            return Ok(());
-        }
-        self.failed = Some(why.clone());
-        self.send(News::Failed(why)).await
-    }
-
-    async fn send(&mut self, news: News) -> Result<(), Gone> {
-        let report = Report { place: self.place, life: self.life, news };
-        self.reports.send(report).await.map_err(|_| Gone)
+    async fn send(&self, news: News) -> Result<(), Gone> {
+        self.reports.send(Report { launch: self.launch, news }).await.map_err(|_| Gone)
     }
 }
 

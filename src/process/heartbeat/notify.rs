@@ -13,6 +13,7 @@
 use std::io;
 use std::mem::MaybeUninit;
 use std::os::linux::net::SocketAddrExt;
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram as StdDatagram};
 use std::time::Duration;
 
@@ -66,18 +67,18 @@ pub(super) struct Socket {
     socket: UnixDatagram,
     /// What `NOTIFY_SOCKET` says: `@` and the name.
     name: String,
-    /// Users that are believed without a further look.
+    /// Users that are believed without a further look: root, the controller's, and the process's own.
     users: Vec<u32>,
     /// The process; its descendants are believed whoever they have become.
     pid: Option<u32>,
 }
 
 impl Socket {
-    /// Binds a name that nobody can guess. `user`: whom the process runs as.
+    /// Binds a name that nobody can guess.
     ///
     /// # Errors
     /// Out of file descriptors or of random numbers.
-    pub fn bind(user: Option<u32>) -> io::Result<Socket> {
+    pub fn bind() -> io::Result<Socket> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
         let name = format!("tandem/notify/{:032x}", u128::from_ne_bytes(random));
@@ -86,7 +87,7 @@ impl Socket {
         // From the first datagram on, each comes with its sender.
         setsockopt(&socket, PassCred, &true)?;
         let own = nix::unistd::geteuid().as_raw();
-        let users = [0, own].into_iter().chain(user).collect();
+        let users = vec![0, own];
         Ok(Socket { socket: UnixDatagram::from_std(socket)?, name: format!("@{name}"), users, pid: None })
     }
 
@@ -98,6 +99,8 @@ impl Socket {
     /// The process that was started with it.
     pub fn belongs_to(&mut self, pid: u32) {
         self.pid = Some(pid);
+        // One that has ended already has nothing to say any more.
+        self.users.extend(std::fs::metadata(format!("/proc/{pid}")).map(|folder| folder.uid()));
     }
 
     /// The next datagram of somebody who may speak; those of others are dropped, as one that says nothing.
@@ -177,21 +180,22 @@ mod tests {
 
     #[tokio::test]
     async fn p3_a_datagram_of_the_same_user_is_believed() {
-        let socket = Socket::bind(None).unwrap();
+        let socket = Socket::bind().unwrap();
         sender(&socket).send(b"READY=1").unwrap();
         assert_eq!(socket.receive().await.unwrap(), [Said::Ready]);
     }
 
     #[tokio::test]
     async fn p3_a_stranger_is_not_believed_and_a_descendant_is() {
-        let mut socket = Socket::bind(None).unwrap();
-        // As if every user were a stranger.
-        socket.users.clear();
+        let mut socket = Socket::bind().unwrap();
         let sender = sender(&socket);
+        // As if every user were a stranger.
         socket.belongs_to(1);
+        socket.users.clear();
         sender.send(b"READY=1").unwrap();
         assert_eq!(socket.receive().await.unwrap(), []);
         socket.belongs_to(nix::unistd::getppid().as_raw().unsigned_abs());
+        socket.users.clear();
         sender.send(b"READY=1").unwrap();
         assert_eq!(socket.receive().await.unwrap(), [Said::Ready]);
     }
@@ -201,7 +205,7 @@ mod tests {
         use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
         use std::io::Read;
         use std::os::fd::AsFd;
-        let socket = Socket::bind(None).unwrap();
+        let socket = Socket::bind().unwrap();
         let (mut reader, writer) = io::pipe().unwrap();
         let files = [writer.as_fd()];
         let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];

@@ -14,6 +14,13 @@ use super::Pulse;
 /// A question lives for this many periods; then it is asked anew. Just as long a silence is "unresponsive" (H6).
 const QUESTION_LIVES: u32 = 5;
 
+/// A silence of so many periods, and of at least [`RESTART_FROM`], means that it is to be started again. Longer than what
+/// makes it unresponsive: in between the others can see that it is, and take over.
+const RESTART_PERIODS: u32 = 10;
+
+/// See [`RESTART_PERIODS`].
+const RESTART_FROM: Duration = Duration::from_secs(5);
+
 /// The first pause before one that is starting is asked again; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
@@ -41,6 +48,8 @@ pub(super) struct Step {
     pub ready: bool,
     /// Its response, or how long it has been silent.
     pub pulse: Option<Pulse>,
+    /// It has been silent for so long that it is to be started again.
+    pub restart: Option<Duration>,
 }
 
 /// One process's rhythm, from its start to its end.
@@ -143,6 +152,9 @@ impl Rhythm {
             }
         }
         step.pulse = self.silence(now);
+        let since = self.owes_since.filter(|_| self.stage.is_judged());
+        let silent_for = since.map(|since| now.saturating_duration_since(since));
+        step.restart = silent_for.filter(|silent| *silent >= (self.period * RESTART_PERIODS).max(RESTART_FROM));
         self.plan(now);
         step
     }
@@ -168,7 +180,7 @@ impl Rhythm {
             self.stage = Stage::Ready;
         }
         self.plan(now);
-        Step { ask: false, ready, pulse: pulse.filter(|_| self.stage.is_judged()) }
+        Step { ready, pulse: pulse.filter(|_| self.stage.is_judged()), ..Step::default() }
     }
 
     /// It says that it is ready (`READY=1`).
@@ -177,7 +189,7 @@ impl Rhythm {
         self.stage = Stage::Ready;
         self.owes_since = Some(now);
         self.plan(now);
-        Step { ask: false, ready, pulse: None }
+        Step { ready, ..Step::default() }
     }
 
     /// A bad answer: none at all, as far as its health goes.
@@ -195,7 +207,7 @@ impl Rhythm {
         let silent = self.period * QUESTION_LIVES;
         self.owes_since = Some(now.checked_sub(silent).unwrap_or(now));
         self.plan(now);
-        Step { ask: false, ready: false, pulse: Some(Pulse::Waiting { waited: silent, period: self.period }) }
+        Step { pulse: Some(Pulse::Waiting { waited: silent, period: self.period }), ..Step::default() }
     }
 
     /// How long it has been silent, once that is more than its last response took: a process that always takes three
@@ -209,14 +221,16 @@ impl Rhythm {
 
     fn plan(&mut self, now: Instant) {
         self.next = match (self.way, self.stage) {
-            (Way::Asked, Stage::Overdue | Stage::Ready) => self.next_on_grid(now),
+            (Way::Asked, Stage::Overdue | Stage::Ready) if self.owes_since.is_none() => self.next_on_grid(now),
             (Way::Asked, Stage::Starting { until }) => {
                 let pause = self.pause.min(self.period);
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 (now + pause).min(until)
             }
             (Way::Speaks, Stage::Starting { until }) => until,
-            (Way::Speaks, Stage::Overdue | Stage::Ready) => {
+            // Whole periods of silence are looked at when they are over, not at the next place on the grid, which is a
+            // little less than one away from a question that was asked a little late.
+            (Way::Asked | Way::Speaks, Stage::Overdue | Stage::Ready) => {
                 let since = self.owes_since.unwrap_or(now);
                 since + self.period * (whole_periods(now.saturating_duration_since(since), self.period) + 1)
             }
@@ -332,6 +346,37 @@ mod tests {
         }
         assert_eq!(reported, (1..=6).map(|n| PERIOD * n).collect::<Vec<_>>());
         assert_eq!(rhythm.next(), first + PERIOD * 7);
+    }
+
+    #[test]
+    fn p1_one_silent_for_ten_periods_and_five_seconds_is_to_be_started_again() {
+        for (period, after) in [(ms(100), ms(5000)), (PERIOD, ms(10_000))] {
+            let t0 = Instant::now();
+            let mut rhythm = Rhythm::new(Way::Asked, period, START, 0.0, t0);
+            rhythm.tick(t0);
+            rhythm.answered(t0);
+            let first = rhythm.next();
+            let restart = loop {
+                let now = rhythm.next();
+                if let Some(silent) = rhythm.tick(now).restart {
+                    assert_eq!(silent, now - first);
+                    break silent;
+                }
+            };
+            assert_eq!(restart, after);
+        }
+    }
+
+    #[test]
+    fn h6_five_periods_are_five_periods_however_late_the_question_was_asked() {
+        let (mut rhythm, _, first) = ready(0.5);
+        let asked = first + Duration::from_micros(900);
+        assert!(rhythm.tick(asked).ask);
+        let silent: Vec<_> = (1..=5).filter_map(|_| waited(&rhythm.tick(rhythm.next()))).collect();
+        assert_eq!(silent.last(), Some(&(PERIOD * 5)));
+        // Once it answers, it is asked in its place again.
+        rhythm.answered(rhythm.next() - ms(3));
+        assert_eq!(rhythm.next(), first + PERIOD * 6);
     }
 
     #[test]

@@ -15,48 +15,49 @@ fn config(kind: HeartbeatKind) -> HeartbeatConfig {
     HeartbeatConfig { kind, period: PERIOD }
 }
 
-fn start(reports: mpsc::Sender<Report>, stdin: Option<OwnedFd>) -> Start {
+fn start(reports: mpsc::Sender<Report>, beat: &Beat) -> Start {
     Start {
+        launch: LaunchId(7),
         place: 3,
-        life: 7,
         pid: std::process::id(),
         start_timeout: PATIENCE,
-        stdin,
         environment: Arc::from([]),
+        beat: beat.clone(),
         reports,
     }
 }
 
-/// The next report for which `wanted` finds something.
-async fn until<T>(reports: &mut mpsc::Receiver<Report>, wanted: impl Fn(&News) -> Option<T>) -> T {
-    let waiting = async {
-        loop {
-            let report = reports.recv().await.expect("the heart beats");
-            assert_eq!((report.place, report.life), (3, 7));
-            if let Some(found) = wanted(&report.news) {
-                return found;
-            }
+/// Waits until `wanted` finds something in what is known.
+async fn until<T>(beat: &Beat, wanted: impl Fn(&Known) -> Option<T>) -> T {
+    let began = Instant::now();
+    loop {
+        let known = beat.known();
+        if let Some(found) = wanted(&known) {
+            return found;
         }
-    };
-    tokio::time::timeout(PATIENCE, waiting).await.expect("it is reported in time")
+        assert!(began.elapsed() < PATIENCE, "still {known:?}");
+        // Only paces the asking.
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
-fn ready(news: &News) -> Option<()> {
-    (*news == News::Ready).then_some(())
+async fn ready(reports: &mut mpsc::Receiver<Report>) {
+    let report = tokio::time::timeout(PATIENCE, reports.recv()).await.expect("it is ready in time");
+    assert_eq!(report, Some(Report { launch: LaunchId(7), news: News::Ready }));
 }
 
-fn took(news: &News) -> Option<Duration> {
-    match news {
-        News::Pulse(Pulse::Answers { took, .. }) => Some(*took),
-        News::Pulse(Pulse::Waiting { .. }) | News::Ready | News::Status(_) | News::Failed(_) => None,
+fn took(known: &Known) -> Option<Duration> {
+    match known.pulse? {
+        Pulse::Answers { took, .. } => Some(took),
+        Pulse::Waiting { .. } => None,
     }
 }
 
 /// Five periods of silence or more.
-fn silent(news: &News) -> Option<()> {
-    match news {
-        News::Pulse(Pulse::Waiting { waited, period }) => (*waited >= *period * 5).then_some(()),
-        News::Pulse(Pulse::Answers { .. }) | News::Ready | News::Status(_) | News::Failed(_) => None,
+fn silent(known: &Known) -> Option<()> {
+    match known.pulse? {
+        Pulse::Waiting { waited, period } => (waited >= period * 5).then_some(()),
+        Pulse::Answers { .. } => None,
     }
 }
 
@@ -72,130 +73,115 @@ impl Drop for Program {
 
 #[tokio::test]
 async fn p3_a_program_that_writes_back_what_it_reads_answers_the_line_heartbeat() {
-    let mut program =
-        Program(Command::new("cat").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("cat starts"));
-    let stdin = program.0.stdin.take().unwrap().into();
-    let mut lines = BufReader::new(program.0.stdout.take().unwrap());
-    let (reports, mut heard) = mpsc::channel(64);
-    let prepared = prepare(&config(HeartbeatKind::Line), None).unwrap();
-    assert!(prepared.asks_on_stdin() && prepared.environment().is_empty());
-    let heart = Heart::start(prepared, start(reports, Some(stdin))).unwrap();
-    assert!(!heart.line("an ordinary line of output"));
-    // What the process writes comes from elsewhere: here a thread reads it.
-    let (read, mut written) = mpsc::channel(8);
+    let (prepared, stdin) = prepare(&config(HeartbeatKind::Line)).unwrap();
+    let mut filter = prepared.filter().expect("a line heartbeat looks at lines");
+    assert!(prepared.environment().is_empty());
+    let stdin = Stdio::from(stdin.expect("it asks on standard input"));
+    let mut program = Program(Command::new("cat").stdin(stdin).stdout(Stdio::piped()).spawn().expect("cat starts"));
+    let lines = BufReader::new(program.0.stdout.take().unwrap());
     let reader = std::thread::spawn(move || {
-        let mut line = String::new();
-        while lines.read_line(&mut line).is_ok_and(|length| length > 0) {
-            if read.blocking_send(std::mem::take(&mut line)).is_err() {
-                return;
-            }
+        assert!(!filter("an ordinary line of output"));
+        for line in lines.lines() {
+            assert!(filter(&line.unwrap()));
         }
     });
-    let answered = async {
-        while let Some(line) = written.recv().await {
-            assert!(heart.line(&line), "{line}");
-        }
-    };
-    let heard = async {
-        until(&mut heard, ready).await;
-        assert!(until(&mut heard, took).await < PERIOD * 5);
-        // Frozen it is silent, and named so after five periods.
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(program.0.id()).unwrap());
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
-        until(&mut heard, silent).await;
-        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
-        until(&mut heard, took).await;
-    };
-    tokio::select! {
-        () = answered => panic!("cat ended"),
-        () = heard => {}
-    }
+    let beat = Beat::default();
+    let (reports, mut told) = mpsc::channel(64);
+    let heart = Heart::start(prepared, start(reports, &beat)).unwrap();
+    ready(&mut told).await;
+    assert!(until(&beat, took).await < PERIOD * 5);
+    // Frozen it is silent, and named so after five periods.
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(program.0.id()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
+    until(&beat, silent).await;
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGCONT).unwrap();
+    until(&beat, took).await;
     drop(program);
-    heart.end().await;
-    drop(written);
+    drop(heart);
     reader.join().unwrap();
+}
+
+/// A program that speaks the notify protocol to what is prepared.
+fn speaker(prepared: &Prepared) -> UnixDatagram {
+    let environment = prepared.environment();
+    assert_eq!(environment[1], ("WATCHDOG_USEC".to_owned(), "50000".to_owned()));
+    let (variable, name) = &environment[0];
+    assert_eq!(variable, "NOTIFY_SOCKET");
+    let program = UnixDatagram::unbound().unwrap();
+    let name = name.strip_prefix('@').expect("an abstract name");
+    program.connect_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap();
+    program
 }
 
 #[tokio::test]
 async fn p3_notify_is_ready_when_it_says_so_and_silent_when_it_stops_beating() {
-    let (reports, mut heard) = mpsc::channel(64);
-    let prepared = prepare(&config(HeartbeatKind::Notify), None).unwrap();
-    let environment = prepared.environment();
-    assert_eq!(environment[1], ("WATCHDOG_USEC".to_owned(), "50000".to_owned()));
-    let name = environment[0].1.strip_prefix('@').expect("an abstract name").to_owned();
-    let program = UnixDatagram::unbound().unwrap();
-    program.connect_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap();
-    // Said before anybody asks: it waits in the socket.
+    let (prepared, stdin) = prepare(&config(HeartbeatKind::Notify)).unwrap();
+    assert!(stdin.is_none() && prepared.filter().is_none());
+    let program = speaker(&prepared);
+    // Said before anybody listens: it waits in the socket.
     program.send(b"STATUS=loading\nREADY=1").unwrap();
-    let heart = Heart::start(prepared, start(reports, None)).unwrap();
-    let status = until(&mut heard, |news| match news {
-        News::Status(status) => Some(status.clone()),
-        News::Ready | News::Pulse(_) | News::Failed(_) => None,
-    });
-    assert_eq!(status.await, "loading");
-    until(&mut heard, ready).await;
+    let beat = Beat::default();
+    let (reports, mut told) = mpsc::channel(64);
+    let heart = Heart::start(prepared, start(reports, &beat)).unwrap();
+    ready(&mut told).await;
+    assert_eq!(beat.known().status.as_deref(), Some("loading"));
     program.send(b"WATCHDOG=1").unwrap();
-    until(&mut heard, took).await;
-    until(&mut heard, silent).await;
+    until(&beat, took).await;
+    until(&beat, silent).await;
     program.send(b"WATCHDOG=1").unwrap();
-    assert!(until(&mut heard, took).await >= PERIOD * 5);
+    assert!(until(&beat, took).await >= PERIOD * 5);
     program.send(b"WATCHDOG=trigger").unwrap();
-    until(&mut heard, silent).await;
-    heart.end().await;
-    assert!(program.send(b"WATCHDOG=1").is_err(), "its socket goes with the heart");
+    until(&beat, silent).await;
+    drop(heart);
+    let began = Instant::now();
+    while program.send(b"WATCHDOG=1").is_ok() {
+        assert!(began.elapsed() < PATIENCE, "its socket goes with the heart");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
 }
 
 #[tokio::test]
 async fn p3_a_flood_of_notifications_is_slowed_down() {
-    let (reports, mut heard) = mpsc::channel(4096);
-    let prepared = prepare(&config(HeartbeatKind::Notify), None).unwrap();
-    let name = prepared.environment()[0].1.strip_prefix('@').unwrap().to_owned();
-    let program = UnixDatagram::unbound().unwrap();
-    program.connect_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap();
-    let heart = Heart::start(prepared, start(reports, None)).unwrap();
-    program.send(b"READY=1").unwrap();
-    until(&mut heard, ready).await;
+    let (prepared, _) = prepare(&config(HeartbeatKind::Notify)).unwrap();
+    let program = speaker(&prepared);
+    let beat = Beat::default();
+    let (reports, mut told) = mpsc::channel(64);
+    let heart = Heart::start(prepared, start(reports, &beat)).unwrap();
     let began = Instant::now();
     let flood = std::thread::spawn(move || {
         for _ in 0..400 {
             program.send(b"WATCHDOG=1").unwrap();
         }
-        began.elapsed()
+        program.send(b"READY=1").unwrap();
     });
-    for _ in 0..400 {
-        until(&mut heard, took).await;
-    }
-    flood.join().unwrap();
+    ready(&mut told).await;
     assert!(began.elapsed() >= FLOOD_PAUSE * 10, "{:?}", began.elapsed());
-    heart.end().await;
+    flood.join().unwrap();
+    drop(heart);
 }
 
 #[tokio::test]
 async fn p3_a_probe_is_ready_at_its_first_good_answer_and_says_why_one_was_bad() {
-    let target = {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    };
-    let (reports, mut heard) = mpsc::channel(64);
+    let target = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let probe = HeartbeatKind::Probe(Probe::Tcp { target: target.to_string() });
-    let heart = Heart::start(prepare(&config(probe), None).unwrap(), start(reports, None)).unwrap();
-    let failed = |news: &News| match news {
-        News::Failed(why) => Some(why.clone()),
-        News::Ready | News::Pulse(_) | News::Status(_) => None,
-    };
-    assert_eq!(until(&mut heard, failed).await, "connection refused");
+    let (prepared, _) = prepare(&config(probe)).unwrap();
+    let beat = Beat::default();
+    let (reports, mut told) = mpsc::channel(64);
+    let heart = Heart::start(prepared, start(reports, &beat)).unwrap();
+    let failed = |known: &Known| known.failed.clone();
+    assert_eq!(until(&beat, failed).await, "connection refused");
     let listener = TcpListener::bind(target).unwrap();
-    until(&mut heard, ready).await;
-    until(&mut heard, took).await;
+    ready(&mut told).await;
+    until(&beat, took).await;
+    assert_eq!(beat.known().failed, None);
     drop(listener);
-    assert_eq!(until(&mut heard, failed).await, "connection refused");
-    until(&mut heard, silent).await;
-    heart.end().await;
-}
-
-#[tokio::test]
-async fn p3_a_heart_that_was_not_prepared_for_is_refused() {
-    let (reports, _heard) = mpsc::channel(1);
-    let prepared = prepare(&config(HeartbeatKind::Line), None).unwrap();
-    assert!(Heart::start(prepared, start(reports, None)).is_err());
+    assert_eq!(until(&beat, failed).await, "connection refused");
+    until(&beat, silent).await;
+    let silent = tokio::time::timeout(PATIENCE, told.recv()).await.unwrap().unwrap();
+    let restart = |news| match news {
+        News::Silent { silent_for } => silent_for,
+        News::Ready => Duration::ZERO,
+    };
+    assert!(restart(silent.news) >= Duration::from_secs(5), "{silent:?}");
+    drop(heart);
 }

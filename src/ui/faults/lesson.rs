@@ -29,6 +29,14 @@ impl FaultState {
         match (stands.process, stands.cable) {
             (Process::Killed, _) => match mode {
                 Some(Mode::Primary) => format!("Next: f, {choose}r: {name} starts anew and asks what to be"),
+                Some(Mode::Secondary)
+                    if status.is_some_and(|status| {
+                        let acts = !matches!(status.judgement, Judgement::NobodyActs);
+                        status.protection.state == ProtectionState::Missing && !acts
+                    }) =>
+                {
+                    format!("Without a majority nobody acts. Next: f, {choose}r")
+                }
                 Some(Mode::Secondary) | None => format!("Wait: somebody takes over. Then f, {choose}r"),
             },
             (Process::Frozen, _) if self.counted_as_gone(status, name) => {

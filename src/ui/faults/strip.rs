@@ -2,6 +2,7 @@
 //! controller of the group does, which is what a newcomer learns from.
 
 use crate::control::status::{Mode, Status};
+use crate::control::words::in_term;
 
 use super::super::line::{Glyph, Line, Role};
 use super::{Cable, FaultState, Process, Says};
@@ -70,7 +71,8 @@ fn is(name: &str, mode: Mode, term: u64, words: Words) -> Line {
     };
     let line = said(name, Line::new().glyph(glyph), word, words);
     match words {
-        Words::All => line.text(format!(", term {term}")),
+        Words::All => line.text(format!(", {}", in_term(term))),
+        Words::Few | Words::Shapes if term == 0 => line,
         Words::Few | Words::Shapes => line.text(format!(" {term}")),
     }
 }

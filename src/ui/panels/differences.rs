@@ -65,11 +65,11 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let right = match (differ, unheard.as_slice()) {
         _ if sight.state.no_news(sight.now).is_some() => "not known without news".to_owned(),
         (0, []) => "none that matters".to_owned(),
-        (0, names) => format!("not known: {} is not heard", names.join(" and ")),
+        (0, names) => format!("not known: {} not heard", names.join(", ")),
         (1, []) => "1 thing differs".to_owned(),
         (many, []) => format!("{many} things differ"),
-        (1, names) => format!("1 thing differs; {} is not heard", names.join(" and ")),
-        (many, names) => format!("{many} things differ; {} is not heard", names.join(" and ")),
+        (1, names) => format!("1 thing differs; {} not heard", names.join(", ")),
+        (many, names) => format!("{many} things differ; {} not heard", names.join(", ")),
     };
     for part in [story::both(sight, status), story::steps(sight, status)].into_iter().flatten() {
         lines.push(Line::new());
@@ -98,7 +98,7 @@ fn rows(sight: &Sight<'_>, status: &Status) -> Vec<Row> {
     let term = |number: u64| if number == 0 { "none yet".to_owned() } else { number.to_string() };
     let mut rows = vec![
         row("mode", Kind::Own, said::mode(status.mode).to_owned(), &|peer| said::standing(peer).1.to_owned()),
-        row("term", Kind::Own, term(status.term), &|peer| term(peer.term)),
+        row("term", Kind::Own, term(status.term), &|peer| if is_heard(peer) { term(peer.term) } else { unknown() }),
         row("health", Kind::Own, format!("{:.2}", status.health.total), &|peer| {
             // What one that is gone once told of itself would read as if it were fit.
             peer.score.filter(|_| peer.gone.is_none()).map_or_else(unknown, |score| format!("{score:.2}"))

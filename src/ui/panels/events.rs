@@ -14,7 +14,7 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let events = sight.state.frozen.as_deref().filter(|_| whole).unwrap_or(&status.events);
     let find = match &sight.state.dialog {
         Dialog::Find(typed) => Some(typed.as_str()),
-        Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Asked(_) | Dialog::Plan(_) => {
+        Dialog::None | Dialog::Actions | Dialog::Which(..) | Dialog::Faults | Dialog::Asked(_) | Dialog::Plan(_) => {
             sight.state.find.as_deref()
         }
     };

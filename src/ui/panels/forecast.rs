@@ -25,6 +25,15 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
             if failing == 1 { "fails" } else { "fail" }
         )),
     };
+    // Who acts then comes before how many lines fail.
+    let right = if left.len() + right.width() + 8 > sight.width && !takeover.ready && failing > 0 {
+        match sight.state.no_news(sight.now) {
+            None => Line::new().word("NOT READY", Role::Wrong),
+            Some(_) => right,
+        }
+    } else {
+        right
+    };
     let lines = in_columns(sight, &takeover.lines, takeover.ready);
     Panel { right, ..Panel::new(left, "", lines) }
 }

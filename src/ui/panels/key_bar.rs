@@ -1,7 +1,9 @@
 //! The last two rows: what the keys do here and now, from the table of keys.
 
+use crate::control::words as said;
+
 use super::super::dialog::{Dialog, Whose};
-use super::super::keys::{ACTIONS, BINDINGS, Bar, Command, View};
+use super::super::keys::{ACTIONS, About, BINDINGS, Bar, Command, View, Wish};
 use super::super::line::Line;
 use super::super::replay::Move;
 use super::Sight;
@@ -17,7 +19,7 @@ pub fn rows(sight: &Sight<'_>) -> [Line; 2] {
                 Some(_) => "only the name, Enter and Esc do anything now",
             };
             let full = format!(" plan {number} is open: {takes}");
-            let first = if full.len() <= sight.width { full } else { format!(" plan {number}: number, Enter, Esc") };
+            let first = fitting(sight, &full, &format!(" plan {number}: number, Enter, Esc"));
             let (full, short) = match open.whose {
                 Whose::Mine => {
                     (" any other key, or pasted text, closes the plan and does nothing", " any other key closes it")
@@ -27,18 +29,29 @@ pub fn rows(sight: &Sight<'_>) -> [Line; 2] {
                     " Esc leaves it, Ctrl-C closes it",
                 ),
             };
-            let second = if full.len() <= sight.width { full } else { short };
-            [Line::of(first), Line::of(second)]
+            [first, fitting(sight, full, short)]
         }
         Dialog::Find(typed) => [
             Line::of(format!(" find: {typed}_")),
-            Line::of(" Enter keeps it; Esc, or any other key, shows all events again"),
+            fitting(
+                sight,
+                " Enter keeps it; Esc, or any other key, shows all events again",
+                " Enter keeps it, Esc shows all",
+            ),
         ],
+        Dialog::Which(..) => {
+            [Line::of(" one digit, or Esc"), Line::of(" any other key, or pasted text, closes this and does nothing")]
+        }
         Dialog::Actions | Dialog::Faults | Dialog::Asked(_) => {
-            [Line::of(" one letter, or Esc"), Line::of(" any other key, or pasted text, closes this and does nothing")]
+            let full = " any other key, or pasted text, closes this and does nothing";
+            [Line::of(" one letter, or Esc"), fitting(sight, full, " any other key closes this")]
         }
         Dialog::None => [keys(sight), acting(sight)],
     }
+}
+
+fn fitting(sight: &Sight<'_>, full: &str, short: &str) -> Line {
+    Line::of(if full.len() <= sight.width { full } else { short })
 }
 
 fn keys(sight: &Sight<'_>) -> Line {
@@ -110,13 +123,19 @@ fn acting(sight: &Sight<'_>) -> Line {
         return Line::of(" no news from the controller: nothing can be done from here now");
     }
     let act = shown(Command::Act);
-    let shorts: Vec<&str> = ACTIONS.iter().map(|action| action.short).collect();
+    let shorts = now_possible(sight);
     let faults = match sight.state.faults {
         Some(_) => format!("{} faults   ", shown(Command::Faults)),
         None => String::new(),
     };
     if let Some((plan, to_do)) = waits_for(sight) {
         return Line::of(format!(" {faults}{act} act: {plan} is open, {to_do}")).fitted(sight.width);
+    }
+    if let Some(status) = sight.state.status.as_ref().filter(|status| said::stopping(status)) {
+        let node = &status.node;
+        let most = said::longest_stop(status).map_or(String::new(), |time| format!(", at most {}", said::coarse(time)));
+        return Line::of(format!(" {faults}{act} act: waits while {node} stops{most} (only: stop {node})"))
+            .fitted(sight.width);
     }
     let variants = [
         format!(" {faults}{act} act: {} (each shows its plan first)", shorts.join(", ")),
@@ -125,6 +144,25 @@ fn acting(sight: &Sight<'_>) -> Line {
     ];
     let fitting = variants.iter().find(|text| text.len() <= sight.width);
     Line::of(fitting.unwrap_or(&variants[2]))
+}
+
+/// What makes sense in this state, in a few words; the menu has the rest.
+fn now_possible(sight: &Sight<'_>) -> Vec<String> {
+    let Some(status) = &sight.state.status else { return Vec::new() };
+    if said::takeover_blocked(status) {
+        let peer = said::peer_that_matters(status).map_or("it", |peer| peer.name.as_str());
+        return vec![format!("o {peer} is off"), "fence again".to_owned(), "hold".to_owned(), "force...".to_owned()];
+    }
+    // Five have room. With a device or processes there, what is about them comes before what is rare.
+    let more =
+        ACTIONS.iter().any(|action| action.wish.about() != About::ThisMember && sight.state.makes_sense(action.wish));
+    let rare = |wish: Wish| match wish {
+        Wish::Resume | Wish::Shutdown => more,
+        Wish::IsOff | Wish::Stop | Wish::Start => true,
+        Wish::TakeOver | Wish::StepDown | Wish::Hold | Wish::Fence | Wish::Restart => false,
+    };
+    let offered = ACTIONS.iter().filter(|action| sight.state.makes_sense(action.wish) && !rare(action.wish));
+    offered.map(|action| action.short.to_owned()).collect()
 }
 
 /// The plan that stands in the way of any other, and what can be done about it here: there is one at a time in the group.

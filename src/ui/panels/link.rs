@@ -26,7 +26,12 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let widest = |text: fn(&Link) -> &str| status.links.iter().map(|link| text(link).len()).max().unwrap_or(0);
     let (names, addresses) = (widest(|link| &link.peer), widest(|link| &link.address));
     let mut lines = Vec::new();
-    for link in &status.links {
+    let mut links: Vec<&Link> = status.links.iter().collect();
+    if !whole {
+        // Where there is not room for all, those that are not up are what the reader came for.
+        links.sort_by_key(|link| said::path(link, status.reply_timeout_ms) == PathStands::Up);
+    }
+    for link in links {
         let stands = said::path(link, status.reply_timeout_ms);
         let mut line = mark(sight, stands);
         if status.peers.len() > 1 {

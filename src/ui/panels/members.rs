@@ -7,6 +7,9 @@ use super::super::keys::View;
 use super::super::line::{Line, Role};
 use super::{Panel, Sight, mark};
 
+/// So many rows of members are shown before the replies get any.
+const LEAST: usize = 4;
+
 /// The panel.
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let widest = status.peers.iter().map(|peer| peer.name.len()).chain([status.node.len()]).max().unwrap_or(0);
@@ -42,5 +45,7 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
         }
         lines.extend(row(&peer.name, shape, word, peer.term, rest));
     }
-    Panel::new("Members", format!("{} in the group", status.peers.len() + 1), lines)
+    let panel = Panel::new("Members", format!("{} in the group", status.peers.len() + 1), lines);
+    // Rows 1 and 2 tell of two; without the others the panel would tell nothing.
+    Panel { least: panel.lines.len().min(LEAST), ..panel }
 }

@@ -5,12 +5,15 @@ pub mod actions;
 pub mod big;
 pub mod differences;
 pub mod events;
+pub mod fencing;
 pub mod forecast;
+pub mod health;
 pub mod help;
 pub mod key_bar;
 pub mod link;
 pub mod members;
 pub mod plan;
+pub mod processes;
 pub mod replies;
 pub mod rows;
 pub mod story;
@@ -21,7 +24,7 @@ use std::time::Duration;
 
 use jiff::Zoned;
 
-use crate::control::words::Mark;
+use crate::control::words::{Clock, Mark};
 
 use super::keys::View;
 use super::line::{Glyph, Line, Role};
@@ -53,6 +56,11 @@ impl Sight<'_> {
     pub fn remaining(&self, ms: u64) -> u64 {
         let since = self.now.saturating_sub(self.state.status_at);
         ms.saturating_sub(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// For how long the status has lain.
+    pub fn clock(&self) -> Clock {
+        Clock(self.now.saturating_sub(self.state.status_at))
     }
 
     /// A value, or `?` while there is no news.
@@ -98,6 +106,10 @@ pub fn panel(view: View, sight: &Sight<'_>) -> Option<Panel> {
         View::Replies => Some(replies::panel(sight, status)),
         View::Events => Some(events::panel(sight, status)),
         View::Why => Some(why::panel(sight, status)),
+        View::Health => Some(health::panel(sight, status)),
+        View::Processes => Some(processes::panel(sight, status)),
+        View::Output => Some(processes::output(sight, status)),
+        View::Fencing => Some(fencing::panel(sight, status)),
         View::Members => Some(members::panel(sight, status)),
         View::Story => story::steps(sight, status),
         View::Both => story::both(sight, status),

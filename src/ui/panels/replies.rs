@@ -16,9 +16,14 @@ const NARROW: usize = 72;
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let asked = format!("asked every {}", words::tenths(status.query_interval_ms));
     let Some(peer) = said::peer_that_matters(status) else { return Panel::new("Replies", asked, Vec::new()) };
-    let left = match status.mode {
-        Mode::Primary => format!("What {} asks of {}", peer.name, status.node),
-        Mode::Secondary => format!("What {} tells {} to be", peer.name, status.node),
+    let newest = peer.replies.first().map(|reply| reply.reply);
+    let left = match (status.mode, newest) {
+        (Mode::Primary, Some(ReplyKind::Query) | None) => format!("What {} asks of {}", peer.name, status.node),
+        // Who has just become Primary asks nobody any more, and may not have been asked yet.
+        (Mode::Primary, Some(ReplyKind::StaySecondary | ReplyKind::BecomePrimary | ReplyKind::NoAnswer)) => {
+            format!("What {} last told {} to be", peer.name, status.node)
+        }
+        (Mode::Secondary, _) => format!("What {} tells {} to be", peer.name, status.node),
     };
     if sight.state.view == View::Replies {
         let lines = status.peers.iter().flat_map(|peer| history(sight, status, peer)).collect();

@@ -164,7 +164,13 @@ fn third(sight: &Sight<'_>, status: &Status) -> Line {
     let full = with_protection.clone().text("   ").text(&hold);
     let attached = Line::of(format!(" attached: {} ", attached(sight, status)));
     let people = Line::of(format!(" attached: {} ", status.attached.len().max(1)));
-    let mut variants = vec![(full.clone(), attached), (full.clone(), people), (full, Line::new())];
+    let mut variants = if said::takeover_blocked(status) && status.hold.is_none() {
+        // Row 3 says what keeps everybody from acting, and who is here to do something about it (screens/3).
+        vec![(judgement.clone(), attached.clone()), (judgement.clone(), people.clone())]
+    } else {
+        Vec::new()
+    };
+    variants.extend([(full.clone(), attached), (full.clone(), people), (full, Line::new())]);
     if status.hold.is_some() {
         variants.push((judgement.clone().text("   ").text(&hold), Line::new()));
     }

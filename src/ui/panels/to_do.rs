@@ -85,8 +85,8 @@ fn told_in_row_three(status: &Status, alarm: &Alarm) -> bool {
     alarm.class == AlarmClass::Alarm
         && match status.judgement {
             Judgement::TwoAct => true,
-            // "NOBODY ACTS" is not yet the reason.
-            Judgement::NobodyActs => false,
+            // "NOBODY ACTS" is not yet the reason; that fencing failed is.
+            Judgement::NobodyActs => said::takeover_blocked(status),
             Judgement::OneActs | Judgement::OneActsOtherUnknown => alarm.text.len() < 30,
         }
 }

@@ -40,7 +40,12 @@ impl State {
             Reply::Plan(plan) => match &self.dialog {
                 Dialog::Asked(_) => self.open(Dialog::Plan(Box::new(OpenPlan::new(*plan, now)))),
                 // Whoever asked has left the question: the plan must not stay open behind the screen.
-                Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Plan(_) => {
+                Dialog::None
+                | Dialog::Actions
+                | Dialog::Which(..)
+                | Dialog::Faults
+                | Dialog::Find(_)
+                | Dialog::Plan(_) => {
                     effects.requests.push(Request::Abandon { plan: plan.number });
                 }
             },
@@ -66,7 +71,7 @@ impl State {
                 self.sent = None;
                 self.remark(Line::of(text), now, OUTCOME_STANDS);
             }
-            Reply::FencePreview(_) | Reply::Pong(_) | Reply::PingDone | Reply::Done => {}
+            Reply::FencePreview(_) | Reply::Reloaded(_) | Reply::Pong(_) | Reply::PingDone | Reply::Done => {}
         }
         effects
     }
@@ -142,9 +147,13 @@ impl State {
                 };
                 Some((number, open.whose, what))
             }
-            Dialog::None | Dialog::Actions | Dialog::Faults | Dialog::Find(_) | Dialog::Asked(_) | Dialog::Plan(_) => {
-                None
-            }
+            Dialog::None
+            | Dialog::Actions
+            | Dialog::Which(..)
+            | Dialog::Faults
+            | Dialog::Find(_)
+            | Dialog::Asked(_)
+            | Dialog::Plan(_) => None,
         };
         if let Some((number, whose, what)) = ended {
             if whose == Whose::Mine {
@@ -166,7 +175,11 @@ fn became_of(number: u32, status: &Status) -> String {
     let (this, opened) = (format!("plan {number}"), format!("opened plan {number}"));
     let told = status.events.iter().find(|event| event.text.contains(&this) && !event.text.contains(&opened));
     match told {
-        Some(event) => format!("plan {number} is over. {}", event.text),
+        // The engine's own word says all of it already.
+        Some(event) => match event.text.split_once("plan ended: ") {
+            Some((_, why)) => why.to_owned(),
+            None => format!("plan {number} is over. {}", event.text),
+        },
         None => format!("plan {number} is over: a line of it worsened, or its time ran out"),
     }
 }

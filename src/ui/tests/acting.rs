@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::control::plan::Plan;
+use crate::ui::keys::About;
 
 #[test]
 fn u8_every_key_is_in_help_and_does_something() {
@@ -40,10 +41,14 @@ fn u8_every_key_is_in_help_and_does_something() {
     }
     for action in ACTIONS {
         assert!(text.contains(action.help));
-        let mut state = state.clone();
+        let mut state = samples::state(samples::with_processes(), Theme::Default, Charset::Utf8);
         press(&mut state, Key::Char('a'), NOW);
         let effects = press(&mut state, Key::Char(action.letter.to_ascii_uppercase()), NOW + SECOND);
-        assert_eq!(effects.requests, [Request::Open { action: action.action.clone() }]);
+        let about = match action.wish.about() {
+            About::Process => "plant-control",
+            About::Member | About::ThisMember => "alpha",
+        };
+        assert_eq!(effects.requests, [Request::Open { action: action.wish.action(about.to_owned()) }]);
     }
     for fault in FAULTS {
         let faults = FaultState::of(vec!["beta".to_owned()]);
@@ -203,6 +208,16 @@ fn u2_who_has_a_plan_open_is_told_what_another_did_with_it() {
     assert_eq!(state.dialog, Dialog::None);
     let shown = text(&drawn(&state, NOW + SECOND * 3, (80, 24)));
     assert!(shown.contains("plan 47 is over. ops-2: plan 47: take over: confirmed by hand"), "{shown}");
+    let mut state = with_plan(samples::plan());
+    let mut status = samples::healthy();
+    status.plan = Some(samples::plan());
+    state.on_reply(Reply::Status(std::sync::Arc::new(status.clone())), NOW + SECOND * 2);
+    status.plan = None;
+    status.events[0].text =
+        "beta: plan ended: plan 47 has ended: a line changed for the worse: alpha is silent".to_owned();
+    state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW + SECOND * 3);
+    let shown = text(&drawn(&state, NOW + SECOND * 3, (80, 24)));
+    assert!(shown.contains(" plan 47 has ended: a line changed for the worse: alpha is silent"), "{shown}");
 }
 
 #[test]
@@ -317,7 +332,7 @@ proptest! {
                                 vec![Input::Key(Key::Char('4')), Input::Key(Key::Char('7')), Input::Key(Key::Enter)]
                             );
                         }
-                        Request::Status | Request::Watch { .. } | Request::Abandon { .. } | Request::Seen
+                        Request::Status | Request::Watch { .. } | Request::Abandon { .. } | Request::Seen | Request::Reload
                         | Request::FencePreview { .. }
                         | Request::Ping { .. } => {}
                     }
