@@ -154,7 +154,8 @@ impl Secrets {
         for value in values {
             text = text.replace(value.as_str(), REMOVED);
             let json = serde_json::to_string(value).unwrap_or_default();
-            let inner = json.trim_matches('"');
+            // Not `trim_matches`: a secret may itself end in a quotation mark.
+            let inner = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default();
             if inner != value && !inner.is_empty() {
                 text = text.replace(inner, REMOVED);
             }
