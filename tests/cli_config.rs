@@ -210,7 +210,7 @@ fn u7_every_command_has_help_with_an_example_or_needs_none() {
     let help = stdout(&output(&["--help"]));
     for command in ["run", "attach", "status", "failover", "step-down", "hold", "resume", "shutdown", "ping", "events"]
         .into_iter()
-        .chain(["explain", "check", "keygen", "demo", "completions", "man"])
+        .chain(["explain", "check", "reload", "keygen", "demo", "completions", "man"])
     {
         assert!(help.contains(command), "{command}");
         let own = stdout(&output(&[command, "--help"]));
@@ -236,8 +236,13 @@ fn u3_the_unit_file_is_one_that_systemd_accepts() {
 #[test]
 fn u3_the_unit_file_says_what_the_program_relies_on() {
     let unit = std::fs::read_to_string(repository().join("assets/tandem.service")).expect("the unit");
-    for line in ["Type=notify", "ExecStart=/usr/bin/tandem run --headless", "WatchdogSec=10s", "StateDirectory=tandem"]
-    {
+    for line in [
+        "Type=notify",
+        "ExecStart=/usr/bin/tandem run --headless",
+        "WatchdogSec=10s",
+        "StateDirectory=tandem",
+        "ExecReload=/usr/bin/tandem reload",
+    ] {
         assert!(unit.lines().any(|found| found == line), "{line}");
     }
 }

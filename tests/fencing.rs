@@ -277,3 +277,29 @@ fn s2_an_agent_that_lied_is_found_out_when_the_member_is_heard_again() {
     assert_eq!(beta.mode, Mode::Primary);
     wait_until(PATIENCE, "alpha stands by", || pair.status(0).mode == Mode::Secondary);
 }
+
+#[test]
+fn s2_an_agent_that_hangs_dies_with_its_controller() {
+    // Asked for off it hangs; until then it answers.
+    let folder = tempfile::tempdir().expect("a folder");
+    let pid = folder.path().join("pid");
+    let hangs = format!(
+        "command = [\"sh\", \"-c\", \"case $1 in off) echo $$ >{}; exec sleep 1000 ;; esac\", \"sh\", \"{{action}}\"]\n",
+        pid.display()
+    );
+    let fences: String = NAMES[..2].iter().map(|name| format!("[fence.{name}]\n{hangs}delay = \"0s\"\n")).collect();
+    let mut pair = Group::new(2, &format!("{QUICK}{fences}"));
+    pair.start_all();
+    assert_eq!(pair.settle(), 0);
+    pair.wait(1, "beta could fence alpha", |status| status.takeover.ready);
+    pair.kill(0);
+    let mut agent = None;
+    wait_until(PATIENCE, "the agent hangs", || {
+        agent = std::fs::read_to_string(&pid).ok().and_then(|pid| pid.trim().parse::<i32>().ok());
+        agent.is_some()
+    });
+    let agent = agent.expect("wait_until saw it");
+    assert!(!is_gone(agent));
+    pair.kill(1);
+    wait_until(PATIENCE, "the agent is gone", || is_gone(agent));
+}

@@ -62,11 +62,11 @@ fn pair(fencing: Fencing) -> Group {
     let mut pair = Group::new(2, &text);
     let power = support::write(pair.folder(), "power", POWER);
     std::fs::set_permissions(&power, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
-    for member in 0..2 {
-        support::write(pair.folder(), &format!("{}.pid", NAMES[member]), "0\n");
+    for (member, name) in NAMES.iter().enumerate().take(2) {
+        support::write(pair.folder(), &format!("{name}.pid"), "0\n");
         pair.start(member);
         let pid = pair.running(member).pid();
-        support::write(pair.folder(), &format!("{}.pid", NAMES[member]), &format!("{pid}\n"));
+        support::write(pair.folder(), &format!("{name}.pid"), &format!("{pid}\n"));
     }
     assert_eq!(pair.settle(), 0);
     for member in 0..2 {

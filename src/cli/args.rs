@@ -108,10 +108,19 @@ pub enum Command {
         Every decision is taken again and compared: exit 1 when one differs. Without a terminal: a line for each.\n\
         Goes wrong: the time you look for is older than journal.keep holds.")]
     Replay(ReplayArgs),
+    /// A support bundle: configuration, status, journal, system; secrets removed
+    #[command(after_help = "Example: tandem report -o beta.tar.gz\n\
+        Works without a running controller too. Look through it before you hand it on.")]
+    Report(ReportArgs),
     /// Says what is wrong with a configuration, then what is unwise
     #[command(after_help = "Example: tandem check --strict /etc/tandem/tandem.toml\n\
         Exit 1 when something is wrong; with --strict also when something is unwise.")]
     Check(CheckArgs),
+    /// Applies a changed configuration
+    #[command(after_help = "Example: tandem reload\n\
+        What can change without an outage is applied; the rest is named, and needs a restart. A faulty file changes\n\
+        nothing (exit 1). Try the file first: tandem check FILE")]
+    Reload,
     /// Makes a new group key, mode 0600; never overwrites
     #[command(after_help = "Example: tandem keygen /etc/tandem/group.key\nCopy it to every member, by a safe way.")]
     Keygen(KeygenArgs),
@@ -133,6 +142,18 @@ pub enum Command {
     /// A process to supervise, for tests and for trying things by hand
     #[command(hide = true)]
     SampleProcess(super::sample_process::SampleProcessArgs),
+    /// Becomes a fence agent; started by the controller
+    #[command(hide = true, name = crate::fence::trampoline::WORD)]
+    FenceAgent(FenceAgentArgs),
+}
+
+#[derive(Debug, Args)]
+pub struct FenceAgentArgs {
+    /// The controller's process
+    pub parent: i32,
+    /// The agent and its arguments
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, required = true)]
+    pub words: Vec<std::ffi::OsString>,
 }
 
 #[derive(Debug, Args)]
@@ -264,6 +285,13 @@ pub struct ExplainArgs {
 pub struct ReplayArgs {
     /// A state directory, its journal directory, a file that ends in .tandem-inputs, or a support bundle
     pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The file to make; never overwritten. Default: tandem-report-TIME.tar.gz in the current directory
+    #[arg(short = 'o', value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -17,7 +17,7 @@ use crate::control::request::{Reply, Request};
 use crate::fence::{Power, Preview, preview_alone};
 
 use super::act::{self, Consent};
-use super::args::{FenceArgs, Global};
+use super::args::{FenceAgentArgs, FenceArgs, Global};
 use super::connect::{ConnectError, connect};
 use super::exit::Exit;
 
@@ -33,6 +33,12 @@ pub fn run(global: &Global, args: &FenceArgs) -> anyhow::Result<Exit> {
     }
     let action = if args.is_off { Action::IsOff { peer } } else { Action::Fence { peer } };
     act::run(global, action, Consent::of(&args.act))
+}
+
+/// `tandem fence-agent` (hidden): becomes an agent that dies with the controller. Only the controller starts it.
+pub fn become_agent(args: &FenceAgentArgs) -> anyhow::Result<Exit> {
+    let error = crate::fence::trampoline::become_agent(args.parent, &args.words);
+    Err(error).context("the fence agent cannot be started")
 }
 
 fn dry_run(global: &Global, peer: &str) -> anyhow::Result<Exit> {

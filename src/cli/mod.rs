@@ -20,7 +20,9 @@ mod moment;
 mod packaging;
 mod ping;
 mod plain;
+mod reload;
 mod replay;
+mod report;
 mod run;
 mod sample_process;
 mod status;
@@ -51,13 +53,16 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
+        Command::Report(args) => report::run(global, &args),
         Command::Check(args) => check::run(global, &args),
+        Command::Reload => reload::run(global),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),
         Command::Completions(args) => packaging::completions(&args),
         Command::Man(args) => packaging::man(&args),
         Command::Guardian => guardian::run(),
         Command::Launch => launch::run(),
+        Command::FenceAgent(args) => fence::become_agent(&args),
         Command::SampleProcess(args) => sample_process::run(&args),
     }
 }

@@ -122,6 +122,7 @@ impl Client {
             | Reply::FencePreview(_)
             | Reply::Pong(_)
             | Reply::PingDone
+            | Reply::Reloaded(_)
             | Reply::Done => Err(client.foreign("its first word is not hello")),
         }
     }

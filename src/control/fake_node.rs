@@ -11,7 +11,7 @@ use super::desk::Desk;
 use super::examples::{around, site};
 use super::plan::Action;
 use super::plans::Others;
-use super::request::{Outcome, Pong};
+use super::request::{Outcome, Pong, Reloaded};
 use super::status::Status;
 use super::to_node::{TO_NODE_BOUND, ToNode, Watching};
 
@@ -81,6 +81,12 @@ pub fn start(view: View) -> FakeNode {
                 }
                 ToNode::FencePreview { peer, reply } => {
                     drop(reply.send(Err(format!("There is no [fence.{peer}] here."))));
+                }
+                ToNode::Reload { who, reply } => {
+                    let _ = record.send(format!("reload by {}", who.name()));
+                    let file = "/etc/tandem/tandem.toml".to_owned();
+                    let none = Vec::new;
+                    drop(reply.send(Ok(Reloaded { file, applied: none(), needs_restart: none() })));
                 }
                 ToNode::Seen { who, reply } => {
                     desk.seen(&who, "2026-11-21T03:12:44+01:00");

@@ -48,6 +48,8 @@ pub enum Request {
         /// Whom.
         peer: String,
     },
+    /// Reads the configuration again, and applies what can change: [`Reply::Reloaded`] or [`Reply::Refused`] (U10).
+    Reload,
     /// Marks every standing alarm as seen.
     Seen,
     /// Pings across C2C: a [`Reply::Pong`] each, then [`Reply::PingDone`].
@@ -100,6 +102,8 @@ pub enum Reply {
     Outcome(Outcome),
     /// The answer to [`Request::FencePreview`].
     FencePreview(Box<FencePreview>),
+    /// What came of reading the configuration again.
+    Reloaded(Reloaded),
     /// One ping's answer, or its absence.
     Pong(Pong),
     /// The pings are over.
@@ -141,6 +145,26 @@ pub enum Power {
     Off,
     /// It does not say.
     Unknown,
+}
+
+/// What came of reading the configuration again: every key that differs from what runs, each in one of the two lists.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reloaded {
+    /// The file that was read.
+    pub file: String,
+    /// What is applied, in the order in which it is done.
+    pub applied: Vec<ReloadedKey>,
+    /// What stays as it was until the controller is restarted.
+    pub needs_restart: Vec<ReloadedKey>,
+}
+
+/// One key of a configuration that was read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReloadedKey {
+    /// Its path, `process.plant-control.command`; of a process that is stopped, started or restarted, the process.
+    pub key: String,
+    /// How it is applied, or why it is not.
+    pub text: String,
 }
 
 /// Who answers on this socket.

@@ -224,6 +224,16 @@ impl Session {
                     }
                 }
             }),
+            Request::Reload => Box::pin(async move {
+                if let Err(why) = who.check_may_operate() {
+                    return Answer::Reply(Reply::Refused { why });
+                }
+                match question(&node, |reply| ToNode::Reload { who, reply }).await {
+                    Some(Ok(reloaded)) => Answer::Reply(Reply::Reloaded(reloaded)),
+                    Some(Err(why)) => Answer::Reply(Reply::Refused { why }),
+                    None => Answer::NodeGone,
+                }
+            }),
             Request::Seen => Box::pin(async move {
                 if let Err(why) = who.check_may_operate() {
                     return Answer::Reply(Reply::Refused { why });

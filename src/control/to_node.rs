@@ -7,7 +7,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use super::desk::ScreenId;
 use super::plan::{Action, Plan};
-use super::request::{FencePreview, Outcome, Pong, Screen};
+use super::request::{FencePreview, Outcome, Pong, Reloaded, Screen};
 use super::status::Status;
 use super::who::Who;
 
@@ -65,6 +65,13 @@ pub enum ToNode {
         peer: String,
         /// `Err`: there is no device for it. Dropped when the device has too many questions already.
         reply: oneshot::Sender<Result<FencePreview, String>>,
+    },
+    /// The configuration is to be read again.
+    Reload {
+        /// By whom.
+        who: Who,
+        /// What came of it; `Err`: nothing was changed, and why.
+        reply: oneshot::Sender<Result<Reloaded, String>>,
     },
     /// [`super::desk::Desk::seen`].
     Seen {

@@ -143,6 +143,7 @@ fn with_words(what: String, words: &str) -> String {
 pub struct Agent {
     config: FenceConfig,
     paths: FencePaths,
+    launcher: Option<PathBuf>,
     metadata: Option<Metadata>,
 }
 
@@ -166,7 +167,12 @@ pub(super) struct Line {
 impl Agent {
     /// The agent of `config`.
     pub fn new(config: FenceConfig, paths: FencePaths) -> Agent {
-        Agent { config, paths, metadata: None }
+        Agent { config, paths, launcher: None, metadata: None }
+    }
+
+    /// The same, started through `launcher`, the tandem program: so that it dies with the controller.
+    pub fn launched_by(self, launcher: Option<PathBuf>) -> Agent {
+        Agent { launcher, ..self }
     }
 
     /// How it is configured.
@@ -212,6 +218,7 @@ impl Agent {
             return Ok(());
         }
         let job = Job {
+            launcher: self.launcher.as_deref(),
             program: &self.program(),
             arguments: &[],
             input: b"action=metadata\n",
@@ -250,6 +257,7 @@ impl Agent {
         };
         let input: String = prepared.lines.iter().map(|line| format!("{}={}\n", line.name, line.value)).collect();
         let job = Job {
+            launcher: self.launcher.as_deref(),
             program: &prepared.program,
             arguments: &prepared.arguments,
             input: input.as_bytes(),

@@ -1,6 +1,7 @@
 //! The handle on all fencing devices: one thread each, told by a bell, telling through one bounded channel.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -24,6 +25,9 @@ pub struct Device {
     pub config: FenceConfig,
     /// What its paths mean here.
     pub paths: FencePaths,
+    /// The tandem program, through which the agent is started so that it dies with the controller; none: it is started
+    /// as it is.
+    pub launcher: Option<PathBuf>,
 }
 
 struct Handle {
@@ -48,7 +52,7 @@ impl Fencer {
         let mut fencer = Fencer { devices: Vec::new() };
         for device in devices {
             let shared = Arc::new(Shared::new()?);
-            let agent = Agent::new(device.config, device.paths);
+            let agent = Agent::new(device.config, device.paths).launched_by(device.launcher);
             let worker = DeviceThread::new(device.name.clone(), agent, Arc::clone(&shared), events.clone());
             let thread = std::thread::Builder::new().name(format!("fence {}", device.name)).spawn(|| worker.work())?;
             fencer.devices.push(Handle { name: device.name, shared, thread });

@@ -20,6 +20,7 @@ mod run;
 mod secret;
 #[cfg(test)]
 mod tests;
+pub mod trampoline;
 
 pub use agent::{Action, Agent, Power, Tried};
 pub use device::{Attempt, DeviceReport, FenceEvent, Preview, PreviewReply, Verdict};

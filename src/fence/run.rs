@@ -41,7 +41,9 @@ pub(super) enum Streams {
 
 /// What to run.
 pub(super) struct Job<'a> {
-    /// The program, and its arguments.
+    /// This very program, which becomes the program and dies with the thread that waits; none: nothing stands in between.
+    pub(super) launcher: Option<&'a Path>,
+    /// The program.
     pub(super) program: &'a Path,
     /// Its arguments. No secret is among them: everybody can read them.
     pub(super) arguments: &'a [String],
@@ -141,7 +143,10 @@ struct Running {
 impl Running {
     fn start(job: &Job<'_>) -> io::Result<Running> {
         let (reader, writer) = io::pipe()?;
-        let mut command = Command::new(job.program);
+        let mut command = match job.launcher {
+            Some(launcher) => super::trampoline::command(launcher, job.program),
+            None => Command::new(job.program),
+        };
         command.args(job.arguments).stdin(Stdio::piped()).process_group(0).current_dir("/");
         command.env_clear().env("PATH", PATH).env("LC_ALL", "C");
         // Most agents are written in Python, whose warnings about itself would bury what they have to say.

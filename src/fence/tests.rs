@@ -70,7 +70,7 @@ impl Rig {
     }
 
     fn start_with(&self, config: FenceConfig) -> Running {
-        let device = Device { name: "beta".to_owned(), config, paths: self.paths() };
+        let device = Device { name: "beta".to_owned(), config, paths: self.paths(), launcher: None };
         let (fencer, events) = Fencer::start(vec![device]).expect("started");
         Running { fencer: Some(fencer), events: Some(events) }
     }

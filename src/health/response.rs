@@ -43,7 +43,8 @@ pub enum Down {
 
 /// `time` in periods of `period`; none for a period of zero, which measures nothing.
 pub fn periods(time: Duration, period: Duration) -> Option<f64> {
-    (!period.is_zero()).then(|| time.as_secs_f64() / period.as_secs_f64())
+    // Whole nanoseconds are exact up to 104 days, so that five periods are exactly five.
+    (!period.is_zero()).then(|| time.as_nanos() as f64 / period.as_nanos() as f64)
 }
 
 /// What the processes' pulses come to.
@@ -119,6 +120,10 @@ mod tests {
         assert_eq!(periods(Duration::from_millis(200), Duration::from_millis(100)), Some(2.0));
         assert_eq!(periods(Duration::from_secs(2), Duration::from_secs(1)), Some(2.0));
         assert_eq!(periods(Duration::from_secs(2), Duration::ZERO), None);
+        for millis in [1, 7, 70, 300, 333, 1100] {
+            let period = Duration::from_millis(millis);
+            assert_eq!(periods(period * 5, period), Some(5.0), "{millis} ms");
+        }
     }
 
     #[test]

@@ -88,6 +88,8 @@ struct Front {
     ready: bool,
     closing: bool,
     failing: Option<String>,
+    /// The bound on disk, bytes.
+    keep: u64,
 }
 
 impl Front {
@@ -159,6 +161,7 @@ impl Recorder {
             ready: false,
             closing: false,
             failing: None,
+            keep: keep_bytes.max(LEAST_KEEP),
         };
         let shared = Arc::new(Shared { front: Mutex::new(front), wake: Condvar::new() });
         let keep = keep_bytes.max(LEAST_KEEP);
@@ -170,6 +173,11 @@ impl Recorder {
             .spawn(move || write_all(tape, &theirs))
             .map_err(failed("written by a thread"))?;
         Ok(Recorder { shared, addresses, thread: Some(thread) })
+    }
+
+    /// Keeps at most `bytes` from now on; what is too much goes when the next file begins (U10).
+    pub fn set_keep(&self, bytes: u64) {
+        self.shared.lock().keep = bytes.max(LEAST_KEEP);
     }
 
     /// The machine is about to be told `input`. Never blocks on the disk.
@@ -279,6 +287,7 @@ fn write_all(mut tape: Tape, shared: &Shared) {
         front.ready = false;
         let Some(spare) = front.spare.take() else { return };
         let mut batch = std::mem::replace(&mut front.batch, spare);
+        (tape.keep, tape.most) = (front.keep, front.keep / 8);
         drop(front);
         let written = tape.write(&batch);
         let inputs = batch.inputs;

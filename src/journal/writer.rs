@@ -36,6 +36,8 @@ pub struct Stamp {
     pub seq: u64,
     /// See [`Record::unix_ms`].
     pub unix_ms: u64,
+    /// See [`Record::boot_ms`].
+    pub boot_ms: u64,
 }
 
 /// How the journal is, for the status and the alarms.
@@ -54,6 +56,8 @@ struct Front {
     /// Lost and not told yet.
     untold: u64,
     closing: bool,
+    /// The bound on disk, bytes.
+    keep: u64,
     health: JournalHealth,
 }
 
@@ -81,11 +85,23 @@ impl Front {
         let seq = self.next_seq;
         self.next_seq += 1;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        // A kernel without the clock gives zero: the record is worth more than its second time.
-        let boot = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        Record { seq, unix_ms: ms(since_1970), boot_ms: ms(boot), entry }
+        let boot = boot_time();
+        Record { seq, unix_ms: millis(since_1970), boot_ms: millis(boot), entry }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A kernel without the clock gives zero: a record is worth more than its second time.
+fn boot_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+}
+
+/// Boot time now, as records have it.
+pub fn boot_ms() -> u64 {
+    millis(boot_time())
 }
 
 /// An open journal. Dropping it closes it.
@@ -117,9 +133,13 @@ impl Journal {
         })?;
         let next_seq = next_seq(&journal, &numbers)?;
         let shared = Arc::new(Shared::default());
-        shared.lock().next_seq = next_seq;
-        let (queue, entries) = sync_channel(QUEUE);
         let keep = keep_bytes.max(LEAST_KEEP);
+        {
+            let mut front = shared.lock();
+            front.next_seq = next_seq;
+            front.keep = keep;
+        }
+        let (queue, entries) = sync_channel(QUEUE);
         let next_number = numbers.last().map_or(1, |last| last + 1);
         let segments =
             Segments { journal: journal.clone(), who, keep, most: keep / 8, current: None, next_number, next_seq };
@@ -136,13 +156,18 @@ impl Journal {
     pub fn record(&self, entry: Entry) -> Stamp {
         let mut front = self.shared.lock();
         let record = front.stamped(entry);
-        let stamp = Stamp { seq: record.seq, unix_ms: record.unix_ms };
+        let stamp = Stamp { seq: record.seq, unix_ms: record.unix_ms, boot_ms: record.boot_ms };
         // Sent under the lock, so that numbers ascend in the file.
         // Full, or the thread is gone: lost either way.
         if self.queue.as_ref().is_none_or(|queue| queue.try_send(record).is_err()) {
             front.lose(1);
         }
         stamp
+    }
+
+    /// Keeps at most `bytes` from now on; what is too much goes when the next segment begins (U10).
+    pub fn set_keep(&self, bytes: u64) {
+        self.shared.lock().keep = bytes.max(LEAST_KEEP);
     }
 
     /// How the journal is.
@@ -232,6 +257,8 @@ fn encode(waiting: &mut VecDeque<Waiting>, record: &Record, shared: &Shared) {
 /// Writes until nothing waits, or until the journal is closed while the disk fails.
 fn write_waiting(segments: &mut Segments, waiting: &mut VecDeque<Waiting>, shared: &Shared) {
     let must_be_safe = waiting.iter().any(|one| one.must_be_safe);
+    segments.keep = shared.lock().keep;
+    segments.most = segments.keep / 8;
     while !waiting.is_empty() {
         match segments.append(waiting) {
             Ok(()) => shared.lock().health.failing = None,

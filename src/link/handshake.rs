@@ -72,10 +72,10 @@ pub(super) async fn call(
     let ours = Opening::ours(protected(shared), &settings.group);
     let prologue = ours.encode();
     let mut first = prologue.clone();
-    let calling = match &settings.security {
+    let calling = match shared.security() {
         LinkSecurity::Noise { call, accept: _ } => {
             let (calling, message) =
-                noise::call(call, &prologue).map_err(|error| Failure::Broken(error.to_string()))?;
+                noise::call(&call, &prologue).map_err(|error| Failure::Broken(error.to_string()))?;
             first.extend_from_slice(&message);
             Some(calling)
         }
@@ -148,9 +148,9 @@ pub(super) async fn answer(
         return refuse_in_plain(&stream, code, failure).await;
     }
     let mut second = ours.encode();
-    let cipher = match &settings.security {
+    let cipher = match shared.security() {
         LinkSecurity::Noise { call, accept } => {
-            let keys: Vec<[u8; 32]> = std::iter::once(*call).chain(accept.iter().copied()).collect();
+            let keys: Vec<[u8; 32]> = std::iter::once(call).chain(accept).collect();
             let prologue = &first[..first.len() - message.len()];
             match noise::answer(&keys, prologue, message) {
                 Ok(Some((cipher, reply))) => {

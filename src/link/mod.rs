@@ -134,6 +134,12 @@ impl Links {
         true
     }
 
+    /// Calls with other keys, and accepts others, from now on; connections that stand go on (S8). Plain text stays plain
+    /// text and encryption encryption, whatever `security` says.
+    pub fn set_keys(&self, security: LinkSecurity) {
+        self.shared.set_security(security);
+    }
+
     /// Every path to every peer as it is now (N15).
     pub fn paths(&self) -> Vec<PathReport> {
         self.shared.peers().reports(self.shared.encrypts())

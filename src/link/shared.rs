@@ -38,6 +38,8 @@ pub(super) struct Shared {
     pub(super) gate: Gate,
     /// Cancelled when the link stops: no new connection from then on.
     pub(super) stop: CancellationToken,
+    /// The keys that connections are made with from now on; those that stand go on with theirs (S8).
+    security: Mutex<LinkSecurity>,
     peers: Mutex<Peers>,
     events: mpsc::Sender<LinkEvent>,
     tasks: Mutex<JoinSet<()>>,
@@ -48,6 +50,7 @@ impl Shared {
         let roster = Roster::new(settings.members.iter().map(|member| member.name.clone()).collect());
         Shared {
             peers: Mutex::new(Peers::new(&settings)),
+            security: Mutex::new(settings.security.clone()),
             roster,
             rejections: Rejections::new(events.clone()),
             gate: Gate::default(),
@@ -66,6 +69,18 @@ impl Shared {
     /// The name of `member` as configured.
     pub(super) fn name(&self, member: MemberId) -> &str {
         self.roster.name(member)
+    }
+
+    /// The keys as they are now.
+    pub(super) fn security(&self) -> LinkSecurity {
+        self.security.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Other keys from now on. Whether the link is encrypted at all does not change while it runs.
+    pub(super) fn set_security(&self, security: LinkSecurity) {
+        if matches!(security, LinkSecurity::Noise { .. }) == self.encrypts() {
+            *self.security.lock().unwrap_or_else(PoisonError::into_inner) = security;
+        }
     }
 
     /// Whether what this member sends is encrypted.

@@ -9,7 +9,7 @@ mod page;
 mod server;
 
 pub use page::Format;
-pub use server::Server;
+pub use server::{Server, ServerError};
 
 use crate::control::status::Status;
 

@@ -9,6 +9,7 @@ use super::decision::Decision;
 use super::event::Event;
 use super::member::{MemberId, Name};
 use super::message::{HoldStamp, Message, PeerHello, Refusal};
+use super::settings::Tuning;
 use super::term::Term;
 use super::time::Instant;
 
@@ -194,6 +195,8 @@ pub enum Input {
         /// What.
         message: Message,
     },
+    /// The operator's file was read again: what may change has these values now (U10).
+    Tuned(Tuning),
     /// The state is on disk up to and including this version.
     Written {
         /// The version.

@@ -219,6 +219,7 @@ impl Negotiator {
             Input::ServingStopped => self.serving_stopped(out),
             Input::Fenced { peer, result } => self.fenced(peer, result, out),
             Input::FenceDevice { peer, answers } => self.fence_device(peer, answers, out),
+            Input::Tuned(tuning) => self.settings.tune(tuning),
             Input::Command(command) => self.command(command, out),
             Input::Stop { cause } => self.stop(cause, out),
         }

@@ -70,6 +70,29 @@ pub struct Settings {
     pub preferred: Option<MemberId>,
 }
 
+/// What may change while a member runs: nothing that a promise, a lease or another member counts on (U10).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tuning {
+    /// See [`Settings::crash_detection`].
+    pub crash_detection: bool,
+    /// See [`Settings::threshold`].
+    pub threshold: Score,
+    /// See [`Settings::margin`].
+    pub margin: Score,
+    /// See [`Settings::confirmations`].
+    pub confirmations: u32,
+    /// See [`Settings::max_per_hour`].
+    pub max_per_hour: u32,
+    /// See [`Settings::sick_for`].
+    pub sick_for: Duration,
+    /// See [`Settings::fencing_always`].
+    pub fencing_always: bool,
+    /// See [`Settings::fence_delay`].
+    pub fence_delay: Vec<Option<Duration>>,
+    /// See [`Settings::preferred`].
+    pub preferred: Option<MemberId>,
+}
+
 /// What makes [`Settings`] unusable.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
@@ -140,6 +163,38 @@ impl Settings {
             return Err(SettingsError::TimeoutTooShort);
         }
         Ok(())
+    }
+
+    /// The part of these that may change while a member runs.
+    pub fn tuning(&self) -> Tuning {
+        Tuning {
+            crash_detection: self.crash_detection,
+            threshold: self.threshold,
+            margin: self.margin,
+            confirmations: self.confirmations,
+            max_per_hour: self.max_per_hour,
+            sick_for: self.sick_for,
+            fencing_always: self.fencing_always,
+            fence_delay: self.fence_delay.clone(),
+            preferred: self.preferred,
+        }
+    }
+
+    /// Takes on `tuning`. A list of delays for another number of members is the driver's bug, and is left out.
+    pub(super) fn tune(&mut self, tuning: Tuning) {
+        let Tuning { crash_detection, threshold, margin, confirmations, max_per_hour, sick_for, .. } = tuning;
+        let members = self.members.len();
+        if tuning.fence_delay.len() == members {
+            self.fence_delay = tuning.fence_delay;
+        }
+        self.preferred = tuning.preferred.filter(|member| member.index() < members);
+        self.fencing_always = tuning.fencing_always;
+        self.crash_detection = crash_detection;
+        self.threshold = threshold;
+        self.margin = margin;
+        self.confirmations = confirmations;
+        self.max_per_hour = max_per_hour;
+        self.sick_for = sick_for;
     }
 
     /// The name of `member`; "?" for one that is not configured.

@@ -69,6 +69,7 @@ impl Engine {
                 let _ = reply.send(done);
             }
             ToNode::FencePreview { peer, reply } => self.fencing.preview(&peer, reply),
+            ToNode::Reload { who, reply } => self.begin_reload(who, reply),
             ToNode::Seen { who, reply } => {
                 let done = who.check_may_operate();
                 if done.is_ok() {
@@ -240,7 +241,7 @@ impl Engine {
         let _ = awaited.reply.send(result);
     }
 
-    fn note_action(&mut self, who: &Who, what: String, outcome: &str) {
+    pub(super) fn note_action(&mut self, who: &Who, what: String, outcome: &str) {
         self.note(Entry::Action { by: who.name().to_owned(), what, outcome: outcome.to_owned() });
     }
 

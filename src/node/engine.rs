@@ -25,6 +25,7 @@ use crate::negotiation::time::Instant;
 use crate::process::ProcessEvent;
 
 use super::around::Facts;
+use super::availability::Availability;
 use super::clock::{Clocks, rfc3339, unix_ms};
 use super::fencing::Fencing;
 use super::gaps::{Gaps, LATE_FROM};
@@ -32,6 +33,7 @@ use super::health::{Figures, Health, HealthInlet};
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
+use super::reload::{Loaded, Running};
 use super::replies::Replies;
 use super::signals::Signals;
 use super::state::{StateReport, StateWriter};
@@ -74,6 +76,7 @@ enum Woke {
     Fence(FenceEvent),
     Health(Figures),
     Ask(ToNode),
+    Loaded(Box<Loaded>),
     Stop,
     Time,
     Ended,
@@ -87,6 +90,8 @@ pub struct Inlets {
     pub fence: mpsc::Receiver<FenceEvent>,
     pub health: HealthInlet,
     pub asks: mpsc::Receiver<ToNode>,
+    /// Configurations that were read again.
+    pub loaded: mpsc::Receiver<Box<Loaded>>,
     pub signals: Signals,
 }
 
@@ -97,6 +102,8 @@ pub struct Engine {
     pub negotiator: Negotiator,
     pub links: Links,
     pub journal: Journal,
+    /// How available the group is, counted from the journal's records (H8).
+    pub availability: Availability,
     /// What the negotiation is told, for a replay (U5).
     pub recorder: Recorder,
     pub state: StateWriter,
@@ -105,6 +112,7 @@ pub struct Engine {
     pub supervisor: Supervisor,
     pub desk: Desk,
     pub fencing: Fencing,
+    pub running: Running,
     pub pings: Pings,
     pub gaps: Gaps,
     pub peers: Vec<PeerFacts>,
@@ -166,6 +174,7 @@ impl Engine {
                 figures = inlets.health.next() => Woke::Health(figures),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
+                loaded = inlets.loaded.recv() => loaded.map_or(Woke::Ended, Woke::Loaded),
                 () = tokio::time::sleep(wait) => Woke::Time,
             };
             let look = self.clocks.look()?;
@@ -192,6 +201,7 @@ impl Engine {
                 Woke::Fence(event) => self.fence_event(now, event),
                 Woke::Health(figures) => self.health_figures(now, figures),
                 Woke::Ask(ask) => self.ask(now, ask),
+                Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence),
                 Woke::Stop => self.stop(now, StopCause::Signal, "a signal asked it to".to_owned()),
                 Woke::Time => {}
                 Woke::Ended => anyhow::bail!("a part of the controller ended by itself; its last words are in the log"),
@@ -398,7 +408,7 @@ impl Engine {
             Severity::Warning => tracing::warn!(kind, "{text}"),
             Severity::Note => tracing::info!(kind, "{text}"),
         }
-        let stamp = self.journal.record(entry);
+        let stamp = self.record(entry);
         self.events.truncate(SHOWN_EVENTS - 1);
         self.events.push_front(status::Event {
             seq: stamp.seq,

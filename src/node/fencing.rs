@@ -74,6 +74,7 @@ impl Fencing {
             name: config.name(*peer).as_str().to_owned(),
             config: config_of.clone(),
             paths: paths.clone(),
+            launcher: Some(crate::process::this_program()),
         };
         let known = others().map(|(peer, fence)| Known {
             peer: *peer,
@@ -95,6 +96,19 @@ impl Fencing {
     /// Whether there is any device at all.
     pub fn has_devices(&self) -> bool {
         !self.known.is_empty()
+    }
+
+    /// Who is being switched off now; none: nobody.
+    pub fn under_way(&self) -> Option<&str> {
+        self.known.iter().find(|known| known.under_way.is_some()).map(|known| known.name.as_str())
+    }
+
+    /// Takes over what is known of the devices from `before`, where the configuration of all was read again: how the last
+    /// attempt ended is still so.
+    pub fn remember(&mut self, before: &mut Fencing) {
+        for known in &mut self.known {
+            known.last = before.of(&known.name).and_then(|before| before.last.take());
+        }
     }
 
     /// Ends every thread; an agent that runs is killed. The receiver of the events must be gone by now.

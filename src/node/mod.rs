@@ -12,6 +12,7 @@ pub mod state;
 
 mod around;
 mod asks;
+mod availability;
 mod engine;
 mod fencing;
 mod gaps;
@@ -19,6 +20,7 @@ mod health;
 mod pings;
 mod processes;
 mod publication;
+mod reload;
 mod replies;
 mod signals;
 mod start;

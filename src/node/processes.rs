@@ -100,6 +100,29 @@ impl Required {
 }
 
 impl Engine {
+    /// Whether processes and hooks can be exchanged now.
+    pub(super) fn can_reload_processes(&self) -> bool {
+        self.required.processes.can_reload()
+    }
+
+    /// Other processes and hooks from now on: only what is new, gone or changed starts and stops (U10).
+    pub(super) fn reload_processes(
+        &mut self,
+        now: Instant,
+        processes: Vec<required::ProcessConfig>,
+        hooks: required::Hooks,
+    ) {
+        if !self.required.processes.reload(processes, hooks) {
+            // It was asked before whether it can be.
+            let text = "the changed processes could not be told apart from what runs: reload again".to_owned();
+            self.note(Entry::Fault { part: "processes".to_owned(), text });
+            return;
+        }
+        self.feed(now, Input::StopTime { longest: self.required.longest_stop() });
+        // A Primary's right to run comes before its processes.
+        self.renew_right(now);
+    }
+
     /// The processes are told the mode that this member has now.
     pub(super) fn processes_follow(&mut self, now: Instant) {
         let view = self.negotiator.view(now);

@@ -26,6 +26,7 @@ use crate::negotiation::message::Incarnation;
 use crate::process::ProcessSettings;
 
 use super::around::Facts;
+use super::availability::Availability;
 use super::clock::Clocks;
 use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::fencing::Fencing;
@@ -34,6 +35,7 @@ use super::health::Health;
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
+use super::reload::Running;
 use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
@@ -116,16 +118,12 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let events = old_events(&directory);
     let who =
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
+    let availability = Availability::of(&directory, now, config.negotiation.boot_timeout);
     // Half of what is kept for what happened, half for what the negotiation was told.
     let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
     let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
 
-    let security = match config.load_keys(me)? {
-        LinkKeys::Plain => LinkSecurity::None,
-        LinkKeys::Noise { call, accept } => {
-            LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
-        }
-    };
+    let keys = config.load_keys(me)?;
     let members = config
         .members
         .iter()
@@ -134,7 +132,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         me,
         members: members.collect(),
         group: config.group.clone(),
-        security,
+        security: link_security(&keys),
         agreement,
         incarnation,
         program_version: version.clone(),
@@ -159,8 +157,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         identity: identity.clone(),
     };
     let server = Server::start(server_settings, to_node.clone())?;
-    let metrics =
-        config.metrics_listen.map(|listen| crate::metrics::Server::start(listen, to_node.clone())).transpose()?;
+    let (running, loaded) = Running::start(config, me, keys, &to_node)?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
     let (fencing, fence_events) = Fencing::start(config, me)?;
 
@@ -188,11 +185,13 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         links,
         journal,
         recorder,
+        availability,
         state,
         required: Required::new(processes),
         health,
         supervisor,
         fencing,
+        running,
         pings: Pings::default(),
         gaps: Gaps::default(),
         events,
@@ -228,17 +227,20 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         fence: fence_events,
         health: figures,
         asks,
+        loaded,
         signals,
     };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
-    let Inlets { link, state: reports, processes: mut process_events, fence, health: figures, asks, signals } = inlets;
-    drop((link, reports, fence, asks, signals));
+    let Inlets { link, state: reports, processes: mut process_events, fence, health: figures, asks, loaded, signals } =
+        inlets;
+    drop((link, reports, fence, asks, loaded, signals));
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
+        engine.sum_up(engine.availability.now());
     }
-    let Engine { links, journal, recorder, state, required, health, fencing, .. } = engine;
+    let Engine { links, journal, recorder, state, required, health, fencing, running, .. } = engine;
     // The sampler's thread waits for nobody once its figures are no longer wanted.
     drop((figures, health));
     // The last words must reach the peers before anything else is waited for.
@@ -253,9 +255,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     session_stop.cancel();
     server.shutdown().await;
     fencing.shutdown().await;
-    if let Some(metrics) = metrics {
-        metrics.shutdown().await;
-    }
+    running.shutdown().await;
     if let Some(session) = session
         && let Err(error) = session.await
     {
@@ -269,6 +269,16 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     }
     state.close();
     ended
+}
+
+/// The keys as the link takes them.
+pub(super) fn link_security(keys: &LinkKeys) -> LinkSecurity {
+    match keys {
+        LinkKeys::Plain => LinkSecurity::None,
+        LinkKeys::Noise { call, accept } => {
+            LinkSecurity::Noise { call: *call.bytes(), accept: accept.iter().map(|key| *key.bytes()).collect() }
+        }
+    }
 }
 
 /// What the required processes are started with.
@@ -334,5 +344,5 @@ fn old_events(directory: &std::path::Path) -> VecDeque<crate::control::status::E
         kind: super::engine::severity_word(record.entry.severity()).to_owned(),
         text: record.entry.text(),
     };
-    records.iter().rev().map(event).collect()
+    records.iter().rev().filter(|record| !record.entry.is_for_counting()).map(event).collect()
 }

@@ -38,7 +38,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-use crate::config::required::RunWhen;
+use crate::config::required::{Hooks, ProcessConfig, RunWhen};
 
 pub use event::{ProcessEvent, Ticket};
 pub use messages::LaunchId;
@@ -106,12 +106,7 @@ pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Re
     let (requests, requests_end) = mpsc::channel(REQUESTS);
     let (events, heard) = mpsc::channel(EVENTS);
     let (snapshots, seen) = watch::channel(Arc::from([]));
-    let primary = settings.processes.iter().filter(|process| process.run_when == RunWhen::Primary);
-    let graces: Duration = primary.clone().map(|process| process.stop_grace).sum();
-    let all_graces: Duration = settings.processes.iter().map(|process| process.stop_grace).sum();
-    let hook = if settings.hooks.on_secondary.is_empty() { Duration::ZERO } else { settings.hooks.timeout };
-    let nothing =
-        primary.count() == 0 && settings.hooks.on_primary.is_empty() && settings.hooks.on_secondary.is_empty();
+    let times = Times::of(&settings.processes, &settings.hooks);
     let ends = Ends { aims: aims_end, requests: requests_end, events, snapshots };
     let runner = Runner::new(settings, instance, Arc::clone(&deadline), Output::start()?, &ends);
     let processes = Processes {
@@ -120,12 +115,34 @@ pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Re
         snapshots: seen,
         deadline,
         task: tokio::spawn(runner.run(ends)),
-        longest_stop: graces + hook,
-        longest_end: all_graces + hook + settings::END,
+        longest_stop: times.longest_stop,
+        longest_end: times.longest_end,
         tickets: 0,
-        bound_to_primary: if nothing { Bound::Nothing } else { Bound::Something },
+        bound_to_primary: times.bound,
     };
     Ok((processes, heard))
+}
+
+/// What follows from the configuration for how long things may take.
+struct Times {
+    longest_stop: Duration,
+    longest_end: Duration,
+    bound: Bound,
+}
+
+impl Times {
+    fn of(processes: &[ProcessConfig], hooks: &Hooks) -> Times {
+        let primary = processes.iter().filter(|process| process.run_when == RunWhen::Primary);
+        let graces: Duration = primary.clone().map(|process| process.stop_grace).sum();
+        let all_graces: Duration = processes.iter().map(|process| process.stop_grace).sum();
+        let hook = if hooks.on_secondary.is_empty() { Duration::ZERO } else { hooks.timeout };
+        let nothing = primary.count() == 0 && hooks.on_primary.is_empty() && hooks.on_secondary.is_empty();
+        Times {
+            longest_stop: graces + hook,
+            longest_end: all_graces + hook + settings::END,
+            bound: if nothing { Bound::Nothing } else { Bound::Something },
+        }
+    }
 }
 
 impl Processes {
@@ -173,6 +190,29 @@ impl Processes {
         self.tickets += 1;
         let request = Request::Operate { name: name.to_owned(), operation, ticket };
         self.requests.try_send(request).ok().map(|()| ticket)
+    }
+
+    /// Whether [`Processes::reload`] would be heard now.
+    pub fn can_reload(&self) -> bool {
+        self.requests.capacity() > 0
+    }
+
+    /// The file was read again (U10): what it does not name any more stops, then what is new or changed starts, in the
+    /// order of the file as far as the places of those that were there before allow. False: too much is asked at once, and
+    /// nothing is done.
+    pub fn reload(&mut self, processes: Vec<ProcessConfig>, hooks: Hooks) -> bool {
+        let times = Times::of(&processes, &hooks);
+        let request = Request::Reload { processes, hooks: Box::new(hooks) };
+        if self.requests.try_send(request).is_err() {
+            return false;
+        }
+        // What stops because of this may take as long as it could before, and may be a Primary's as before.
+        self.longest_stop = self.longest_stop.max(times.longest_stop);
+        self.longest_end = self.longest_end.max(times.longest_end);
+        if times.bound == Bound::Something {
+            self.bound_to_primary = Bound::Something;
+        }
+        true
     }
 
     /// Runs the hook `on_alarm` with this on its standard input.

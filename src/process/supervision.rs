@@ -8,17 +8,22 @@
 //!   whatever the others do.
 //! * What runs on the Primary only waits for the word of the controller after the guardian has killed it (P6).
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+mod one;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use crate::config::required::{ProcessConfig, RunWhen};
 
 use super::event::{Change, StopWay};
 use super::messages::End;
-use super::policy::{Policy, Verdict};
+use super::policy::Verdict;
 use super::snapshot::{ProcessState, RESTARTS_KEPT, Wanted, is_proved};
 use super::time::BootTime;
+
+pub use one::One;
+use one::{Ending, State};
 
 /// For whom processes run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,150 +74,8 @@ pub enum Operation {
     Restart,
 }
 
-/// Why something that runs is being ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Ending {
-    /// It was asked to; killed at this time.
-    Asked { at: BootTime, kill_at: BootTime, way: StopWay },
-    /// It died by itself, or has to after a failed start; what it left is being killed.
-    Died,
-    /// The guardian killed it.
-    Overdue,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
-    /// Nothing of it runs, and nothing is due.
-    Off,
-    /// Ordered, or started, and not ready.
-    Starting,
-    /// Ready.
-    Running,
-    /// It is to be gone soon.
-    Ending(Ending),
-    /// It is started again then.
-    Backoff(BootTime),
-    GivenUp,
-}
-
-/// One process.
-#[derive(Debug, Clone)]
-pub struct One {
-    config: ProcessConfig,
-    name: Arc<str>,
-    state: State,
-    since: BootTime,
-    policy: Policy,
-    wanted: Wanted,
-    /// Its turn in the order of starting is over.
-    passed: bool,
-    /// When its turn came.
-    turn: Option<BootTime>,
-    /// It is a Primary's, and waits for the controller's word (P6).
-    barred: bool,
-    launched_at: Option<BootTime>,
-    started_at: Option<BootTime>,
-    ready_at: Option<BootTime>,
-    pid: Option<u32>,
-    restarts: VecDeque<BootTime>,
-    restarts_total: u64,
-    /// Deaths in a row, each soon after its start.
-    deaths_in_a_row: u32,
-    last_end: Option<Arc<str>>,
-}
-
-impl One {
-    fn new(config: ProcessConfig) -> One {
-        One {
-            name: config.name.as_str().into(),
-            policy: Policy::new(config.restart),
-            config,
-            state: State::Off,
-            since: BootTime::default(),
-            wanted: Wanted::ByMode,
-            passed: false,
-            turn: None,
-            barred: false,
-            launched_at: None,
-            started_at: None,
-            ready_at: None,
-            pid: None,
-            restarts: VecDeque::new(),
-            restarts_total: 0,
-            deaths_in_a_row: 0,
-            last_end: None,
-        }
-    }
-
-    /// How it is configured.
-    pub fn config(&self) -> &ProcessConfig {
-        &self.config
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    /// Since when it does what it does.
-    pub fn since(&self) -> BootTime {
-        self.since
-    }
-
-    /// Whether an operator stopped it.
-    pub fn wanted(&self) -> Wanted {
-        self.wanted
-    }
-
-    /// Its process id, and when it was started, while it runs.
-    pub fn started(&self) -> Option<(u32, BootTime)> {
-        Some((self.pid?, self.started_at?))
-    }
-
-    /// When it was ready, while it runs.
-    pub fn ready_at(&self) -> Option<BootTime> {
-        self.ready_at
-    }
-
-    /// Restarts after a death, lately, and since start.
-    pub fn restarts(&self) -> (Arc<[BootTime]>, u64) {
-        (self.restarts.iter().copied().collect(), self.restarts_total)
-    }
-
-    /// Restarts in a row that did not help: it died again before it had proved that it lives (H6).
-    pub fn failed_restarts(&self) -> u32 {
-        self.deaths_in_a_row.saturating_sub(1)
-    }
-
-    /// How it ended last.
-    pub fn last_end(&self) -> Option<&Arc<str>> {
-        self.last_end.as_ref()
-    }
-
-    /// When it is started again.
-    pub fn restart_at(&self) -> Option<BootTime> {
-        match self.state {
-            State::Backoff(until) => Some(until),
-            State::Off | State::Starting | State::Running | State::Ending(_) | State::GivenUp => None,
-        }
-    }
-
-    fn enter(&mut self, now: BootTime, state: State) {
-        self.state = state;
-        self.since = now;
-    }
-
-    /// Whether something of it may run.
-    fn lives(&self) -> bool {
-        match self.state {
-            State::Starting | State::Running | State::Ending(_) => true,
-            State::Off | State::Backoff(_) | State::GivenUp => false,
-        }
-    }
-}
-
 /// All required processes of one controller.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Supervision {
     all: Vec<One>,
     target: Target,
@@ -251,6 +114,40 @@ impl Supervision {
         }
     }
 
+    /// Whether nothing is left of a process that the file does not name any more.
+    pub fn is_forgotten(&self, at: usize) -> bool {
+        self.all.get(at).is_some_and(|one| one.retired && !one.lives())
+    }
+
+    /// The file was read again (U10): what it does not name any more ends, what is new in it starts, and of the rest only
+    /// what is configured differently, in more than its times and its counting, ends and starts again. A process that is
+    /// changed keeps its old configuration until it has ended, so that it is still known for what it may do.
+    pub fn reload(&mut self, now: BootTime, configs: Vec<ProcessConfig>) {
+        for at in 0..self.all.len() {
+            let one = &mut self.all[at];
+            let found = configs.iter().find(|config| *config.name == *one.name);
+            one.retired = found.is_none();
+            let changed = found.is_some_and(|new| one.reconfigure(new));
+            if one.lives() {
+                if changed && matches!(one.state, State::Starting | State::Running) {
+                    self.ask_to_end(now, at, None);
+                }
+            } else {
+                one.take_on();
+                if (changed || one.retired) && matches!(one.state, State::Backoff(_) | State::GivenUp) {
+                    one.policy.forget();
+                    one.deaths_in_a_row = 0;
+                    (one.passed, one.turn) = (false, None);
+                    one.enter(now, State::Off);
+                }
+            }
+        }
+        let known = |name: &str| self.all.iter().any(|one| *one.name == *name);
+        let new: Vec<One> = configs.into_iter().filter(|config| !known(&config.name)).map(One::new).collect();
+        self.all.extend(new);
+        self.go_on(now);
+    }
+
     /// For whom processes run.
     pub fn target(&self) -> Target {
         self.target
@@ -275,7 +172,7 @@ impl Supervision {
     pub fn primary_is_ready(&self) -> bool {
         let ready = |one: &One| one.state == State::Running || one.wanted == Wanted::StoppedByOperator;
         self.target == Target::Primary
-            && self.all.iter().filter(|one| one.config.run_when == RunWhen::Primary).all(ready)
+            && self.all.iter().filter(|one| !one.retired && one.config.run_when == RunWhen::Primary).all(ready)
     }
 
     /// What stopping what runs on the Primary only takes at worst: they stop one after the other.
@@ -298,7 +195,7 @@ impl Supervision {
             State::Ending(Ending::Asked { kill_at, way: StopWay::ByItself, .. }) => Some(*kill_at),
             State::Ending(_) | State::Off | State::Running | State::GivenUp => None,
         };
-        let next = self.all.iter().find(|one| self.has_turn(one)).filter(|_| !stopping);
+        let next = self.all.iter().find(|one| self.has_turn(one)).filter(|one| !stopping && !one.barred);
         let turn = next.and_then(|one| one.turn.map(|turn| turn + one.config.start_timeout));
         self.all.iter().filter_map(of).chain(turn).min()
     }
@@ -417,6 +314,7 @@ impl Supervision {
     pub fn gone(&mut self, now: BootTime, at: usize) {
         let Some(one) = self.all.get_mut(at) else { return };
         (one.pid, one.started_at, one.ready_at, one.launched_at) = (None, None, None, None);
+        one.take_on();
         match one.state.clone() {
             State::Ending(Ending::Asked { at: asked, way, .. }) => {
                 one.enter(now, State::Off);
@@ -461,6 +359,7 @@ impl Supervision {
         for one in &mut self.all {
             if one.lives() {
                 (one.pid, one.started_at, one.ready_at, one.launched_at) = (None, None, None, None);
+                one.take_on();
                 one.last_end = Some("ended with the guardian".into());
                 one.enter(now, State::Off);
                 one.passed = false;
@@ -499,7 +398,11 @@ impl Supervision {
     }
 
     fn wants(&self, one: &One) -> bool {
-        self.target.wants(one.config.run_when) && one.wanted == Wanted::ByMode
+        self.mode_wants(one) && one.wanted == Wanted::ByMode
+    }
+
+    fn mode_wants(&self, one: &One) -> bool {
+        !one.retired && self.target.wants(one.config.run_when)
     }
 
     /// Whether it is to start, and those after it wait for that.
@@ -509,13 +412,14 @@ impl Supervision {
 
     /// Whether something of what the target does not want is left.
     fn must_stop(&self) -> bool {
-        self.all.iter().any(|one| one.lives() && !self.target.wants(one.config.run_when))
+        self.all.iter().any(|one| one.lives() && !self.mode_wants(one))
     }
 
     fn after_death(&mut self, now: BootTime, at: usize) {
+        let wanted = self.mode_wants(&self.all[at]);
         let one = &mut self.all[at];
         one.deaths_in_a_row = one.deaths_in_a_row.saturating_add(1);
-        if !self.target.wants(one.config.run_when) || one.wanted == Wanted::StoppedByOperator {
+        if !wanted || one.wanted == Wanted::StoppedByOperator {
             one.enter(now, State::Off);
             return;
         }
@@ -577,7 +481,7 @@ impl Supervision {
     fn stop_next(&mut self, now: BootTime) {
         for at in (0..self.all.len()).rev() {
             let one = &self.all[at];
-            if self.target.wants(one.config.run_when) || !one.lives() {
+            if self.mode_wants(one) || !one.lives() {
                 continue;
             }
             if !matches!(one.state, State::Ending(_)) {
@@ -612,3 +516,6 @@ impl Supervision {
         }
     }
 }
+
+#[cfg(test)]
+mod reload_tests;

@@ -126,6 +126,7 @@ fn input_text(group: &Settings, input: &Input) -> String {
         Input::StopTime { longest } => format!("stopping takes {longest:?}"),
         Input::ServingStopped => "serving stopped".to_owned(),
         Input::Fenced { peer, result } => format!("fencing {}: {result:?}", group.name(*peer)),
+        Input::Tuned(_) => "settings changed".to_owned(),
         Input::FenceDevice { peer, answers } => format!("fence device of {} answers: {answers}", group.name(*peer)),
         Input::Command(command) => format!("command {command:?}"),
         Input::Stop { cause } => format!("stop {cause:?}"),

@@ -14,6 +14,11 @@ struct House {
 }
 
 fn house() -> House {
+    house_of(ops())
+}
+
+/// With `who` before the screen.
+fn house_of(who: Who) -> House {
     let (requests, to_session) = mpsc::channel(QUEUE);
     let (from_session, replies) = mpsc::channel(2);
     let (to_node, node) = mpsc::channel(2);
@@ -26,7 +31,7 @@ fn house() -> House {
         state_directory: "/var/lib/tandem/beta".to_owned(),
     };
     let session =
-        tokio::spawn(async move { serve_session(to_session, from_session, ops(), &identity, to_node, stopped).await });
+        tokio::spawn(async move { serve_session(to_session, from_session, who, &identity, to_node, stopped).await });
     House { requests, replies, node, stop, session }
 }
 
@@ -93,6 +98,17 @@ fn requests_are_answered_in_their_order() {
         assert_eq!(house.replies.recv().await, Some(Reply::Refused { why: "it has ended".to_owned() }));
         drop(house.requests);
         assert_eq!(house.session.await.expect("no panic"), SessionEnd::ClientGone);
+    });
+}
+
+#[test]
+fn u10_who_may_only_watch_cannot_have_the_configuration_read_again() {
+    test(async {
+        let mut house = house_of(crate::control::examples::guest());
+        house.requests.send(Request::Reload).await.expect("open");
+        assert!(matches!(house.replies.recv().await, Some(Reply::Hello(_))));
+        assert!(matches!(house.replies.recv().await, Some(Reply::Refused { .. })));
+        assert!(house.node.try_recv().is_err(), "the node was asked");
     });
 }
 

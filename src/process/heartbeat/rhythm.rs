@@ -221,14 +221,16 @@ impl Rhythm {
 
     fn plan(&mut self, now: Instant) {
         self.next = match (self.way, self.stage) {
-            (Way::Asked, Stage::Overdue | Stage::Ready) => self.next_on_grid(now),
+            (Way::Asked, Stage::Overdue | Stage::Ready) if self.owes_since.is_none() => self.next_on_grid(now),
             (Way::Asked, Stage::Starting { until }) => {
                 let pause = self.pause.min(self.period);
                 self.pause = (self.pause * 2).min(LONGEST_PAUSE);
                 (now + pause).min(until)
             }
             (Way::Speaks, Stage::Starting { until }) => until,
-            (Way::Speaks, Stage::Overdue | Stage::Ready) => {
+            // Whole periods of silence are looked at when they are over, not at the next place on the grid, which is a
+            // little less than one away from a question that was asked a little late.
+            (Way::Asked | Way::Speaks, Stage::Overdue | Stage::Ready) => {
                 let since = self.owes_since.unwrap_or(now);
                 since + self.period * (whole_periods(now.saturating_duration_since(since), self.period) + 1)
             }
@@ -363,6 +365,18 @@ mod tests {
             };
             assert_eq!(restart, after);
         }
+    }
+
+    #[test]
+    fn h6_five_periods_are_five_periods_however_late_the_question_was_asked() {
+        let (mut rhythm, _, first) = ready(0.5);
+        let asked = first + Duration::from_micros(900);
+        assert!(rhythm.tick(asked).ask);
+        let silent: Vec<_> = (1..=5).filter_map(|_| waited(&rhythm.tick(rhythm.next()))).collect();
+        assert_eq!(silent.last(), Some(&(PERIOD * 5)));
+        // Once it answers, it is asked in its place again.
+        rhythm.answered(rhythm.next() - ms(3));
+        assert_eq!(rhythm.next(), first + PERIOD * 6);
     }
 
     #[test]

@@ -71,7 +71,7 @@ impl State {
                 self.sent = None;
                 self.remark(Line::of(text), now, OUTCOME_STANDS);
             }
-            Reply::FencePreview(_) | Reply::Pong(_) | Reply::PingDone | Reply::Done => {}
+            Reply::FencePreview(_) | Reply::Reloaded(_) | Reply::Pong(_) | Reply::PingDone | Reply::Done => {}
         }
         effects
     }

@@ -332,7 +332,7 @@ proptest! {
                                 vec![Input::Key(Key::Char('4')), Input::Key(Key::Char('7')), Input::Key(Key::Enter)]
                             );
                         }
-                        Request::Status | Request::Watch { .. } | Request::Abandon { .. } | Request::Seen
+                        Request::Status | Request::Watch { .. } | Request::Abandon { .. } | Request::Seen | Request::Reload
                         | Request::FencePreview { .. }
                         | Request::Ping { .. } => {}
                     }
