@@ -79,17 +79,23 @@ impl Demo {
     }
 
     /// Alpha with the screen, the janitor, and the members' processes: each the children of the one before, the first
-    /// of the stand-in that the terminal knows.
+    /// of the stand-in that the terminal knows. Alpha has a guardian of its own processes too.
     fn processes(&self) -> (Pid, Pid, Vec<Pid>) {
-        let only_child = |of: i32| match children(of)[..] {
+        let demo = |of: i32| match children(of).into_iter().filter(|pid| says(*pid, "demo")).collect::<Vec<_>>()[..] {
             [child] => child,
             ref others => panic!("{of} has the children {others:?}"),
         };
-        let alpha = only_child(self.terminal.pid().as_raw());
-        let janitor = only_child(alpha);
+        let alpha = demo(self.terminal.pid().as_raw());
+        let janitor = demo(alpha);
         let members = children(janitor).into_iter().map(Pid::from_raw).collect();
         (Pid::from_raw(alpha), Pid::from_raw(janitor), members)
     }
+}
+
+/// Whether a process was started with this word.
+fn says(pid: i32, word: &str) -> bool {
+    let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    line.split(|byte| *byte == 0).any(|said| said == word.as_bytes())
 }
 
 fn children(parent: i32) -> Vec<i32> {
@@ -194,6 +200,49 @@ fn u9_a_slow_link_shows_in_the_round_trip_and_moves_nobody() {
     });
     demo.first_row("■ PRIMARY");
     demo.third_row("ONE ACTS");
+    demo.leave();
+}
+
+#[test]
+fn u9_h9_a_process_that_is_kept_dead_makes_the_score_fall_and_the_other_take_over() {
+    let mut demo = Demo::with_beta_acting();
+    demo.terminal.fault("d");
+    demo.terminal.shows("beta's historian is kept dead");
+    demo.first_row("■ PRIMARY");
+    demo.says("beta ○ SECONDARY");
+    demo.terminal.shows("Sick, it does not act. Next: f, h: heal");
+    demo.terminal.fault("h");
+    demo.terminal.shows("beta's processes are well");
+    // One that dies once is started again, and moves nobody.
+    demo.terminal.fault("k");
+    demo.terminal.shows("beta's historian");
+    demo.first_row("■ PRIMARY");
+    demo.third_row("ONE ACTS");
+    demo.leave();
+}
+
+#[test]
+fn u9_h9_a_leak_and_late_answers_make_the_other_take_over_too() {
+    for (key, text) in [("e", "beta's historian leaks"), ("g", "beta's processes lag")] {
+        let mut demo = Demo::with_beta_acting();
+        demo.terminal.fault(key);
+        demo.terminal.shows(text);
+        demo.first_row("■ PRIMARY");
+        demo.says("beta ○ SECONDARY");
+        demo.leave();
+    }
+}
+
+#[test]
+fn u9_s2_with_fence_who_is_cut_off_or_frozen_is_switched_off_before_the_other_acts() {
+    let mut demo = Demo::start(&["--protection", "fence"]);
+    demo.says("beta ○ SECONDARY");
+    demo.terminal.fault("z");
+    demo.terminal.shows("f, r: beta starts anew");
+    demo.third_row("ONE ACTS");
+    demo.first_row("■ PRIMARY");
+    demo.terminal.fault("r");
+    demo.says("beta ○ SECONDARY");
     demo.leave();
 }
 

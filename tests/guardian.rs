@@ -37,9 +37,28 @@ fn shell(name: &str, script: &str) -> ProcessConfig {
 
 impl Rig {
     async fn new(processes: Vec<ProcessConfig>, hooks: Hooks) -> Rig {
+        Rig::with(support::binary().into(), processes, hooks).await
+    }
+
+    /// A guardian that finds no control groups, as on many machines.
+    async fn without_cgroups(processes: Vec<ProcessConfig>) -> Rig {
+        use std::os::unix::fs::PermissionsExt;
+        let folder = support::temporary_folder();
+        let script = format!("#!/bin/sh\numount -a -t cgroup2\nexec {} \"$@\"\n", support::binary());
+        let inner = support::write(folder.path(), "inner", &script);
+        let outer = format!("#!/bin/sh\nexec unshare -m sh {} \"$@\"\n", inner.display());
+        let outer = support::write(folder.path(), "outer", &outer);
+        std::fs::set_permissions(&outer, PermissionsExt::from_mode(0o755)).expect("its own file");
+        let rig = Rig::with(outer, processes, Hooks::default()).await;
+        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
+        until("something runs", || rig.processes().snapshots().iter().any(|one| one.pid.is_some())).await;
+        rig
+    }
+
+    async fn with(program: std::path::PathBuf, processes: Vec<ProcessConfig>, hooks: Hooks) -> Rig {
         let folder = support::temporary_folder();
         let settings = ProcessSettings {
-            program: support::binary().into(),
+            program,
             node: "alpha".to_owned(),
             group: "test".to_owned(),
             incarnation: 1,
@@ -197,6 +216,36 @@ fn p1_a_grandchild_that_left_group_and_session_and_wiped_its_environment_is_gone
         rig.change("parent", |change| matches!(change, Change::Restarting { .. })).await;
         assert!(!lives(grandchild));
         rig.end().await;
+    });
+}
+
+#[test]
+fn p1_without_control_groups_grandchildren_are_found_by_descent_marker_and_group() {
+    if !support::require(support::Part::PrivateMounts) {
+        return;
+    }
+    run(async {
+        // Both parents have ended before anybody looks: one child is known by its marker, the other by its group.
+        let script = "setsid sh -c 'echo $$ >marked; exec sleep 1000' & \
+                      env -i sh -c 'echo $$ >wiped; exec sleep 1000' & \
+                      while ! test -s marked || ! test -s wiped; do sleep 0.01; done; exec sleep 1000";
+        let configs = vec![shell("parent", script), shell("other", "exec sleep 1000")];
+        let mut rig = Rig::without_cgroups(configs).await;
+        rig.change("other", |change| matches!(change, Change::Ready { .. })).await;
+        let folder = rig.folder.path().to_owned();
+        let pid = |name: &str| pid_in(&folder.join(name));
+        until("both run", || pid("marked").is_some() && pid("wiped").is_some()).await;
+        let (parent, other) = (rig.pid(0), rig.pid(1));
+        let group = std::fs::read_to_string(format!("/proc/{parent}/cgroup")).expect("it runs");
+        assert!(!group.contains("tandem-"), "{group}");
+        kill(Pid::from_raw(parent), Signal::SIGKILL).expect("it runs");
+        rig.change("parent", |change| matches!(change, Change::Restarting { .. })).await;
+        for name in ["marked", "wiped"] {
+            assert!(!lives(pid(name).expect("it was there")), "{name}");
+        }
+        assert!(lives(other));
+        rig.end().await;
+        assert!(!lives(other));
     });
 }
 

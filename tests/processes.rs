@@ -162,9 +162,18 @@ fn p1_after_guardian_and_controller_are_killed_at_once_the_next_start_clears_wha
     pair.signal(0, Signal::SIGSTOP);
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(guardian), Signal::SIGKILL).expect("it runs");
     pair.kill(0);
-    // The kernel ended what the guardian had started; what had left is cleared by the next start, if it can be known.
+    // The kernel ended what the guardian had started. What had left is cleared by the next start.
     pair.start(0);
     pair.wait(0, "alpha serves again", serves);
+    let folder = pair.folder().canonicalize().expect("it is there");
+    let record = |pid: &i32| {
+        let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        line.contains("plant-alpha.record")
+            && std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder)
+    };
+    let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let living = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(record).count();
+    assert!(living <= 2, "more than the process and its daemon: {living}");
     assert_ne!(guardian_of(pair.running(0).pid()), guardian);
 }
 

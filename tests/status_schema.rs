@@ -16,6 +16,17 @@ fn text(word: &str) -> String {
     word.to_owned()
 }
 
+fn share() -> Share {
+    Share {
+        observed_ms: 5,
+        uptime_pct: Some(99.5),
+        outages: 1,
+        mttr_ms: Some(1),
+        mtbf_ms: Some(2),
+        recovery_ms: Some(3),
+    }
+}
+
 fn plan(action: Action) -> Plan {
     Plan {
         number: 47,
@@ -197,6 +208,13 @@ fn full() -> Status {
         query_interval_ms: 1_000,
         reply_timeout_ms: 3_000,
         loop_gaps: LoopGaps::default(),
+        availability: Some(Availability {
+            total: share(),
+            as_primary: share(),
+            as_secondary: share(),
+            unknown_ms: 4,
+            data_loss: text("nothing is replicated"),
+        }),
         rejected: vec![Rejected { kind: text("wrong_key"), count: 3 }],
     }
 }

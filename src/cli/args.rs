@@ -108,6 +108,10 @@ pub enum Command {
         Every decision is taken again and compared: exit 1 when one differs. Without a terminal: a line for each.\n\
         Goes wrong: the time you look for is older than journal.keep holds.")]
     Replay(ReplayArgs),
+    /// A support bundle: configuration, status, journal, system; secrets removed
+    #[command(after_help = "Example: tandem report -o beta.tar.gz\n\
+        Works without a running controller too. Look through it before you hand it on.")]
+    Report(ReportArgs),
     /// Says what is wrong with a configuration, then what is unwise
     #[command(after_help = "Example: tandem check --strict /etc/tandem/tandem.toml\n\
         Exit 1 when something is wrong; with --strict also when something is unwise.")]
@@ -281,6 +285,13 @@ pub struct ExplainArgs {
 pub struct ReplayArgs {
     /// A state directory, its journal directory, a file that ends in .tandem-inputs, or a support bundle
     pub file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub struct ReportArgs {
+    /// The file to make; never overwritten. Default: tandem-report-TIME.tar.gz in the current directory
+    #[arg(short = 'o', value_name = "FILE")]
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -3,19 +3,21 @@
 //! Three kinds of processes, and before the first its stand-in ([`stand_in`]): this one runs `alpha` and the screen; a
 //! janitor ([`janitor`]) makes the folder, runs the other members and holds the cables between all ([`relay`]); each of
 //! the members is an ordinary controller without a screen, which this process watches over its control socket
-//! ([`watcher`]). The janitor holds one end of a pipe from this process: however this process ends, also by SIGKILL, the
+//! ([`watcher`]). What the members run, and how it is made sick, is [`plant`]. The janitor holds one end of a pipe from this process: however this process ends, also by SIGKILL, the
 //! pipe closes, and the janitor kills the members and removes the folder. If the janitor itself is killed, the kernel
 //! kills its members, and this process removes the folder.
 
 mod janitor;
+mod plant;
 mod relay;
 mod watcher;
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use tokio::sync::mpsc;
@@ -32,6 +34,10 @@ use super::with_screen::{self, WhenLeft};
 
 /// Set in the janitor and the members: which of them a process is.
 const ROLE: &str = "TANDEM_DEMO_ROLE";
+/// How long what a killed member ran may still write into the folder, and more.
+const WRITES: Duration = Duration::from_secs(3);
+/// Between two tries to remove the folder.
+const AGAIN: Duration = Duration::from_millis(20);
 
 /// Runs the demo, or the part of it that this process is.
 pub fn run(_global: &Global, args: &DemoArgs) -> anyhow::Result<Exit> {
@@ -139,8 +145,20 @@ impl Group {
     }
 }
 
+/// Removes the folder. What killed members ran is ended by their guardians within half a second, and may write until
+/// then.
 fn remove(folder: &Path) -> anyhow::Result<()> {
-    std::fs::remove_dir_all(folder).with_context(|| format!("the demo's folder {} stays behind", folder.display()))
+    let until = Instant::now() + WRITES;
+    loop {
+        match std::fs::remove_dir_all(folder) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(_) if Instant::now() < until => std::thread::sleep(AGAIN),
+            Err(error) => {
+                return Err(error).with_context(|| format!("the demo's folder {} stays behind", folder.display()));
+            }
+        }
+    }
 }
 
 fn thread(name: &str, work: impl FnOnce() + Send + 'static) -> anyhow::Result<JoinHandle<()>> {

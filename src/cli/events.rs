@@ -78,7 +78,13 @@ impl Wanted {
     }
 
     fn holds(&self, record: &Record) -> bool {
-        record.unix_ms >= self.since_unix_ms && self.kind.as_ref().is_none_or(|kind| kind.is_of(&record.entry))
+        let of_kind = match &self.kind {
+            // What is only kept to count with is shown to who asks for it by name.
+            None | Some(Kind::Severity(_)) if record.entry.is_for_counting() => false,
+            None => true,
+            Some(kind) => kind.is_of(&record.entry),
+        };
+        record.unix_ms >= self.since_unix_ms && of_kind
     }
 }
 

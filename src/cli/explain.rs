@@ -146,6 +146,8 @@ fn changes(reader: &mut Reader) -> Vec<Change> {
             | Entry::ClockSet { .. }
             | Entry::Process { .. }
             | Entry::Fault { .. }
+            | Entry::Acting { .. }
+            | Entry::Availability { .. }
             | Entry::Lost { .. } => {}
         }
     }

@@ -22,6 +22,7 @@ mod ping;
 mod plain;
 mod reload;
 mod replay;
+mod report;
 mod run;
 mod sample_process;
 mod status;
@@ -52,6 +53,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
+        Command::Report(args) => report::run(global, &args),
         Command::Check(args) => check::run(global, &args),
         Command::Reload => reload::run(global),
         Command::Keygen(args) => keygen::run(&args),

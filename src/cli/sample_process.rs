@@ -6,10 +6,10 @@
 //! | line | what it does from then on |
 //! |---|---|
 //! | `slow 300ms` | answers each heartbeat that much later |
-//! | `leak 8MiB` | takes and uses that much more memory each second |
+//! | `leak 8MiB` | takes and uses that much more memory each second, up to [`MOST`] |
 //! | `end 3` | ends with this exit status |
 //!
-//! An empty file makes it well again; what it leaked it keeps.
+//! An empty file makes it well again, and it gives back what it leaked.
 
 use std::fs::File;
 use std::io::{BufRead, Read, Write};
@@ -31,6 +31,9 @@ use super::exit::Exit;
 
 /// How often it looks whether it is told something.
 const LOOK: Duration = Duration::from_millis(10);
+
+/// What it leaks at most, bytes: enough for any test, and no machine is brought down by it.
+pub const MOST: usize = 512 << 20;
 
 /// What it does.
 #[derive(Debug, Args)]
@@ -90,6 +93,9 @@ pub fn run(args: &SampleProcessArgs) -> anyhow::Result<Exit> {
     }
     std::thread::sleep(args.start);
     let mood = Arc::new(Mood::default());
+    let mut control = args.control.as_deref().map(Control::new);
+    // Who is to end at once must not answer first.
+    obey(control.as_mut(), &mood);
     if let Some(address) = args.tcp {
         serve(address, &mood, |_| Ok(()))?;
     }
@@ -102,7 +108,6 @@ pub fn run(args: &SampleProcessArgs) -> anyhow::Result<Exit> {
     }
     let every = args.record.as_ref().map_or(LOOK, |_| args.every);
     let mut record = args.record.as_deref().map(Record::open).transpose()?;
-    let mut control = args.control.as_deref().map(Control::new);
     let mut beats = args.notify.then(Beats::begin);
     let mut leaked: Vec<Vec<u8>> = Vec::new();
     let mut last = Instant::now();
@@ -113,12 +118,12 @@ pub fn run(args: &SampleProcessArgs) -> anyhow::Result<Exit> {
         if let Some(beats) = &mut beats {
             beats.beat(&mood);
         }
-        if let Some(Some(status)) = control.as_mut().map(|control| control.look(&mood)) {
-            std::process::exit(status);
-        }
+        obey(control.as_mut(), &mood);
         let rate = mood.leak_bytes.load(Ordering::Relaxed) as f64;
         let bytes = rate * last.elapsed().as_secs_f64();
-        if bytes >= 4096.0 {
+        if rate == 0.0 {
+            leaked.clear();
+        } else if bytes >= 4096.0 && leaked.iter().map(Vec::len).sum::<usize>() < MOST {
             // Touched, so that it is really used.
             leaked.push(vec![1; bytes as usize]);
         }
@@ -126,6 +131,13 @@ pub fn run(args: &SampleProcessArgs) -> anyhow::Result<Exit> {
             last = Instant::now();
         }
         std::thread::sleep(every);
+    }
+}
+
+/// Does what the control file says; ends, if it says so.
+fn obey(control: Option<&mut Control>, mood: &Mood) {
+    if let Some(status) = control.and_then(|control| control.look(mood)) {
+        std::process::exit(status);
     }
 }
 

@@ -115,6 +115,9 @@ fn human(status: &Status) -> String {
     links(status, &mut text);
     replies(status, &mut text);
     what_runs(status, &mut text);
+    if let Some(availability) = &status.availability {
+        text += &format!("Available: {}\n", words::availability(availability));
+    }
     if !status.events.is_empty() {
         text += "Events, newest first\n";
     }

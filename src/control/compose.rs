@@ -57,6 +57,8 @@ pub struct Surroundings {
     pub reply_timeout: Duration,
     /// How late the loop woke.
     pub loop_gaps: status::LoopGaps,
+    /// How available the group was.
+    pub availability: Option<status::Availability>,
     /// What the link refused since start.
     pub rejected: Vec<status::Rejected>,
 }
@@ -193,6 +195,7 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
         query_interval_ms: ms(around.query_interval),
         reply_timeout_ms: ms(around.reply_timeout),
         loop_gaps: around.loop_gaps,
+        availability: around.availability.clone(),
         rejected: around.rejected.clone(),
     }
 }

@@ -142,6 +142,7 @@ pub fn around() -> Surroundings {
         query_interval: Duration::from_secs(1),
         reply_timeout: Duration::from_secs(3),
         loop_gaps: LoopGaps::default(),
+        availability: None,
         rejected: Vec::new(),
     }
 }

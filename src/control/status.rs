@@ -80,6 +80,8 @@ pub struct Status {
     pub reply_timeout_ms: u64,
     /// How late the loop woke, at worst, since start and in the last minute.
     pub loop_gaps: LoopGaps,
+    /// How available the group was, as this member saw it (H8); null where nobody counts.
+    pub availability: Option<Availability>,
     /// What the link refused since start: garbage, wrong keys, strangers (S8, N13).
     pub rejected: Vec<Rejected>,
 }
@@ -166,6 +168,38 @@ pub struct Able {
     pub level: u8,
     /// Why not 2.
     pub why: Option<String>,
+}
+
+/// How available the group was, as this member saw it: an outage is time with no Primary known here (H8).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Availability {
+    /// Over all that was seen.
+    pub total: Share,
+    /// While this member was Primary: it acts itself, so there is no outage to be seen.
+    pub as_primary: Share,
+    /// While it was Secondary.
+    pub as_secondary: Share,
+    /// Time in which it did not run, or did not know yet; it counts for nothing.
+    pub unknown_ms: u64,
+    /// What could be lost with a Primary (RPO): a sentence without a full stop.
+    pub data_loss: String,
+}
+
+/// Figures over a part of the time.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Share {
+    /// How long it was.
+    pub observed_ms: u64,
+    /// Of it with a Primary known, per cent; null while nothing was seen.
+    pub uptime_pct: Option<f64>,
+    /// Outages that began.
+    pub outages: u64,
+    /// Mean time to repair; null before the first outage that ended.
+    pub mttr_ms: Option<u64>,
+    /// Mean time between failures; null before the first outage.
+    pub mtbf_ms: Option<u64>,
+    /// The longest outage that ended: the recovery time observed (RTO); null before the first.
+    pub recovery_ms: Option<u64>,
 }
 
 /// A change that is under way.

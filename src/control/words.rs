@@ -2,6 +2,8 @@
 //!
 //! Everything here reads a [`Status`] and returns text. Nothing is decided, and nothing knows how wide a line is.
 
+mod availability;
+
 use std::time::Duration;
 
 use crate::negotiation::decision::{PeerEvidence, seconds};
@@ -9,6 +11,8 @@ use crate::negotiation::decision::{PeerEvidence, seconds};
 use super::status::{
     AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProcessState, ProtectionState, ReplyKind, Status,
 };
+
+pub use availability::availability;
 
 mod what_runs;
 

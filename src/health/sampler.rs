@@ -1,23 +1,24 @@
 //! Fetches memory and CPU of the required processes, on a thread of its own (H4).
 //!
 //! It reads what it is told to read and nothing else: the processes that this controller started, and their descendants.
-//! The list of all processes of the machine is never looked at.
+//! The list of all processes of the machine is never looked at. One file a process is read, `stat`: a library that reads
+//! three (sysinfo) takes 6.2 ms for 200 processes where this takes less than half, and a sample may take 5.
 
 use std::collections::HashMap;
 use std::fs;
-use std::io;
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use sysinfo::{Pid, ProcessRefreshKind, ProcessesToUpdate, System};
 use tokio::sync::mpsc;
 
 /// Looking for descendants costs more than measuring: of so many processes in each sample, in turns.
 const LOOKED_AT: usize = 40;
 
-/// Entries of processes that have ended are forgotten when there are so many more than needed.
-const FORGOTTEN_FROM: usize = 64;
+/// A longer `stat` than any kernel writes.
+const LONGEST_STAT: usize = 1024;
 
 /// What one process uses, with all its descendants.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -76,59 +77,98 @@ fn serve(asked: &Receiver<Vec<u32>>, samples: &mpsc::Sender<Vec<Usage>>) {
     }
 }
 
+/// What `stat` says of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stat {
+    /// Ticks of CPU, in user and in system mode.
+    spent: u64,
+    threads: u64,
+    /// Ticks since boot: with the process id it names one process for ever.
+    started: u64,
+    /// Resident pages.
+    pages: u64,
+}
+
+impl Stat {
+    fn read(pid: u32) -> Option<Stat> {
+        let mut text = [0; LONGEST_STAT];
+        // The kernel gives it whole, in one read.
+        let length = fs::File::open(format!("/proc/{pid}/stat")).ok()?.read(&mut text).ok()?;
+        Stat::parse(&text[..length])
+    }
+
+    fn parse(text: &[u8]) -> Option<Stat> {
+        // The name may hold anything; what follows its last parenthesis are numbers.
+        let name_ends = text.iter().rposition(|byte| *byte == b')')?;
+        let mut fields = std::str::from_utf8(&text[name_ends + 1..]).ok()?.split_ascii_whitespace();
+        let mut number = |skip| fields.nth(skip)?.parse::<u64>().ok();
+        let (user, system) = (number(11)?, number(0)?);
+        let (threads, started, pages) = (number(4)?, number(1)?, number(1)?);
+        Some(Stat { spent: user + system, threads, started, pages })
+    }
+}
+
 /// Reads usage, and remembers what is needed to tell CPU time from one sample to the next.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Reader {
-    system: System,
+    /// Bytes of a page.
+    page: u64,
+    /// Ticks of CPU time in a second.
+    ticks: f64,
     /// Each process's descendants as they were found last.
     descendants: HashMap<u32, Vec<u32>>,
-    /// CPU time in ms of each process of the trees.
-    spent: HashMap<u32, u64>,
+    /// The sample before.
+    before: HashMap<u32, Stat>,
     read_at: Option<Instant>,
     /// Where the search for descendants goes on.
     turn: usize,
 }
 
+impl Default for Reader {
+    fn default() -> Self {
+        Reader {
+            page: rustix::param::page_size() as u64,
+            ticks: rustix::param::clock_ticks_per_second() as f64,
+            descendants: HashMap::new(),
+            before: HashMap::new(),
+            read_at: None,
+            turn: 0,
+        }
+    }
+}
+
 impl Reader {
     /// One sample. Processes that have ended are left out.
     pub fn read(&mut self, pids: &[u32]) -> Vec<Usage> {
-        self.look_for_descendants(pids);
-        let all: Vec<Pid> = pids
-            .iter()
-            .flat_map(|pid| std::iter::once(pid).chain(self.descendants.get(pid).into_iter().flatten()))
-            .map(|pid| Pid::from_u32(*pid))
-            .collect();
-        // Entries of those that are no longer asked for stay; now and then it begins anew.
-        if self.system.processes().len() > all.len() + FORGOTTEN_FROM {
-            self.system = System::new();
+        let mut stats: HashMap<u32, Stat> = pids.iter().filter_map(|pid| Some((*pid, Stat::read(*pid)?))).collect();
+        self.look_for_descendants(pids, &stats);
+        for pid in self.descendants.values().flatten() {
+            stats.extend(Stat::read(*pid).map(|stat| (*pid, stat)));
         }
-        let kind = ProcessRefreshKind::nothing().with_memory().with_cpu().without_tasks();
-        self.system.refresh_processes_specifics(ProcessesToUpdate::Some(&all), true, kind);
         let now = Instant::now();
-        let elapsed = self.read_at.replace(now).map(|before| now.duration_since(before).as_secs_f64() * 1000.0);
-        let spent: HashMap<u32, u64> = all
-            .iter()
-            .filter_map(|pid| Some((pid.as_u32(), self.system.process(*pid)?.accumulated_cpu_time())))
-            .collect();
-        let before = std::mem::replace(&mut self.spent, spent);
-        pids.iter().filter_map(|pid| self.usage(*pid, elapsed, &before)).collect()
+        let elapsed = self.read_at.replace(now).map(|before| now.duration_since(before).as_secs_f64());
+        let usages = pids.iter().filter_map(|pid| self.usage(*pid, elapsed, &stats)).collect();
+        self.before = stats;
+        usages
     }
 
-    fn usage(&self, pid: u32, elapsed: Option<f64>, before: &HashMap<u32, u64>) -> Option<Usage> {
-        self.system.process(Pid::from_u32(pid))?;
+    fn usage(&self, pid: u32, elapsed: Option<f64>, stats: &HashMap<u32, Stat>) -> Option<Usage> {
+        stats.get(&pid)?;
         let tree = || std::iter::once(&pid).chain(self.descendants.get(&pid).into_iter().flatten());
-        let memory =
-            tree().filter_map(|pid| self.system.process(Pid::from_u32(*pid))).map(|process| process.memory()).sum();
-        let used: u64 = tree()
+        let pages: u64 = tree().filter_map(|pid| stats.get(pid)).map(|stat| stat.pages).sum();
+        let spent: u64 = tree()
             // One that is new was not there to be measured; it counts from its second sample on.
-            .filter_map(|pid| Some(self.spent.get(pid)?.saturating_sub(*before.get(pid)?)))
+            .filter_map(|pid| Some((stats.get(pid)?, self.before.get(pid)?)))
+            .filter(|(now, before)| now.started == before.started)
+            .map(|(now, before)| now.spent.saturating_sub(before.spent))
             .sum();
-        let cpu = elapsed.filter(|elapsed| *elapsed > 0.0 && before.contains_key(&pid));
-        Some(Usage { pid, memory, cpu: cpu.map(|elapsed| used as f64 / elapsed * 100.0) })
+        let elapsed = elapsed.filter(|elapsed| *elapsed > 0.0 && self.before.contains_key(&pid));
+        let cpu = elapsed.map(|elapsed| spent as f64 / self.ticks / elapsed * 100.0);
+        Some(Usage { pid, memory: pages.saturating_mul(self.page), cpu })
     }
 
-    fn look_for_descendants(&mut self, pids: &[u32]) {
-        self.descendants.retain(|pid, _| pids.contains(pid));
+    fn look_for_descendants(&mut self, pids: &[u32], stats: &HashMap<u32, Stat>) {
+        self.descendants.retain(|pid, _| stats.contains_key(pid));
         let start = self.turn.min(pids.len());
         let (before, from) = pids.split_at(start);
         // Those that were never looked at come first.
@@ -136,32 +176,41 @@ impl Reader {
         let in_turn: Vec<u32> = from.iter().chain(before).copied().take(LOOKED_AT).collect();
         self.turn = if pids.len() > LOOKED_AT { (start + LOOKED_AT) % pids.len() } else { 0 };
         for pid in unknown.into_iter().chain(in_turn) {
-            self.descendants.insert(pid, descendants(pid));
+            if let Some(stat) = stats.get(&pid) {
+                self.descendants.insert(pid, descendants(pid, stat.threads));
+            }
         }
     }
 }
 
 /// Everything below `pid`, itself left out.
-fn descendants(pid: u32) -> Vec<u32> {
+fn descendants(pid: u32, threads: u64) -> Vec<u32> {
     let mut found = Vec::new();
-    children(pid, &mut found);
+    children(pid, threads, &mut found);
     let mut at = 0;
     while let Some(pid) = found.get(at).copied() {
         at += 1;
-        children(pid, &mut found);
+        children(pid, u64::MAX, &mut found);
     }
     found
 }
 
 /// The children of every thread of `pid`. One that has ended has none.
-fn children(pid: u32, found: &mut Vec<u32>) {
+fn children(pid: u32, threads: u64, found: &mut Vec<u32>) {
+    if threads == 1 {
+        return children_of_thread(format!("/proc/{pid}/task/{pid}/children").as_ref(), found);
+    }
     let Ok(threads) = fs::read_dir(format!("/proc/{pid}/task")) else { return };
     for thread in threads.flatten() {
-        let Ok(text) = fs::read_to_string(thread.path().join("children")) else { continue };
-        for child in text.split_whitespace().filter_map(|word| word.parse().ok()) {
-            if !found.contains(&child) {
-                found.push(child);
-            }
+        children_of_thread(&thread.path().join("children"), found);
+    }
+}
+
+fn children_of_thread(file: &Path, found: &mut Vec<u32>) {
+    let Ok(text) = fs::read_to_string(file) else { return };
+    for child in text.split_whitespace().filter_map(|word| word.parse().ok()) {
+        if !found.contains(&child) {
+            found.push(child);
         }
     }
 }
@@ -266,8 +315,17 @@ mod tests {
         for _ in 0..3 {
             reader.read(&[ours.0.id()]);
         }
-        let known: Vec<u32> = reader.system.processes().keys().map(|pid| pid.as_u32()).collect();
+        let known: Vec<u32> = reader.before.keys().copied().collect();
         assert_eq!(known, [ours.0.id()]);
+    }
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        let text = b"7 (a ) 1 (b) R 1 7 7 0 -1 4 5 6 7 8 30 12 1 1 20 0 3 0 9000 1234 55 18446744073709551615 1 1\n";
+        assert_eq!(Stat::parse(text), Some(Stat { spent: 42, threads: 3, started: 9000, pages: 55 }));
+        for spoilt in [&b""[..], b"7 (x)", b"7 (x) R 1 2 3", b"7 (x) R 1 7 7 0 -1 4 5 6 7 8 a 12 1 1 20 0 3 0 9 1 5"] {
+            assert_eq!(Stat::parse(spoilt), None);
+        }
     }
 
     #[test]

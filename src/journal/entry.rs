@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::availability::Totals;
 use crate::negotiation::decision::{Decision, Rule};
 use crate::negotiation::event::{Event, Severity};
 use crate::negotiation::member::Name;
@@ -164,6 +165,18 @@ pub enum Entry {
         /// Entries that are missing before this one.
         count: u64,
     },
+    /// Who is known to act has changed, or is known for the first time since the start (H8).
+    Acting {
+        /// Who; none: nobody is known to.
+        who: Option<Name>,
+        /// Nobody: for how long already, in milliseconds; a silence is only known once it has lasted.
+        for_ms: u64,
+    },
+    /// How available the group was so far (H8): carried along, so that it survives the journal's rotation.
+    Availability {
+        /// What was counted.
+        totals: Totals,
+    },
     /// The controller stopped in an orderly way.
     Stopped {
         /// Why.
@@ -172,11 +185,13 @@ pub enum Entry {
 }
 
 /// Every word that [`Entry::kind`] can give, for checking what a user asked for.
-pub const KINDS: [&str; 46] = [
+pub const KINDS: [&str; 48] = [
+    "acting",
     "action",
     "alarm_cleared",
     "alarm_raised",
     "alarm_seen",
+    "availability",
     "clock_set",
     "decision",
     "fault",
@@ -257,6 +272,8 @@ impl Entry {
             | Entry::Action { .. }
             | Entry::Link { change: PathChange::Up, .. }
             | Entry::FenceTried { why: None, .. }
+            | Entry::Acting { .. }
+            | Entry::Availability { .. }
             | Entry::Stopped { .. } => Severity::Note,
         }
     }
@@ -280,6 +297,8 @@ impl Entry {
             Entry::FenceTried { .. } => "fence_tried",
             Entry::Fault { .. } => "fault",
             Entry::Lost { .. } => "lost",
+            Entry::Acting { .. } => "acting",
+            Entry::Availability { .. } => "availability",
             Entry::Stopped { .. } => "stopped",
         }
     }
@@ -326,8 +345,24 @@ impl Entry {
             Entry::Lost { count } => {
                 format!("{count} entries are missing here: the journal could not be written in time")
             }
+            Entry::Acting { who: Some(who), .. } => format!("{who} is known to act"),
+            Entry::Acting { who: None, for_ms: 0 } => "nobody is known to act".to_owned(),
+            Entry::Acting { who: None, for_ms } => {
+                format!("nobody is known to act, for {:.1} s already", *for_ms as f64 / 1_000.0)
+            }
+            Entry::Availability { totals } => match totals.figures().uptime_pct {
+                Some(uptime) => {
+                    format!("a Primary was known {uptime:.3} % of the time so far, {} outages", totals.outages)
+                }
+                None => "nothing is known yet of how available the group is".to_owned(),
+            },
             Entry::Stopped { why } => with_why("tandem stopped".to_owned(), why),
         }
+    }
+
+    /// Whether it is kept to count with, and not for people: other entries tell them the same in better words.
+    pub fn is_for_counting(&self) -> bool {
+        matches!(self, Entry::Acting { .. } | Entry::Availability { .. })
     }
 
     /// Whether it must be on disk soon after it was recorded: what a person will be asked about.
@@ -346,6 +381,8 @@ impl Entry {
             | Entry::ClockSet { .. }
             | Entry::Process { .. }
             | Entry::Fault { .. }
+            | Entry::Acting { .. }
+            | Entry::Availability { .. }
             | Entry::Lost { .. } => false,
         }
     }

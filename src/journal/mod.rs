@@ -5,6 +5,7 @@
 //! its own. `segment` has the bytes, `writer` and [`reader`] their two sides. Nothing here decides, and nothing here
 //! is needed for safety: what must survive a crash before acting is the node's state, not the journal.
 
+pub mod availability;
 pub mod entry;
 pub mod reader;
 pub mod recorder;
@@ -26,7 +27,7 @@ pub use entry::Entry;
 pub use reader::{Reader, Skipped, read, read_last};
 pub use recorder::{Recorder, RecorderHealth};
 pub use tape::Tape;
-pub use writer::{Journal, JournalHealth, Stamp};
+pub use writer::{Journal, JournalHealth, Stamp, boot_ms};
 
 /// Who writes a journal; every segment says it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use super::availability::Totals;
 use super::entry::{AlarmChange, KINDS, PathChange, ProcessChange};
 use super::*;
 use crate::negotiation::decision::{Decision, PeerEvidence, Rule};
@@ -91,6 +92,8 @@ fn all_entries() -> Vec<Entry> {
         },
         note("works no more"),
         Entry::Lost { count: 2 },
+        Entry::Acting { who: None, for_ms: 3_004 },
+        Entry::Availability { totals: Totals { primary_ms: 7, ..Totals::default() } },
         Entry::Stopped { why: "SIGTERM".to_owned() },
     ];
     let refusal = Refusal::Held;

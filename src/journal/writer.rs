@@ -36,6 +36,8 @@ pub struct Stamp {
     pub seq: u64,
     /// See [`Record::unix_ms`].
     pub unix_ms: u64,
+    /// See [`Record::boot_ms`].
+    pub boot_ms: u64,
 }
 
 /// How the journal is, for the status and the alarms.
@@ -83,11 +85,23 @@ impl Front {
         let seq = self.next_seq;
         self.next_seq += 1;
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
-        // A kernel without the clock gives zero: the record is worth more than its second time.
-        let boot = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
-        let ms = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-        Record { seq, unix_ms: ms(since_1970), boot_ms: ms(boot), entry }
+        let boot = boot_time();
+        Record { seq, unix_ms: millis(since_1970), boot_ms: millis(boot), entry }
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// A kernel without the clock gives zero: a record is worth more than its second time.
+fn boot_time() -> Duration {
+    clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from)
+}
+
+/// Boot time now, as records have it.
+pub fn boot_ms() -> u64 {
+    millis(boot_time())
 }
 
 /// An open journal. Dropping it closes it.
@@ -142,7 +156,7 @@ impl Journal {
     pub fn record(&self, entry: Entry) -> Stamp {
         let mut front = self.shared.lock();
         let record = front.stamped(entry);
-        let stamp = Stamp { seq: record.seq, unix_ms: record.unix_ms };
+        let stamp = Stamp { seq: record.seq, unix_ms: record.unix_ms, boot_ms: record.boot_ms };
         // Sent under the lock, so that numbers ascend in the file.
         // Full, or the thread is gone: lost either way.
         if self.queue.as_ref().is_none_or(|queue| queue.try_send(record).is_err()) {

@@ -1,5 +1,6 @@
 //! Which metrics there are: a family for every number of the status, and for what is one of a few words.
 
+mod availability;
 mod group;
 mod running;
 
@@ -32,6 +33,7 @@ pub(super) fn write(page: &mut Page, status: &Status) {
     people(page, status);
     group::write(page, status);
     running::write(page, status);
+    availability::write(page, status);
 }
 
 /// What the member is and does.

@@ -106,6 +106,7 @@ impl Engine {
             self.news = News::Urgent;
         }
         self.look_at_paths(now);
+        self.sum_up_when_due(now);
         match std::mem::replace(&mut self.news, News::None) {
             News::None => {}
             News::Routine => self.publication.routine(now),
@@ -152,6 +153,7 @@ impl Engine {
 
     /// Looks at the plan and the alarms again, and tells the journal and the peers what changed.
     fn attend(&mut self, now: Instant) {
+        self.look_who_acts(now);
         let view = self.negotiator.view(now);
         let others = self.others(now);
         self.two_acted.look(stamp(now), if judge(&view) == Judgement::TwoAct { Both::Act } else { Both::DoNot });
@@ -262,6 +264,7 @@ impl Engine {
             query_interval: self.facts.query_interval,
             reply_timeout: self.facts.reply_timeout,
             loop_gaps: self.gaps.report(now),
+            availability: Some(self.availability.report()),
             rejected: rejected
                 .into_iter()
                 .filter(|(_, count)| *count > 0)

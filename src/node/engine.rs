@@ -25,6 +25,7 @@ use crate::negotiation::time::Instant;
 use crate::process::ProcessEvent;
 
 use super::around::Facts;
+use super::availability::Availability;
 use super::clock::{Clocks, rfc3339, unix_ms};
 use super::fencing::Fencing;
 use super::gaps::{Gaps, LATE_FROM};
@@ -101,6 +102,8 @@ pub struct Engine {
     pub negotiator: Negotiator,
     pub links: Links,
     pub journal: Journal,
+    /// How available the group is, counted from the journal's records (H8).
+    pub availability: Availability,
     /// What the negotiation is told, for a replay (U5).
     pub recorder: Recorder,
     pub state: StateWriter,
@@ -405,7 +408,7 @@ impl Engine {
             Severity::Warning => tracing::warn!(kind, "{text}"),
             Severity::Note => tracing::info!(kind, "{text}"),
         }
-        let stamp = self.journal.record(entry);
+        let stamp = self.record(entry);
         self.events.truncate(SHOWN_EVENTS - 1);
         self.events.push_front(status::Event {
             seq: stamp.seq,

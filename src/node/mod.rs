@@ -12,6 +12,7 @@ pub mod state;
 
 mod around;
 mod asks;
+mod availability;
 mod engine;
 mod fencing;
 mod gaps;

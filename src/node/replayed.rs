@@ -243,6 +243,7 @@ impl Replayed {
             query_interval: settings.query_interval,
             reply_timeout: settings.reply_timeout,
             loop_gaps: LoopGaps { worst_us: 0, recent_worst_us: 0, over_20ms: 0, over_25ms: 0 },
+            availability: None,
             rejected: Vec::new(),
         };
         compose(&view, &surroundings)

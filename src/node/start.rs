@@ -26,6 +26,7 @@ use crate::negotiation::message::Incarnation;
 use crate::process::ProcessSettings;
 
 use super::around::Facts;
+use super::availability::Availability;
 use super::clock::Clocks;
 use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::fencing::Fencing;
@@ -117,6 +118,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let events = old_events(&directory);
     let who =
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
+    let availability = Availability::of(&directory, now, config.negotiation.boot_timeout);
     // Half of what is kept for what happened, half for what the negotiation was told.
     let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
     let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
@@ -183,6 +185,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         links,
         journal,
         recorder,
+        availability,
         state,
         required: Required::new(processes),
         health,
@@ -235,6 +238,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
+        engine.sum_up(engine.availability.now());
     }
     let Engine { links, journal, recorder, state, required, health, fencing, running, .. } = engine;
     // The sampler's thread waits for nobody once its figures are no longer wanted.
@@ -340,5 +344,5 @@ fn old_events(directory: &std::path::Path) -> VecDeque<crate::control::status::E
         kind: super::engine::severity_word(record.entry.severity()).to_owned(),
         text: record.entry.text(),
     };
-    records.iter().rev().map(event).collect()
+    records.iter().rev().filter(|record| !record.entry.is_for_counting()).map(event).collect()
 }

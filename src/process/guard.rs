@@ -16,7 +16,7 @@ use tokio::net::UnixDatagram;
 
 use super::channel;
 use super::deadline::Deadline;
-use super::guardian::tree;
+use super::guardian::{cgroup, tree};
 use super::messages::{Order, Word};
 
 /// How long killing what a dead guardian left behind may take before the controller goes on, and says so.
@@ -124,6 +124,7 @@ pub fn sweep(prefix: &str, spare: Option<&str>) -> io::Result<usize> {
     let began = Instant::now();
     let mut killed: Vec<Pid> = Vec::new();
     loop {
+        cgroup::clear(prefix, spare);
         let left: Vec<Pid> = tree::marked(prefix)
             .into_iter()
             .filter(|pid| *pid != getpid())

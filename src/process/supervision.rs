@@ -8,17 +8,22 @@
 //!   whatever the others do.
 //! * What runs on the Primary only waits for the word of the controller after the guardian has killed it (P6).
 
-use std::collections::VecDeque;
-use std::sync::Arc;
+mod one;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use crate::config::required::{ProcessConfig, RunWhen};
 
 use super::event::{Change, StopWay};
 use super::messages::End;
-use super::policy::{Policy, Verdict};
+use super::policy::Verdict;
 use super::snapshot::{ProcessState, RESTARTS_KEPT, Wanted, is_proved};
 use super::time::BootTime;
+
+pub use one::One;
+use one::{Ending, State};
 
 /// For whom processes run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,181 +74,8 @@ pub enum Operation {
     Restart,
 }
 
-/// Why something that runs is being ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Ending {
-    /// It was asked to; killed at this time.
-    Asked { at: BootTime, kill_at: BootTime, way: StopWay },
-    /// It died by itself, or has to after a failed start; what it left is being killed.
-    Died,
-    /// The guardian killed it.
-    Overdue,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum State {
-    /// Nothing of it runs, and nothing is due.
-    Off,
-    /// Ordered, or started, and not ready.
-    Starting,
-    /// Ready.
-    Running,
-    /// It is to be gone soon.
-    Ending(Ending),
-    /// It is started again then.
-    Backoff(BootTime),
-    GivenUp,
-}
-
-/// One process.
-#[derive(Debug, Clone)]
-pub struct One {
-    config: ProcessConfig,
-    /// How it is configured once what runs of it has ended (U10).
-    next: Option<ProcessConfig>,
-    /// The file does not name it any more: it ends, and stays so. Its place stays, for places are how it is known.
-    retired: bool,
-    name: Arc<str>,
-    state: State,
-    since: BootTime,
-    policy: Policy,
-    wanted: Wanted,
-    /// Its turn in the order of starting is over.
-    passed: bool,
-    /// When its turn came.
-    turn: Option<BootTime>,
-    /// It is a Primary's, and waits for the controller's word (P6).
-    barred: bool,
-    launched_at: Option<BootTime>,
-    started_at: Option<BootTime>,
-    ready_at: Option<BootTime>,
-    pid: Option<u32>,
-    restarts: VecDeque<BootTime>,
-    restarts_total: u64,
-    /// Deaths in a row, each soon after its start.
-    deaths_in_a_row: u32,
-    last_end: Option<Arc<str>>,
-}
-
-impl One {
-    fn new(config: ProcessConfig) -> One {
-        One {
-            name: config.name.as_str().into(),
-            policy: Policy::new(config.restart),
-            config,
-            next: None,
-            retired: false,
-            state: State::Off,
-            since: BootTime::default(),
-            wanted: Wanted::ByMode,
-            passed: false,
-            turn: None,
-            barred: false,
-            launched_at: None,
-            started_at: None,
-            ready_at: None,
-            pid: None,
-            restarts: VecDeque::new(),
-            restarts_total: 0,
-            deaths_in_a_row: 0,
-            last_end: None,
-        }
-    }
-
-    /// How it is configured.
-    pub fn config(&self) -> &ProcessConfig {
-        &self.config
-    }
-
-    /// Whether the file does not name it any more.
-    pub fn is_retired(&self) -> bool {
-        self.retired
-    }
-
-    /// What a changed file says of it, once nothing of it runs.
-    fn take_on(&mut self) {
-        if let Some(next) = self.next.take() {
-            self.policy = Policy::new(next.restart);
-            self.config = next;
-        }
-    }
-
-    /// Its name.
-    pub fn name(&self) -> &Arc<str> {
-        &self.name
-    }
-
-    /// Since when it does what it does.
-    pub fn since(&self) -> BootTime {
-        self.since
-    }
-
-    /// Whether an operator stopped it.
-    pub fn wanted(&self) -> Wanted {
-        self.wanted
-    }
-
-    /// Its process id, and when it was started, while it runs.
-    pub fn started(&self) -> Option<(u32, BootTime)> {
-        Some((self.pid?, self.started_at?))
-    }
-
-    /// When it was ready, while it runs.
-    pub fn ready_at(&self) -> Option<BootTime> {
-        self.ready_at
-    }
-
-    /// Restarts after a death, lately, and since start.
-    pub fn restarts(&self) -> (Arc<[BootTime]>, u64) {
-        (self.restarts.iter().copied().collect(), self.restarts_total)
-    }
-
-    /// Restarts in a row that did not help: it died again before it had proved that it lives (H6).
-    pub fn failed_restarts(&self) -> u32 {
-        self.deaths_in_a_row.saturating_sub(1)
-    }
-
-    /// How it ended last.
-    pub fn last_end(&self) -> Option<&Arc<str>> {
-        self.last_end.as_ref()
-    }
-
-    /// When it is started again.
-    pub fn restart_at(&self) -> Option<BootTime> {
-        match self.state {
-            State::Backoff(until) => Some(until),
-            State::Off | State::Starting | State::Running | State::Ending(_) | State::GivenUp => None,
-        }
-    }
-
-    /// Takes on at once what needs no new start, and keeps the rest for the next one. Whether it has to start again.
-    fn reconfigure(&mut self, new: &ProcessConfig) -> bool {
-        if self.config.restart != new.restart {
-            self.policy = Policy::new(new.restart);
-        }
-        let ours = &mut self.config;
-        (ours.counts, ours.restart) = (new.counts, new.restart);
-        (ours.start_timeout, ours.stop_grace) = (new.start_timeout, new.stop_grace);
-        self.next = (*ours != *new).then(|| new.clone());
-        self.next.is_some()
-    }
-
-    fn enter(&mut self, now: BootTime, state: State) {
-        self.state = state;
-        self.since = now;
-    }
-
-    /// Whether something of it may run.
-    fn lives(&self) -> bool {
-        match self.state {
-            State::Starting | State::Running | State::Ending(_) => true,
-            State::Off | State::Backoff(_) | State::GivenUp => false,
-        }
-    }
-}
-
 /// All required processes of one controller.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Supervision {
     all: Vec<One>,
     target: Target,
@@ -363,7 +195,7 @@ impl Supervision {
             State::Ending(Ending::Asked { kill_at, way: StopWay::ByItself, .. }) => Some(*kill_at),
             State::Ending(_) | State::Off | State::Running | State::GivenUp => None,
         };
-        let next = self.all.iter().find(|one| self.has_turn(one)).filter(|_| !stopping);
+        let next = self.all.iter().find(|one| self.has_turn(one)).filter(|one| !stopping && !one.barred);
         let turn = next.and_then(|one| one.turn.map(|turn| turn + one.config.start_timeout));
         self.all.iter().filter_map(of).chain(turn).min()
     }

@@ -63,6 +63,8 @@ pub struct Standing {
     pub process: Process,
     /// Its cable.
     pub cable: Cable,
+    /// Its required processes.
+    pub work: Work,
 }
 
 /// A member's process.
@@ -75,6 +77,20 @@ pub enum Process {
     Frozen,
     /// It is gone.
     Killed,
+}
+
+/// What ails one of a member's required processes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Work {
+    /// Nothing.
+    #[default]
+    Well,
+    /// It is kept dead.
+    KeptDead,
+    /// It answers late.
+    Lags,
+    /// It takes more and more memory.
+    Leaks,
 }
 
 /// A member's cable to the others; the worse, the greater.

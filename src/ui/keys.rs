@@ -330,6 +330,16 @@ pub enum Fault {
     Slow,
     /// Its cable is whole again.
     Mend,
+    /// One of its required processes is killed, once.
+    KillProcess,
+    /// One of them is kept dead: each restart fails.
+    KeepDead,
+    /// They answer their heartbeats late.
+    Lag,
+    /// One of them takes more and more memory.
+    Leak,
+    /// Its required processes are well again.
+    Heal,
 }
 
 /// A letter of the demo's fault menu.
@@ -359,6 +369,11 @@ pub const FAULTS: &[FaultKey] = &[
     FaultKey { letter: 'l', help: "link: its cable to the others is cut", fault: Fault::Cut },
     FaultKey { letter: 's', help: "slow: its cable takes 150 ms more each way", fault: Fault::Slow },
     FaultKey { letter: 'm', help: "mend: its cable is whole again", fault: Fault::Mend },
+    FaultKey { letter: 'k', help: "kill: one of its required processes is killed", fault: Fault::KillProcess },
+    FaultKey { letter: 'd', help: "dead: one of them is kept dead", fault: Fault::KeepDead },
+    FaultKey { letter: 'g', help: "lag: they answer their heartbeats late", fault: Fault::Lag },
+    FaultKey { letter: 'e', help: "leak: one of them takes more and more memory", fault: Fault::Leak },
+    FaultKey { letter: 'h', help: "heal: its processes are well again", fault: Fault::Heal },
 ];
 
 #[cfg(test)]

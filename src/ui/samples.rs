@@ -147,6 +147,7 @@ pub fn healthy() -> Status {
         query_interval_ms: 1000,
         reply_timeout_ms: 3000,
         loop_gaps: LoopGaps { worst_us: 2300, recent_worst_us: 400, over_20ms: 0, over_25ms: 0 },
+        availability: None,
         rejected: vec![Rejected { kind: "wrong_key".to_owned(), count: 3 }],
     }
 }

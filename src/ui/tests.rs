@@ -261,7 +261,7 @@ fn u9_the_lesson_is_told_whole_on_a_narrow_screen() {
 #[test]
 fn u8_a_small_screen_shows_every_letter_of_a_menu() {
     let look = Look { theme: Theme::Default, charset: Charset::Utf8 };
-    for (key, faults) in [('a', ""), ('f', "cztrlsm")] {
+    for (key, faults) in [('a', ""), ('f', "cztrlsmkdgeh")] {
         let mut state = State::new(look, MayAct::AsAllowed, Some(FaultState::of(vec!["alpha".to_owned()])));
         state.on_reply(Reply::Hello(samples::hello()), NOW);
         state.on_reply(Reply::Status(std::sync::Arc::new(samples::healthy())), NOW);

@@ -18,14 +18,14 @@ use tempfile::TempDir;
 
 use crate::config::{Config, keys};
 use crate::node::{self, Options};
-use crate::ui::faults::{Cable, News, Process, Standing};
-use crate::ui::keys::Fault;
+use crate::ui::faults::{Cable, News, Process, Standing, Work};
+use crate::ui::keys::{FAULTS, Fault};
 
 use super::super::args::DemoArgs;
 use super::super::exit::Exit;
 use super::super::run::log_to_standard_error;
-use super::ROLE;
 use super::relay::Relay;
+use super::{ROLE, plant};
 
 /// The members, the lowest address first.
 pub const NAMES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
@@ -54,13 +54,15 @@ pub fn word(fault: Fault) -> &'static str {
         Fault::Cut => "cut",
         Fault::Slow => "slow",
         Fault::Mend => "mend",
+        Fault::KillProcess => "kill-process",
+        Fault::KeepDead => "keep-dead",
+        Fault::Lag => "lag",
+        Fault::Leak => "leak",
+        Fault::Heal => "heal",
     }
 }
 
-const FAULTS: [Fault; 7] =
-    [Fault::Crash, Fault::Freeze, Fault::Thaw, Fault::Restart, Fault::Cut, Fault::Slow, Fault::Mend];
-
-/// The line that tells what came of an order: `MEMBER PROCESS CABLE SENTENCE`.
+/// The line that tells what came of an order: `MEMBER PROCESS CABLE WORK SENTENCE`.
 fn told(member: usize, stands: Standing, text: &str) -> String {
     let process = match stands.process {
         Process::Runs => "runs",
@@ -72,12 +74,18 @@ fn told(member: usize, stands: Standing, text: &str) -> String {
         Cable::Slow => "slow",
         Cable::Cut => "cut",
     };
-    format!("{member} {process} {cable} {text}")
+    let work = match stands.work {
+        Work::Well => "well",
+        Work::KeptDead => "dead",
+        Work::Lags => "lags",
+        Work::Leaks => "leaks",
+    };
+    format!("{member} {process} {cable} {work} {text}")
 }
 
 /// What a line of the janitor tells; none when it is not one.
 pub fn news(line: &str) -> Option<News> {
-    let mut words = line.splitn(4, ' ');
+    let mut words = line.splitn(5, ' ');
     let member = words.next()?.parse().ok()?;
     let process = match words.next()? {
         "runs" => Process::Runs,
@@ -91,7 +99,14 @@ pub fn news(line: &str) -> Option<News> {
         "cut" => Cable::Cut,
         _ => return None,
     };
-    Some(News::Happened { member, stands: Standing { process, cable }, text: words.next()?.to_owned() })
+    let work = match words.next()? {
+        "well" => Work::Well,
+        "dead" => Work::KeptDead,
+        "lags" => Work::Lags,
+        "leaks" => Work::Leaks,
+        _ => return None,
+    };
+    Some(News::Happened { member, stands: Standing { process, cable, work }, text: words.next()?.to_owned() })
 }
 
 /// Runs until the input ends.
@@ -104,7 +119,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     let mut others = Vec::new();
     for name in &NAMES[1..usize::from(args.members)] {
         let config = folder.path().join(CONFIG);
-        others.push(Member { name, config, relay: relay.address(), child: None, frozen: false });
+        others.push(Member { name, config, relay: relay.address(), child: None, frozen: false, work: Work::Well });
     }
     // From here on every way out kills the members first, then ends the relay, then removes the folder: in the order of
     // dropping.
@@ -118,13 +133,13 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
         let Some((fault, at)) = parse(&order, others.len()) else { continue };
         let text =
             suffer(fault, at, &mut others, &relay).unwrap_or_else(|error| format!("{}: {error:#}", others[at].name));
-        let stands = Standing { process: others[at].process(), cable: relay.cable(at + 1) };
+        let stands = Standing { process: others[at].process(), cable: relay.cable(at + 1), work: others[at].work };
         // Nobody reads any more: the input ends next.
         let _ = writeln!(out, "{}", told(at, stands, &text)).and_then(|()| out.flush());
     }
     drop(others);
     drop(relay);
-    folder.close().context("the demo's folder stays behind")?;
+    super::remove(&folder.keep())?;
     Ok(Exit::Done)
 }
 
@@ -149,7 +164,7 @@ pub fn become_member() -> anyhow::Result<Exit> {
 
 fn parse(order: &str, others: usize) -> Option<(Fault, usize)> {
     let (said, number) = order.split_once(' ')?;
-    let fault = FAULTS.into_iter().find(|fault| word(*fault) == said)?;
+    let fault = FAULTS.iter().map(|key| key.fault).find(|fault| word(*fault) == said)?;
     Some((fault, number.parse::<usize>().ok().filter(|at| *at < others)?))
 }
 
@@ -165,6 +180,11 @@ fn suffer(fault: Fault, at: usize, others: &mut [Member], relay: &Relay) -> anyh
         Fault::Slow => cable(Cable::Slow, "is slow"),
         Fault::Mend => cable(Cable::Whole, "is whole"),
         Fault::Crash | Fault::Freeze | Fault::Thaw | Fault::Restart => others[at].suffer(fault),
+        Fault::KillProcess | Fault::KeepDead | Fault::Lag | Fault::Leak | Fault::Heal => {
+            let (work, text) = plant::suffer(others[at].folder(), name, fault)?;
+            others[at].work = work.unwrap_or(others[at].work);
+            Ok(text)
+        }
     }
 }
 
@@ -177,7 +197,8 @@ fn make_folder(addresses: &[SocketAddr], args: &DemoArgs) -> anyhow::Result<Temp
         .tempdir_in(&parent)
         .with_context(|| format!("no folder for the demo in {}", parent.display()))?;
     keys::generate(&folder.path().join(KEY))?;
-    let text = configuration(addresses, &args.protection);
+    let text = configuration(addresses, &args.protection, folder.path())?;
+    plant::install(folder.path())?;
     std::fs::write(folder.path().join(CONFIG), text).context("the demo's configuration cannot be written")?;
     Ok(folder)
 }
@@ -202,21 +223,23 @@ fn addresses(members: u8) -> anyhow::Result<Vec<SocketAddr>> {
         .context("no free address in 127.0.0.0/8")
 }
 
-fn configuration(addresses: &[SocketAddr], protection: &[String]) -> String {
+fn configuration(addresses: &[SocketAddr], protection: &[String], folder: &Path) -> anyhow::Result<String> {
+    let program = std::env::current_exe().context("the demo's own program cannot be found")?;
+    let what_runs = plant::configuration(&program, folder, &NAMES[..addresses.len()])?;
     let members: String = NAMES
         .iter()
         .zip(addresses)
         .map(|(name, address)| format!("[[member]]\nname = \"{name}\"\naddresses = [\"{address}\"]\n\n"))
         .collect();
     let protection: Vec<String> = protection.iter().map(|word| format!("{:?}", word.trim())).collect();
-    format!(
+    Ok(format!(
         "# Made by tandem demo, removed with it.\ngroup = \"demo\"\n\n{members}\
          [security]\nkey_file = \"{KEY}\"\n\n\
-         [takeover]\nprotection = [{}]\n\n\
+         [takeover]\nprotection = [{}]\nsick_for = \"10s\"\nmax_per_hour = 100\n\n\
          [state]\ndirectory = \"state/{{member}}\"\n\n\
-         [control]\nsocket = \"{{member}}.sock\"\nmode = \"0600\"\n",
+         [control]\nsocket = \"{{member}}.sock\"\nmode = \"0600\"\n\n{what_runs}",
         protection.join(", ")
-    )
+    ))
 }
 
 /// Another member of the demo, and its process while it has one.
@@ -226,11 +249,12 @@ struct Member {
     relay: SocketAddr,
     child: Option<Child>,
     frozen: bool,
+    work: Work,
 }
 
 impl Member {
     fn start(&mut self) -> anyhow::Result<()> {
-        let folder = self.config.parent().unwrap_or(Path::new("."));
+        let folder = self.folder();
         let log = File::options()
             .create(true)
             .append(true)
@@ -248,8 +272,13 @@ impl Member {
             .stderr(log)
             .spawn()
             .with_context(|| format!("{} cannot be started", self.name))?;
+        let pid = child.id();
         self.child = Some(child);
-        Ok(())
+        plant::is_at(self.folder(), self.name, pid)
+    }
+
+    fn folder(&self) -> &Path {
+        self.config.parent().unwrap_or(Path::new("."))
     }
 
     /// Its process, if it still runs; one that has ended is reaped.
@@ -296,6 +325,9 @@ impl Member {
                 "starts anew"
             }
             (Fault::Cut | Fault::Slow | Fault::Mend, _) => "has a cable for that, not a process",
+            (Fault::KillProcess | Fault::KeepDead | Fault::Lag | Fault::Leak | Fault::Heal, _) => {
+                "has required processes for that"
+            }
         };
         Ok(format!("{name} {text}"))
     }
@@ -323,11 +355,11 @@ mod tests {
 
     #[test]
     fn u9_what_the_janitor_tells_is_what_the_demo_reads() {
-        let stands = Standing { process: Process::Frozen, cable: Cable::Slow };
+        let stands = Standing { process: Process::Frozen, cable: Cable::Slow, work: Work::Leaks };
         let line = told(1, stands, "gamma is frozen");
         assert_eq!(news(&line), Some(News::Happened { member: 1, stands, text: "gamma is frozen".to_owned() }));
         assert_eq!(news("tandem: gamma cannot be started"), None);
-        for fault in FAULTS {
+        for fault in FAULTS.iter().map(|key| key.fault) {
             assert_eq!(parse(&format!("{} 1", word(fault)), 2), Some((fault, 1)));
         }
         assert_eq!(parse("crash 2", 2), None);
@@ -336,7 +368,12 @@ mod tests {
 
     #[test]
     fn u9_the_demos_configuration_is_one_that_runs() {
-        for (members, protection) in [(2, vec![]), (3, vec!["majority".to_owned()]), (5, vec!["majority".to_owned()])] {
+        for (members, protection) in [
+            (2, vec![]),
+            (3, vec!["majority".to_owned()]),
+            (5, vec!["majority".to_owned()]),
+            (2, vec!["fence".to_owned()]),
+        ] {
             let args = DemoArgs { members, protection };
             let addresses = addresses(members).expect("free ports");
             let folder = make_folder(&addresses, &args).expect("a folder");

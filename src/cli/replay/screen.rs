@@ -69,7 +69,8 @@ async fn serve(
         let reply = tokio::select! {
             request = asked.recv() => match request {
                 None => return,
-                Some(request) if matches!(request, Request::Status | Request::Watch { .. }) => cursor.status(),
+                Some(Request::Status | Request::Watch { .. }) => cursor.status(),
+                // Whatever else can be asked of a controller.
                 Some(_) => {
                     Some(Reply::Refused { why: "this is a replay: nothing can be done to what is over".to_owned() })
                 }
@@ -260,7 +261,8 @@ fn events_of(state_directory: &Path) -> Option<Vec<(u64, Event)>> {
         let (seq, time, text) = (record.seq, rfc3339(record.unix_ms), record.entry.text());
         (record.unix_ms, Event { seq, time, kind, text })
     };
-    let mut events: Vec<(u64, Event)> = records.map(event).collect();
+    let shown = records.filter(|record| !record.entry.is_for_counting());
+    let mut events: Vec<(u64, Event)> = shown.map(event).collect();
     // A clock that was set back must not hide what came after.
     events.sort_by_key(|(unix_ms, _)| *unix_ms);
     (!events.is_empty()).then_some(events)

@@ -92,6 +92,11 @@ fn peers(page: &mut Page, status: &Status) {
     processes("tandem_peer_process_state_age_seconds", "How long it has been in its state.", &|process| {
         Some(ms(process.since_ms))
     });
+    processes(
+        "tandem_peer_process_start_seconds",
+        "How long it took from its last start until it was ready.",
+        &|process| process.start_ms.map(ms),
+    );
     processes("tandem_peer_process_stop_grace_seconds", "How long it may take to stop.", &|process| {
         Some(ms(process.stop_ms))
     });

@@ -9,6 +9,9 @@ use nix::unistd::{Pid, getpid};
 
 use crate::process::messages::LaunchId;
 
+/// What the name of a guardian's group begins with.
+const PREFIX: &str = "tandem-";
+
 /// The groups of one guardian. Removed when dropped, if they are empty.
 #[derive(Debug)]
 pub struct Cgroups {
@@ -19,11 +22,11 @@ pub struct Cgroups {
 }
 
 impl Cgroups {
-    /// A group for the launches; none when it cannot be had.
-    pub fn make() -> Option<Cgroups> {
-        let own = own_name(&fs::read_to_string("/proc/self/cgroup").ok()?)?;
-        let mount = mount_point(&fs::read_to_string("/proc/self/mountinfo").ok()?)?;
-        let name = format!("{}/tandem-{}", own.trim_end_matches('/'), getpid());
+    /// A group for the launches of `instance`; none when it cannot be had.
+    pub fn make(instance: &str) -> Option<Cgroups> {
+        let (own, mount) = own()?;
+        // Another guardian of the same controller may have left its group behind.
+        let name = format!("{}/{PREFIX}{instance}-{}", own.trim_end_matches('/'), getpid());
         let folder = mount.join(name.trim_start_matches('/'));
         fs::create_dir(&folder).ok()?;
         let cgroups = Cgroups { folder, name };
@@ -73,6 +76,27 @@ impl Drop for Cgroups {
         }
         drop(fs::remove_dir(&self.folder));
     }
+}
+
+/// Kills what is left in the groups of instances that begin with `prefix`, but not with `spare`, and removes the groups
+/// that are empty by then: what a killed guardian left behind, whatever it did to its environment.
+pub fn clear(prefix: &str, spare: Option<&str>) {
+    let Some((own, mount)) = own() else { return };
+    for entry in fs::read_dir(mount.join(own.trim_start_matches('/'))).into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let instance = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default();
+        if instance.starts_with(prefix) && spare.is_none_or(|spare| !instance.starts_with(spare)) {
+            drop(fs::write(entry.path().join("cgroup.kill"), "1"));
+            drop(Cgroups { folder: entry.path(), name: String::new() });
+        }
+    }
+}
+
+/// This process's group, and where the file system is.
+fn own() -> Option<(String, PathBuf)> {
+    let own = own_name(&fs::read_to_string("/proc/self/cgroup").ok()?)?;
+    let mount = mount_point(&fs::read_to_string("/proc/self/mountinfo").ok()?)?;
+    Some((own, mount))
 }
 
 /// The group in a `/proc/PID/cgroup`: the line of hierarchy 0.

@@ -36,6 +36,12 @@ impl Guardian {
             return;
         }
         let orphans = self.orphans();
+        // One that was executing a program when its launch was found to be gone could not be recognised then.
+        for (pid, _) in
+            orphans.iter().filter(|(_, owner)| owner.is_some_and(|owner| !self.launches.contains_key(&owner)))
+        {
+            let _ = kill(*pid, Signal::SIGKILL);
+        }
         for launch in self.launches.keys().copied().collect::<Vec<_>>() {
             let Some(found) = self.launches.get(&launch) else { continue };
             if found.phase == Phase::Dies {

@@ -11,7 +11,7 @@
 //! waits for the controller to read. Signals that a terminal or a service manager sends mean the controller, and are
 //! blocked here.
 
-mod cgroup;
+pub mod cgroup;
 mod kill;
 pub mod tree;
 
@@ -103,7 +103,7 @@ pub fn run() -> anyhow::Result<()> {
     nix::fcntl::fcntl(&controller, nix::fcntl::FcntlArg::F_SETFL(nix::fcntl::OFlag::O_NONBLOCK))?;
     let null = std::fs::File::open("/dev/null").context("/dev/null")?;
     nix::unistd::dup2_stdin(&null)?;
-    let cgroups = cgroup::Cgroups::make();
+    let cgroups = cgroup::Cgroups::make(&instance);
     let mut guardian = Guardian {
         controller,
         signals,

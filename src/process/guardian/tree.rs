@@ -111,7 +111,12 @@ mod tests {
         let root = Pid::from_raw(shell.id().cast_signed());
         let all = with_descendants([root]);
         assert!(all.contains(&root) && all.contains(&sleep), "{all:?} without {sleep}");
-        assert_eq!(origin(sleep, "state-incarnation").unwrap().launch, Some(LaunchId(7)));
+        // While a program is being executed its environment cannot be read.
+        let started = std::time::Instant::now();
+        while origin(sleep, "state-incarnation").unwrap().launch != Some(LaunchId(7)) {
+            assert!(started.elapsed() < std::time::Duration::from_secs(20), "no marker");
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
         assert_eq!(origin(sleep, "another").unwrap().launch, None);
         let marked = marked("state-incarnation-");
         assert!(marked.contains(&root) && marked.contains(&sleep), "{marked:?}");

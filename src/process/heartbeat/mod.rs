@@ -158,7 +158,7 @@ impl Prepared {
     pub fn environment(&self) -> Vec<(String, String)> {
         match &self.channel {
             Channel::Notify(socket) => vec![
-                ("NOTIFY_SOCKET".to_owned(), socket.name().to_owned()),
+                ("NOTIFY_SOCKET".to_owned(), socket.path().display().to_string()),
                 ("WATCHDOG_USEC".to_owned(), self.config.period.as_micros().to_string()),
             ],
             Channel::Line { .. } | Channel::None => Vec::new(),

@@ -1,20 +1,22 @@
 //! The notify heartbeat: systemd's protocol, so that an unmodified `Type=notify` program with a watchdog works.
 //!
 //! Each process gets a datagram socket of its own, and finds its name in `NOTIFY_SOCKET`; whoever writes there speaks for
-//! that process, so nothing has to be guessed from process ids. The name is one of Linux's abstract ones: no file to
-//! remove, no folder that another user must be able to enter. As anybody on the machine may write to such a name, the
-//! kernel tells who does, and only the process's own user, the controller's, root, and the process's descendants are
-//! believed. `WATCHDOG_USEC` is the period, as systemd's `WatchdogSec`: programs beat every half of it.
+//! that process, so nothing has to be guessed from process ids. The name is a path, because not every client library
+//! knows Linux's abstract names; it stands in `/run/tandem`, or in the folder for temporary files where that cannot be
+//! had, so that a process of another user finds it. As anybody on the machine may write to it, the kernel tells who does,
+//! and only the process's own user, the controller's, root, and the process's descendants are believed. `WATCHDOG_USEC` is the period, as systemd's `WatchdogSec`: programs beat every half of it.
 //!
 //! Understood: `READY=1`, `WATCHDOG=1`, `WATCHDOG=trigger` (stuck), `WATCHDOG_USEC=` (another period), `STATUS=`. All else
 //! (`MAINPID`, `RELOADING`, `STOPPING`, `EXTEND_TIMEOUT_USEC`, `FDSTORE` …) is passed over: the process that tandem
 //! started is the one it watches. Files sent along are closed, which is what `BARRIER=1` waits for.
 
+use std::fs;
 use std::io;
 use std::mem::MaybeUninit;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram as StdDatagram};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::net::UnixDatagram as StdDatagram;
+use std::path::{Path, PathBuf};
+use std::sync::Once;
 use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt::PassCred};
@@ -61,12 +63,52 @@ fn said(datagram: &[u8]) -> Vec<Said> {
         .collect()
 }
 
+/// Where sockets stand, if it can be had.
+const FOLDER: &str = "/run/tandem";
+
+/// What begins the name of each.
+const PREFIX: &str = "notify-";
+
+/// The file of a socket, which goes with it.
+#[derive(Debug)]
+struct Bound(PathBuf);
+
+impl Drop for Bound {
+    fn drop(&mut self) {
+        // One that somebody else removed is removed.
+        drop(fs::remove_file(&self.0));
+    }
+}
+
+fn bind_in(folder: &Path, name: &str) -> io::Result<(StdDatagram, PathBuf)> {
+    static SWEPT: Once = Once::new();
+    if !folder.is_dir() {
+        fs::create_dir(folder)?;
+        fs::set_permissions(folder, fs::Permissions::from_mode(0o755))?;
+    }
+    SWEPT.call_once(|| sweep(folder));
+    let path = folder.join(name);
+    Ok((StdDatagram::bind(&path)?, path))
+}
+
+/// Removes what controllers left behind that were killed: sockets that nobody reads from any more.
+fn sweep(folder: &Path) {
+    let Ok(entries) = fs::read_dir(folder) else { return };
+    for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with(PREFIX)) {
+        let refused = |error: io::Error| error.kind() == io::ErrorKind::ConnectionRefused;
+        let connected = StdDatagram::unbound().and_then(|socket| socket.connect(entry.path()));
+        if connected.is_err_and(refused) {
+            drop(fs::remove_file(entry.path()));
+        }
+    }
+}
+
 /// A process's own socket.
 #[derive(Debug)]
 pub(super) struct Socket {
     socket: UnixDatagram,
-    /// What `NOTIFY_SOCKET` says: `@` and the name.
-    name: String,
+    /// What `NOTIFY_SOCKET` says; removed with this.
+    path: Bound,
     /// Users that are believed without a further look: root, the controller's, and the process's own.
     users: Vec<u32>,
     /// The process; its descendants are believed whoever they have become.
@@ -77,30 +119,32 @@ impl Socket {
     /// Binds a name that nobody can guess.
     ///
     /// # Errors
-    /// Out of file descriptors or of random numbers.
+    /// No folder for it can be had, or the system is out of file descriptors or of random numbers.
     pub fn bind() -> io::Result<Socket> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(io::Error::other)?;
-        let name = format!("tandem/notify/{:032x}", u128::from_ne_bytes(random));
-        let socket = StdDatagram::bind_addr(&SocketAddr::from_abstract_name(&name)?)?;
+        let name = format!("{PREFIX}{:032x}", u128::from_ne_bytes(random));
+        let (socket, path) = bind_in(Path::new(FOLDER), &name).or_else(|_| bind_in(&std::env::temp_dir(), &name))?;
+        let path = Bound(path);
         socket.set_nonblocking(true)?;
         // From the first datagram on, each comes with its sender.
         setsockopt(&socket, PassCred, &true)?;
+        fs::set_permissions(&path.0, fs::Permissions::from_mode(0o666))?;
         let own = nix::unistd::geteuid().as_raw();
         let users = vec![0, own];
-        Ok(Socket { socket: UnixDatagram::from_std(socket)?, name: format!("@{name}"), users, pid: None })
+        Ok(Socket { socket: UnixDatagram::from_std(socket)?, path, users, pid: None })
     }
 
     /// What `NOTIFY_SOCKET` is set to.
-    pub fn name(&self) -> &str {
-        &self.name
+    pub fn path(&self) -> &Path {
+        &self.path.0
     }
 
     /// The process that was started with it.
     pub fn belongs_to(&mut self, pid: u32) {
         self.pid = Some(pid);
         // One that has ended already has nothing to say any more.
-        self.users.extend(std::fs::metadata(format!("/proc/{pid}")).map(|folder| folder.uid()));
+        self.users.extend(fs::metadata(format!("/proc/{pid}")).map(|folder| folder.uid()));
     }
 
     /// The next datagram of somebody who may speak; those of others are dropped, as one that says nothing.
@@ -145,7 +189,7 @@ fn descends(mut pid: u32, ours: u32) -> bool {
 }
 
 fn parent(pid: u32) -> Option<u32> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // After the name, which may hold anything but ends with the last parenthesis: state, parent.
     stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
 }
@@ -156,8 +200,7 @@ mod tests {
 
     fn sender(socket: &Socket) -> StdDatagram {
         let sender = StdDatagram::unbound().unwrap();
-        let name = socket.name().strip_prefix('@').unwrap();
-        sender.connect_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap();
+        sender.connect(socket.path()).unwrap();
         sender
     }
 
@@ -176,6 +219,20 @@ mod tests {
         }
         assert_eq!(said(b"WATCHDOG=trigger"), [Said::Stuck]);
         assert_eq!(said(format!("STATUS={}", "x".repeat(4000)).as_bytes()), [Said::Status("x".repeat(120))]);
+    }
+
+    #[test]
+    fn what_was_left_behind_is_removed_and_what_is_read_from_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let (left, _) = bind_in(folder.path(), "notify-left").unwrap();
+        drop(left);
+        let (read, _) = bind_in(folder.path(), "notify-read").unwrap();
+        fs::write(folder.path().join("other"), "").unwrap();
+        sweep(folder.path());
+        let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["notify-read", "other"]);
+        drop(read);
     }
 
     #[tokio::test]

@@ -2,8 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
-use std::os::linux::net::SocketAddrExt;
-use std::os::unix::net::{SocketAddr, UnixDatagram};
+use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command, Stdio};
 
 use super::*;
@@ -108,8 +107,7 @@ fn speaker(prepared: &Prepared) -> UnixDatagram {
     let (variable, name) = &environment[0];
     assert_eq!(variable, "NOTIFY_SOCKET");
     let program = UnixDatagram::unbound().unwrap();
-    let name = name.strip_prefix('@').expect("an abstract name");
-    program.connect_addr(&SocketAddr::from_abstract_name(name).unwrap()).unwrap();
+    program.connect(name).unwrap();
     program
 }
 

@@ -1,13 +1,13 @@
 //! The line that teaches: what just happened, and what to try next. It looks at how things are, not only at which key
 //! was pressed last, so that it is right also for somebody who goes another way.
 
-use crate::control::status::{Judgement, Mode, ProtectionState, Status};
+use crate::control::status::{FenceResult, Judgement, Mode, ProtectionState, Status};
 
 use super::super::keys::Fault;
-use super::{Cable, FaultState, Process, Says};
+use super::{Cable, FaultState, Process, Says, Work};
 
 /// The faults of the lesson, in their order: whoever has seen these has seen a demo.
-const LESSON: [Fault; 4] = [Fault::Crash, Fault::Freeze, Fault::Cut, Fault::Slow];
+const LESSON: [Fault; 6] = [Fault::Crash, Fault::Freeze, Fault::KeepDead, Fault::Leak, Fault::Cut, Fault::Slow];
 
 impl FaultState {
     /// What happened and what to try next, from what this member knows and from what the others say.
@@ -21,12 +21,14 @@ impl FaultState {
 
     /// Only what to try next.
     pub fn next(&self, status: Option<&Status>) -> String {
-        let member = self.broken().unwrap_or_else(|| self.acting().unwrap_or(self.target));
+        let off = (0..self.members.len()).find(|member| self.switched_off(status, *member));
+        let member = off.or_else(|| self.broken()).unwrap_or_else(|| self.acting().unwrap_or(self.target));
         let name = self.name(member);
         let mode = status.map(|status| status.mode);
         let stands = self.stands(member);
         let choose = if self.members.len() > 1 { format!("{}, ", member + 1) } else { String::new() };
-        match (stands.process, stands.cable) {
+        let process = if self.switched_off(status, member) { Process::Killed } else { stands.process };
+        match (process, stands.cable) {
             (Process::Killed, _) => match mode {
                 Some(Mode::Primary) => format!("Next: f, {choose}r: {name} starts anew and asks what to be"),
                 Some(Mode::Secondary)
@@ -48,12 +50,31 @@ impl FaultState {
             (Process::Runs, Cable::Whole) if status.is_none_or(|status| status.judgement == Judgement::NobodyActs) => {
                 "Wait: they ask each other who is to act".to_owned()
             }
-            (Process::Runs, Cable::Whole) => self.whole(mode, name, &choose),
+            (Process::Runs, Cable::Whole) => match (stands.work, self.says(member)) {
+                (Work::Well, _) => self.whole(mode, name, &choose),
+                (Work::KeptDead | Work::Lags | Work::Leaks, Says::Is(Mode::Primary, _)) => {
+                    "Wait: its score falls, then it hands over".to_owned()
+                }
+                (Work::KeptDead | Work::Lags | Work::Leaks, Says::Is(Mode::Secondary, _) | Says::Nothing) => {
+                    format!("Sick, it does not act. Next: f, {choose}h: heal")
+                }
+            },
         }
+    }
+
+    /// Whether the group has had it switched off, and it has not come back.
+    fn switched_off(&self, status: Option<&Status>, member: usize) -> bool {
+        let name = self.name(member);
+        let fencing = status.iter().flat_map(|status| &status.fencing).find(|fencing| fencing.peer == name);
+        let last = fencing.and_then(|fencing| fencing.last.as_ref());
+        self.says(member) == Says::Nothing && last.is_some_and(|last| last.result == FenceResult::Off)
     }
 
     fn cut(&self, status: Option<&Status>, member: usize, choose: &str) -> String {
         let name = self.name(member);
+        if status.is_some_and(|status| status.protection.policy.iter().any(|word| word == "fence")) {
+            return format!("Wait: {name} gets switched off first. Or f, {choose}m");
+        }
         let protected = status.is_some_and(|status| status.protection.state != ProtectionState::Unprotected);
         let acts = |mode: Option<Mode>| mode == Some(Mode::Primary);
         let theirs = match self.says(member) {
@@ -72,19 +93,24 @@ impl FaultState {
         let left = LESSON.iter().find(|fault| !self.seen.contains(fault));
         match (left, mode) {
             // Who acts is the better one to kill.
-            (Some(Fault::Crash | Fault::Freeze), Some(Mode::Primary)) if self.happened.is_none() => {
+            (Some(Fault::Crash | Fault::Freeze | Fault::KeepDead | Fault::Leak), Some(Mode::Primary))
+                if self.happened.is_none() =>
+            {
                 "Next: press a, then s, then the plan's number and Enter: the other takes over".to_owned()
             }
-            (Some(Fault::Crash | Fault::Freeze), Some(Mode::Primary)) => {
+            (Some(Fault::Crash | Fault::Freeze | Fault::KeepDead | Fault::Leak), Some(Mode::Primary)) => {
                 "Next: a, s, its number, Enter: the other takes over".to_owned()
             }
             (Some(Fault::Crash), _) => format!("Next: f, {choose}c: {name} crashes; watch rows 1 to 3"),
             (Some(Fault::Freeze), _) => format!("Next: f, {choose}z: {name} freezes; w says why"),
+            (Some(Fault::KeepDead), _) => format!("Next: f, {choose}d: one of its processes is kept dead"),
+            (Some(Fault::Leak), _) => format!("Next: f, {choose}e: one of its processes leaks"),
             (Some(Fault::Cut), _) => format!("Next: f, {choose}l: the link to {name} is cut"),
             (Some(Fault::Slow), _) => format!("Next: f, {choose}s: the link to {name} gets slow"),
-            (Some(Fault::Thaw | Fault::Restart | Fault::Mend) | None, _) => {
-                "That was every fault. w says why; q ends the demo".to_owned()
-            }
+            (
+                Some(Fault::Thaw | Fault::Restart | Fault::Mend | Fault::KillProcess | Fault::Lag | Fault::Heal) | None,
+                _,
+            ) => "That was every fault. w says why; q ends the demo".to_owned(),
         }
     }
 
@@ -160,13 +186,30 @@ mod tests {
                         let mut faults = FaultState::of(names.to_vec());
                         faults.target = 3;
                         LESSON[..seen].iter().for_each(|fault| faults.inflict(*fault));
-                        let stands = Standing { process, cable };
+                        let stands = Standing { process, cable, ..Standing::default() };
                         faults.hear(News::Happened { member: 3, stands, text: text.to_owned() });
                         assert!(faults.hint(status).len() < 80, "{}", faults.hint(status));
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn u9_a_sick_process_teaches_that_the_score_decides() {
+        let waits = compose(&secondary(), &around());
+        let mut faults = FaultState::of(vec!["beta".to_owned()]);
+        let text = "beta's historian is kept dead".to_owned();
+        let stands = Standing { work: Work::KeptDead, ..Standing::default() };
+        faults.hear(News::Says { member: 0, says: Says::Is(Mode::Primary, 3) });
+        faults.hear(News::Happened { member: 0, stands, text });
+        assert_eq!(
+            faults.hint(Some(&waits)),
+            "beta's historian is kept dead. Wait: its score falls, then it hands over"
+        );
+        let acts = compose(&primary(), &around());
+        faults.hear(News::Says { member: 0, says: Says::Is(Mode::Secondary, 4) });
+        assert_eq!(faults.next(Some(&acts)), "Sick, it does not act. Next: f, h: heal");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::control::status::{Mode, Status};
 use crate::control::words::in_term;
 
 use super::super::line::{Glyph, Line, Role};
-use super::{Cable, FaultState, Process, Says};
+use super::{Cable, FaultState, Process, Says, Work};
 
 /// How much is said of each member.
 #[derive(Debug, Clone, Copy)]
@@ -53,7 +53,14 @@ impl FaultState {
             (Cable::Slow, Words::Few | Words::Shapes) => " slow",
             (Cable::Cut, Words::Few | Words::Shapes) => " cut",
         };
-        line.text(cable)
+        let work = match stands.work {
+            Work::Well => "",
+            Work::KeptDead | Work::Lags | Work::Leaks => ", sick",
+        };
+        match words {
+            Words::All => line.text(cable).text(work),
+            Words::Few | Words::Shapes => line.text(cable).text(work.trim_start_matches(',')),
+        }
     }
 }
 

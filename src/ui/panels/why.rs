@@ -51,6 +51,10 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
         }
     }
     say("silence", format!("counts after {}", words::tenths(status.reply_timeout_ms)));
+    if let Some(availability) = &status.availability {
+        say("available", sight.value(crate::control::words::availability(availability)));
+        say("", availability.data_loss.clone());
+    }
     let gaps = &status.loop_gaps;
     say(
         "own stalls",

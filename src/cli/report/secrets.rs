@@ -1,0 +1,215 @@
+//! What of a configuration is secret, and its removal from whatever goes into a support bundle (U7).
+//!
+//! A value is secret when its name says so ([`is_secret_option`]), when a command line passes it behind such a name, when
+//! it is the password in a URL, or when it stands in a file that such a name, or the group's key, points at. Removal is by
+//! structure in the configuration, and then by value everywhere, because a log or a command may repeat it.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Read;
+use std::path::Path;
+
+use toml::Value;
+
+use crate::config::fencing::is_secret_option;
+
+/// What stands where a secret was.
+pub const REMOVED: &str = "[removed]";
+/// Shorter ones are removed where they stand, and not wherever the same letters occur.
+const SHORTEST: usize = 4;
+/// How much of a file that holds a secret is read.
+const LONGEST_FILE: u64 = 64 * 1024;
+
+/// Every secret that was found.
+#[derive(Default)]
+pub struct Secrets {
+    values: BTreeSet<String>,
+}
+
+impl Secrets {
+    fn keep(&mut self, value: &str) {
+        let value = value.trim();
+        if value.len() >= SHORTEST {
+            self.values.insert(value.to_owned());
+        }
+    }
+
+    /// What a file holds, whole and line by line, without comments; a key file has such lines.
+    fn keep_file(&mut self, path: &Path) {
+        let Ok(file) = fs::File::open(path) else { return };
+        let mut bytes = Vec::new();
+        if file.take(LONGEST_FILE).read_to_end(&mut bytes).is_err() {
+            return;
+        }
+        let text = String::from_utf8_lossy(&bytes);
+        self.keep(&text);
+        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
+            self.keep(line);
+        }
+    }
+
+    /// Takes the secrets out of a parsed configuration, and remembers them. Relative paths start at `folder`.
+    pub fn take_from(&mut self, config: &mut toml::Table, folder: &Path) {
+        self.keep_file(Path::new("/etc/tandem/group.key"));
+        if let Some(Value::Table(security)) = config.get("security") {
+            let also = security.get("also_accept").and_then(Value::as_array).into_iter().flatten();
+            for path in security.get("key_file").into_iter().chain(also).filter_map(Value::as_str) {
+                self.keep_file(&folder.join(path));
+            }
+        }
+        self.table(config, folder);
+    }
+
+    /// A configuration that cannot be parsed: its lines, because messages quote them, and what looks like a secret.
+    pub fn keep_unparsed(&mut self, text: &str) {
+        for line in text.lines() {
+            let Some((name, value)) = line.split_once('=') else { continue };
+            self.keep(line);
+            if is_secret_option(name.trim()) {
+                self.keep(value.trim().trim_matches(['"', '\'']));
+            }
+        }
+    }
+
+    fn table(&mut self, table: &mut toml::Table, folder: &Path) {
+        for (name, value) in table.iter_mut() {
+            let points_at_one = name.strip_suffix("_file").is_some_and(|name| is_secret_option(name) || name == "key");
+            match value {
+                _ if is_secret_option(name) => self.remove(value),
+                Value::String(path) if points_at_one => self.keep_file(&folder.join(path.as_str())),
+                Value::Array(words) if name.starts_with("on_") || name == "command" => self.command(words, folder),
+                other => self.value(other, folder),
+            }
+        }
+    }
+
+    fn value(&mut self, value: &mut Value, folder: &Path) {
+        match value {
+            Value::String(text) => *text = self.url(text),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.value(value, folder)),
+            Value::Table(table) => self.table(table, folder),
+            Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
+        }
+    }
+
+    /// Whatever it is, it goes.
+    fn remove(&mut self, value: &mut Value) {
+        match &mut *value {
+            Value::String(text) => self.keep(text),
+            Value::Array(values) => values.iter_mut().for_each(|value| self.remove(value)),
+            Value::Table(table) => table.iter_mut().for_each(|(_, value)| self.remove(value)),
+            number => self.keep(&number.to_string()),
+        }
+        *value = Value::String(REMOVED.to_owned());
+    }
+
+    /// `--password secret`, `--password=secret`, `password=secret`.
+    fn command(&mut self, words: &mut [Value], folder: &Path) {
+        let mut next_is_secret = false;
+        for word in words {
+            let Value::String(text) = word else {
+                self.value(word, folder);
+                continue;
+            };
+            if std::mem::take(&mut next_is_secret) {
+                self.keep(text);
+                *text = REMOVED.to_owned();
+                continue;
+            }
+            let name = text.trim_start_matches('-');
+            match name.split_once('=') {
+                Some((name, value)) if is_secret_option(name) => {
+                    self.keep(value);
+                    *text = format!("{}={REMOVED}", &text[..text.len() - value.len() - 1]);
+                }
+                None if text.starts_with('-') && is_secret_option(name) => next_is_secret = true,
+                Some(_) | None => *text = self.url(text),
+            }
+        }
+    }
+
+    /// The password in `scheme://user:password@host`.
+    fn url(&mut self, text: &str) -> String {
+        let parts = || {
+            let (scheme, rest) = text.split_once("://")?;
+            let (who, host) = rest.split_once('@')?;
+            let (user, password) = who.split_once(':')?;
+            Some((scheme, user, password, host))
+        };
+        match parts() {
+            Some((scheme, user, password, host)) if !who_has_path(user, password) => {
+                self.keep(password);
+                format!("{scheme}://{user}:{REMOVED}@{host}")
+            }
+            Some(_) | None => text.to_owned(),
+        }
+    }
+
+    /// `text` without any of them, also as JSON writes them.
+    pub fn out_of(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        // The longest first: one may be a part of another.
+        let mut values: Vec<&String> = self.values.iter().collect();
+        values.sort_by_key(|value| std::cmp::Reverse(value.len()));
+        for value in values {
+            text = text.replace(value.as_str(), REMOVED);
+            let json = serde_json::to_string(value).unwrap_or_default();
+            // Not `trim_matches`: a secret may itself end in a quotation mark.
+            let inner = json.strip_prefix('"').and_then(|json| json.strip_suffix('"')).unwrap_or_default();
+            if inner != value && !inner.is_empty() {
+                text = text.replace(inner, REMOVED);
+            }
+        }
+        text
+    }
+
+    /// Whether any of them is in `bytes`.
+    pub fn are_in(&self, bytes: &[u8]) -> bool {
+        self.values.iter().any(|value| bytes.windows(value.len()).any(|window| window == value.as_bytes()))
+    }
+}
+
+/// An `@` behind a `/` belongs to a path.
+fn who_has_path(user: &str, password: &str) -> bool {
+    user.contains('/') || password.contains('/')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = r#"
+group = "g"
+[security]
+key_file = "group.key"
+[fence.beta]
+agent = "/usr/sbin/fence_x"
+options = { ip = "10.0.9.2", password = "tricky \"one\"", snmp_priv_passwd = 12345678, password_file = "ipmi.pass" }
+[fence.alpha]
+command = ["/bin/power", "--token", "tok-4711", "--secret=s3cr3t!", "{action}"]
+[[process]]
+name = "p"
+command = ["/bin/p", "http://u:hunter22@h/", "tok-4711"]
+environment = { API_TOKEN = "env-secret", SITE = "7" }
+"#;
+
+    #[test]
+    fn u7_secrets_are_taken_out_by_name_by_place_and_by_value() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("group.key"), "# a key\nc0ffeec0ffee\n").unwrap();
+        fs::write(folder.path().join("ipmi.pass"), "from-the-file\n").unwrap();
+        let mut config: toml::Table = CONFIG.parse().unwrap();
+        let mut secrets = Secrets::default();
+        secrets.take_from(&mut config, folder.path());
+        let text = secrets.out_of(&toml::to_string_pretty(&config).unwrap());
+        for secret in ["tricky", "12345678", "tok-4711", "s3cr3t!", "hunter22", "env-secret"] {
+            assert!(!text.contains(secret), "{secret}: {text}");
+        }
+        for open in ["10.0.9.2", "ipmi.pass", "group.key", "{action}", "SITE"] {
+            assert!(text.contains(open), "{open}: {text}");
+        }
+        let log = "key c0ffeec0ffee, pass from-the-file, json {\"a\":\"tricky \\\"one\\\"\"}";
+        assert_eq!(secrets.out_of(log), "key [removed], pass [removed], json {\"a\":\"[removed]\"}");
+        assert!(secrets.are_in(b"xx env-secret xx") && !secrets.are_in(b"nothing"));
+    }
+}
