@@ -127,6 +127,36 @@ fn u10_metrics_move_and_an_address_that_cannot_be_had_leaves_everything_as_it_wa
 }
 
 #[test]
+fn u10_h7_checks_weights_and_memory_count_as_the_changed_file_says() {
+    let mut group = pair();
+    assert_eq!(group.status(0).health.total, 1.0);
+    let silent = free_address("127.0.0.1");
+    let check = |weight: &str| {
+        format!(
+            "[[health.check]]\nname = \"historian\"\nkind = \"tcp\"\ntarget = \"{silent}\"\nperiod = \"50ms\"\n\
+             timeout = \"50ms\"\nfall = 1\nweight = {weight}\n"
+        )
+    };
+    change(&mut group, 0, &check("9.0"));
+    assert!(reloaded(&group, 0).contains("health.check.historian.weight"));
+    group.wait(0, "the new check has failed", |status| status.health.total < 0.2);
+    // It keeps its standing over a change of what it weighs.
+    change(&mut group, 0, &check("1.0"));
+    reloaded(&group, 0);
+    let total = group.status(0).health.total;
+    assert!((total - 0.5).abs() < 0.01, "{total}");
+    // The first process brings the sampler with it.
+    let process = "[[process]]\nname = \"plant\"\ncommand = [\"sleep\", \"600\"]\n";
+    change(&mut group, 0, &format!("[health]\nmemory_base = \"1MiB\"\nsample = \"50ms\"\n{process}"));
+    reloaded(&group, 0);
+    let (status, _) = group.wait(0, "memory is measured", |status| status.health.sub[2].measured > 20.0);
+    assert_eq!((status.health.sub.len(), status.health.sub[2].status), (3, 0.0));
+    change(&mut group, 0, &format!("[health]\nsample = \"50ms\"\n{process}"));
+    reloaded(&group, 0);
+    group.wait(0, "memory is per cent of the machine's again", |status| status.health.total == 1.0);
+}
+
+#[test]
 fn s8_keys_rotate_without_an_outage() {
     let mut group = pair();
     let new = group.folder().join("new.key");

@@ -153,7 +153,7 @@ pub fn standing(peer: &Peer) -> (Mark, &'static str, String) {
         (Some("silent"), _) => (Mark::Unknown, "SILENT", "may act by now".to_owned()),
         (Some("never_heard"), _) => (Mark::Unknown, "NEVER HEARD", "may act".to_owned()),
         (Some("crashed"), _) => (Mark::StandsBy, "CRASHED", "its process is gone".to_owned()),
-        (Some("off"), _) => (Mark::StandsBy, "OFF", "was switched off".to_owned()),
+        (Some("off"), _) => (Mark::StandsBy, "OFF", "confirmed off".to_owned()),
         (Some("stopped"), _) => (Mark::StandsBy, "STOPPED", "said that it stops".to_owned()),
         (Some(_), _) => (Mark::Unknown, "GONE", "may act".to_owned()),
         (None, None) => (Mark::Unknown, "NOT HEARD", "not heard since this start".to_owned()),

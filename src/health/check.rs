@@ -46,6 +46,11 @@ impl Standing {
         Standing { rise: rise.max(1), fall: fall.max(1), verdict: Verdict::Good, against: 0, took: None, why: None }
     }
 
+    /// The same standing, judged by other counts from now on.
+    pub fn with(self, rise: u32, fall: u32) -> Standing {
+        Standing { rise: rise.max(1), fall: fall.max(1), ..self }
+    }
+
     /// Takes an answer; true when the verdict changed.
     pub fn asked(&mut self, asked: Asked) -> bool {
         let (speaks, needed) = match asked {

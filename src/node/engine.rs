@@ -201,7 +201,7 @@ impl Engine {
                 Woke::Fence(event) => self.fence_event(now, event),
                 Woke::Health(figures) => self.health_figures(now, figures),
                 Woke::Ask(ask) => self.ask(now, ask),
-                Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence),
+                Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence, &mut inlets.health),
                 Woke::Stop => self.stop(now, StopCause::Signal, "a signal asked it to".to_owned()),
                 Woke::Time => {}
                 Woke::Ended => anyhow::bail!("a part of the controller ended by itself; its last words are in the log"),

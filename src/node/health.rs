@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use crate::config::Config;
+use crate::config::measuring::CheckConfig;
 use crate::control::status;
 use crate::health::check::Standing;
 use crate::health::checks::{Answer, Checks};
@@ -58,9 +59,20 @@ impl HealthInlet {
 
 /// One check and how it stands.
 struct Check {
-    name: String,
-    weight: f64,
+    config: CheckConfig,
     standing: Standing,
+}
+
+impl Check {
+    fn new(config: &CheckConfig) -> Check {
+        Check { standing: Standing::new(config.rise, config.fall), config: config.clone() }
+    }
+}
+
+/// What a changed file needs before it can be applied: the part that can fail.
+pub struct Prepared {
+    /// A sampler, where there was none and now is something to sample.
+    sampler: Option<(Sampler, mpsc::Receiver<Vec<Usage>>)>,
 }
 
 /// What the loop knows of this member's health.
@@ -74,7 +86,7 @@ pub struct Health {
     sampler: Option<Sampler>,
     checks: Vec<Check>,
     /// Asks the checks as long as it lives.
-    _asking: Checks,
+    asking: Checks,
     usages: BTreeMap<u32, Usage>,
     subs: Vec<Sub>,
     told: Score,
@@ -89,29 +101,64 @@ impl Health {
         let (samples, sampled) = mpsc::channel(1);
         let (answers, answered) = mpsc::channel(ANSWERS);
         let measured = !config.processes.is_empty();
-        let weights = config.health.weights;
-        let checks = config.health.checks.iter().map(|check| Check {
-            name: check.name.clone(),
-            weight: check.weight,
-            standing: Standing::new(check.rise, check.fall),
-        });
         let health = Health {
-            weights: Weights {
-                restarts: weights.restarts,
-                response_time: weights.response_time,
-                memory: weights.memory,
-            },
-            base: config.health.memory_base.or_else(memory_base).unwrap_or(0),
-            every: config.health.sample.max(Duration::from_millis(1)),
+            weights: weights(config),
+            base: base(config),
+            every: every(config),
             due: measured.then_some(now),
             sampler: if measured { Some(Sampler::start(samples)?) } else { None },
-            checks: checks.collect(),
-            _asking: Checks::start(&config.health.checks, &answers),
+            checks: config.health.checks.iter().map(Check::new).collect(),
+            asking: Checks::start(&config.health.checks, &answers),
             usages: BTreeMap::new(),
             subs: Vec::new(),
             told: Score::FULL,
         };
         Ok((health, HealthInlet { samples: sampled, answers: answered }))
+    }
+
+    /// Prepares what `next` needs (U10).
+    ///
+    /// # Errors
+    /// Out of threads.
+    pub fn prepare(&self, next: &Config) -> io::Result<Prepared> {
+        if self.sampler.is_some() || next.processes.is_empty() {
+            return Ok(Prepared { sampler: None });
+        }
+        let (samples, sampled) = mpsc::channel(1);
+        Ok(Prepared { sampler: Some((Sampler::start(samples)?, sampled)) })
+    }
+
+    /// Measures what `next` names from now on. What is asked as before keeps its standing.
+    pub fn reload(&mut self, now: Instant, next: &Config, prepared: Prepared, inlet: &mut HealthInlet) {
+        self.weights = weights(next);
+        self.base = base(next);
+        let every = every(next);
+        if let Some((sampler, sampled)) = prepared.sampler {
+            self.sampler = Some(sampler);
+            inlet.samples = sampled;
+        }
+        if self.sampler.is_some() && (self.every != every || self.due.is_none()) {
+            self.due = Some(now);
+        }
+        self.every = every;
+        let checks = &next.health.checks;
+        if self.checks.iter().map(|check| &check.config).eq(checks) {
+            return;
+        }
+        let before = std::mem::take(&mut self.checks);
+        self.checks = checks
+            .iter()
+            .map(|config| {
+                let same =
+                    before.iter().find(|check| check.config.name == config.name && check.config.probe == config.probe);
+                let standing = same.map(|check| check.standing.clone().with(config.rise, config.fall));
+                standing.map_or_else(|| Check::new(config), |standing| Check { config: config.clone(), standing })
+            })
+            .collect();
+        // Answers name a check by its place: those to the questions of before must not be taken for others'.
+        let (answers, answered) = mpsc::channel(ANSWERS);
+        self.asking = Checks::start(checks, &answers);
+        inlet.answers = answered;
     }
 
     /// When the next sample is due.
@@ -160,12 +207,26 @@ impl Health {
         let checked: Vec<Checked<'_>> = self
             .checks
             .iter()
-            .map(|check| Checked { name: &check.name, weight: check.weight, standing: &check.standing })
+            .map(|check| Checked { name: &check.config.name, weight: check.config.weight, standing: &check.standing })
             .collect();
         let total = total(self.weights, &counted, &checked);
         self.subs = total.subs;
         Score::from(total.score)
     }
+}
+
+fn weights(config: &Config) -> Weights {
+    let weights = config.health.weights;
+    Weights { restarts: weights.restarts, response_time: weights.response_time, memory: weights.memory }
+}
+
+/// What 100 % of memory means, bytes.
+fn base(config: &Config) -> u64 {
+    config.health.memory_base.or_else(memory_base).unwrap_or(0)
+}
+
+fn every(config: &Config) -> Duration {
+    config.health.sample.max(Duration::from_millis(1))
 }
 
 /// What a process says of its health (H3, H6).

@@ -20,6 +20,7 @@ use crate::negotiation::time::Instant;
 
 use super::engine::{Engine, News};
 use super::fencing::Fencing;
+use super::health::HealthInlet;
 use super::start::link_security;
 
 /// The configuration that runs, and the parts that a change of it exchanges as a whole.
@@ -124,10 +125,16 @@ impl Engine {
     }
 
     /// The configuration was read: applies it as a whole, or not at all.
-    pub(super) fn loaded(&mut self, now: Instant, loaded: Loaded, fence_events: &mut mpsc::Receiver<FenceEvent>) {
+    pub(super) fn loaded(
+        &mut self,
+        now: Instant,
+        loaded: Loaded,
+        fence_events: &mut mpsc::Receiver<FenceEvent>,
+        figures: &mut HealthInlet,
+    ) {
         self.running.reading = false;
         let Loaded { who, reply, read } = loaded;
-        let result = read.and_then(|fresh| self.apply(now, fresh, fence_events));
+        let result = read.and_then(|fresh| self.apply(now, fresh, fence_events, figures));
         let what = format!("reload {}", self.running.config.path.display());
         let outcome = match &result {
             Ok(reloaded) => in_words(reloaded),
@@ -144,6 +151,7 @@ impl Engine {
         now: Instant,
         fresh: Fresh,
         fence_events: &mut mpsc::Receiver<FenceEvent>,
+        figures: &mut HealthInlet,
     ) -> Result<Reloaded, String> {
         let running = &self.running.config;
         let changes = running.changes(&fresh.config);
@@ -159,6 +167,8 @@ impl Engine {
         if other_processes && !self.can_reload_processes() {
             return Err("too much is asked of the processes at once: reload again".to_owned());
         }
+        let health = self.health.prepare(&next);
+        let health = health.map_err(|error| format!("the sampler of memory and CPU cannot be started: {error}"))?;
         let metrics = self.running.other_metrics(&next)?;
         let fencing = match other_fences.then(|| Fencing::start(&next, self.running.me)).transpose() {
             Ok(fencing) => fencing,
@@ -192,10 +202,12 @@ impl Engine {
         if other_processes {
             self.reload_processes(now, next.processes.clone(), next.hooks.clone());
         }
+        self.health.reload(now, &next, health, figures);
         let settings = next.negotiation_settings(self.running.me);
         self.facts.threshold = settings.threshold;
         self.running.config = next;
         self.feed(now, Input::Tuned(settings.tuning()));
+        self.look_at_health(now);
         Ok(reloaded(&self.running.config, &changes, steps, other_keys))
     }
 }
