@@ -14,7 +14,7 @@ use crate::control::client::{ANSWER, Client};
 use crate::control::compose::{ExitClass, exit_class};
 use crate::control::request::{Reply, Request};
 use crate::control::status::{AlarmClass, Link, Status};
-use crate::control::words;
+use crate::control::words::{self, PathStands};
 
 use super::args::{Global, StatusArgs};
 use super::connect::connect;
@@ -181,17 +181,19 @@ fn links(status: &Status, text: &mut String) {
         let up = words::paths_up(own.iter().copied(), status.reply_timeout_ms);
         *text += &format!("Link to {}: {up} of {} paths up\n", peer.name, own.len());
         for link in own {
-            let since = words::lasting(ms(link.since_ms));
-            let mut line = format!(
-                "  {}  {}   {since}",
-                words::path_mark(words::path(link, status.reply_timeout_ms)),
-                link.address
-            );
-            line += if link.encrypted { "   encrypted" } else { "   plain text" };
-            if let Some(us) = link.rtt_us {
-                line += &format!("   {}", words::milliseconds(us));
-            }
-            line += &format!("   reconnects {}", link.reconnects);
+            let since = words::coarse(ms(link.since_ms));
+            let stands = words::path(link, status.reply_timeout_ms);
+            let tells = match stands {
+                PathStands::Up => {
+                    let sealed = if link.encrypted { "encrypted" } else { "NOT ENCRYPTED" };
+                    let trip = link.rtt_us.map_or_else(|| "-".to_owned(), words::milliseconds);
+                    format!("up {since}   {sealed}   {trip}   reconnects {}", link.reconnects)
+                }
+                PathStands::Silent => "silent, though connected".to_owned(),
+                PathStands::Tried => "connecting".to_owned(),
+                PathStands::Down => format!("down for {since}"),
+            };
+            let mut line = format!("  {}  {}   {tells}", words::path_mark(stands), link.address);
             if let Some(why) = &link.why {
                 line += &format!("   {why}");
             }
@@ -256,6 +258,37 @@ mod tests {
     pub(super) fn status(view: &View) -> Status {
         let alarms = Desk::new(view.name.as_str(), 0).alarms(view, Around::default());
         compose(view, &Surroundings { alarms, ..around() })
+    }
+
+    #[test]
+    fn u7_a_path_is_told_in_the_words_of_the_screen() {
+        use crate::control::status::{LinkRole, LinkState};
+        let mut status = status(&secondary());
+        let path = |address: &str, state, encrypted| Link {
+            peer: "alpha".to_owned(),
+            address: address.to_owned(),
+            state,
+            role: LinkRole::Client,
+            rtt_us: Some(210),
+            last_heard_ms: Some(100),
+            since_ms: 61_000,
+            reconnects: 2,
+            encrypted,
+            why: None,
+        };
+        let paths = [("10.0.0.1:7400", LinkState::Up, true), ("10.1.0.1:7400", LinkState::Up, false)];
+        status.links = paths.map(|(address, state, encrypted)| path(address, state, encrypted)).into();
+        status.links.push(Link { why: Some("refused".to_owned()), ..path("10.2.0.1:7400", LinkState::Down, false) });
+        let text = human(&status);
+        let told: Vec<&str> = text.lines().filter(|line| line.contains(":7400")).collect();
+        assert_eq!(
+            told,
+            [
+                "  ok  10.0.0.1:7400   up 1 min   encrypted   0.21 ms   reconnects 2",
+                "  ok  10.1.0.1:7400   up 1 min   NOT ENCRYPTED   0.21 ms   reconnects 2",
+                "  NO  10.2.0.1:7400   down for 1 min   refused",
+            ]
+        );
     }
 
     #[test]

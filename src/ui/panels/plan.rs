@@ -175,8 +175,8 @@ pub fn shared(sight: &Sight<'_>, status: &Status) -> Panel {
             let acting = format!("{}     {}", plan.nobody_acts, plan.two_acting);
             lines.extend(wrap(&acting, sight.width.saturating_sub(4)).iter().map(|text| Line::of(format!("  {text}"))));
             lines.extend(failing(plan));
-            let ends = words::coarse(sight.remaining(plan.expires_ms));
-            let right = format!("opened by {}, ends in {ends}", plan.by);
+            let left = sight.remaining(plan.expires_ms) / 1000;
+            let right = format!("opened by {}, ends in {left} s", plan.by);
             Panel::new(format!("Plan {}: {}", plan.number, plan.title), right, lines)
         }
         (None, Some(plan)) => {
