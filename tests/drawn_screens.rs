@@ -11,6 +11,7 @@ mod namespaces;
 #[path = "support/mod.rs"]
 mod support;
 
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use group::{Group, PATIENCE};
@@ -22,7 +23,7 @@ use ratatui::layout::Rect;
 use support::{Part, require};
 use tandem::control::plan::Action;
 use tandem::control::request::{Hello, Reply, Request};
-use tandem::control::status::{AlarmClass, LinkState, Mode, ReplyKind, Status};
+use tandem::control::status::{AlarmClass, LinkState, Mode, Process, ProcessState, ReplyKind, Status};
 use tandem::ui::input::Key;
 use tandem::ui::layout;
 use tandem::ui::line::{Charset, Look, Theme};
@@ -146,6 +147,103 @@ fn pair() -> Group {
     pair
 }
 
+/// A fence agent that does nothing, and cannot when a file "mute" lies beside it: `agent NAME ACTION`.
+const AGENT: &str = "#!/bin/sh\nhere=$(dirname \"$0\")\n\
+                     [ -e \"$here/mute\" ] && { echo 'no answer from 10.0.9.1' >&2; exit 1; }\n\
+                     [ \"$2\" = status ] && [ -e \"$here/$1.off\" ] && exit 2\n\
+                     [ \"$2\" = off ] && : >\"$here/$1.off\"\nexit 0\n";
+
+/// One process that runs on the Primary only, and one that always runs.
+fn processes() -> String {
+    let one = |(name, when)| {
+        let program = support::binary();
+        format!(
+            "[[process]]\nname = \"{name}\"\nrun_when = \"{when}\"\ncommand = [\"{program}\", \"sample-process\"]\n"
+        )
+    };
+    [("plant-control", "primary"), ("link-probe", "always")].map(one).concat()
+}
+
+/// What the drawn screens have: each is switched off through a fence agent, one process runs on the Primary only, and one
+/// always.
+fn with_everything(make: impl FnOnce(&str) -> Group) -> Group {
+    let mut text = format!("{QUICK}[takeover]\nprotection = [\"fence\"]\n");
+    for name in ["alpha", "beta"] {
+        text += &format!(
+            "[fence.{name}]\ncommand = [\"./fence_sample\", \"{name}\", \"{{action}}\"]\ndelay = \"100ms\"\n\
+             attempts = 1\n"
+        );
+    }
+    text += &processes();
+    let mut pair = make(&text);
+    let agent = support::write(pair.folder(), "fence_sample", AGENT);
+    std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
+    pair.start_all();
+    pair
+}
+
+/// Alpha acts with all that it runs, beta stands by, and both devices have answered.
+fn healthy_with_everything(pair: &Group) -> Status {
+    let as_they_should_be = |status: &Status| {
+        let running = |process: &Process| process.state == ProcessState::Running && process.memory_pct.is_some();
+        status.processes.iter().all(|process| running(process) || process.state == ProcessState::Waits)
+    };
+    let answers = |status: &Status| status.fencing.iter().all(|one| one.device.as_ref().is_some_and(|it| it.answers));
+    healthy(pair);
+    pair.wait(0, "alpha acts with what it runs", |status| {
+        status.serving && as_they_should_be(status) && answers(status) && status.processes[0].pid.is_some()
+    });
+    let (beta, _) = pair.wait(1, "beta knows of it", |status| {
+        let theirs = &status.peers[0].processes;
+        as_they_should_be(status)
+            && answers(status)
+            && status.takeover.ready
+            && status.alarms.is_empty()
+            && theirs.iter().any(|process| process.name == "plant-control" && process.start_ms.is_some())
+            && theirs.iter().all(|process| process.pid.is_some())
+    });
+    beta
+}
+
+/// Sets alike what differs from run to run in what belongs to processes, health and fencing.
+fn set_what_runs_alike(mut status: Status) -> Status {
+    for process in &mut status.processes {
+        let runs = process.state == ProcessState::Running;
+        (process.pid, process.uptime_ms) = (process.pid.map(|_| 4121), process.uptime_ms.map(|_| 3_000));
+        (process.since_ms, process.memory_pct) = (3_000, runs.then_some(0.1));
+        (process.cpu_pct, process.output) = (runs.then_some(0.0), Vec::new());
+    }
+    for process in status.peers.iter_mut().flat_map(|peer| &mut peer.processes) {
+        (process.pid, process.since_ms) = (process.pid.map(|_| 988), 3_000);
+    }
+    for sub in &mut status.health.sub {
+        sub.measured = 0.0;
+    }
+    for fencing in &mut status.fencing {
+        if let Some(device) = &mut fencing.device {
+            (device.age_ms, device.took_ms) = (3_000, 20);
+        }
+        if let Some(last) = &mut fencing.last {
+            (last.age_ms, last.took_ms) = (3_000, 20);
+        }
+        fencing.next_try_ms = fencing.next_try_ms.map(|_| 54_000);
+    }
+    // What runs is started while the link comes up, and both paths break at once: the order of these is a race.
+    let raced = ["link-probe", "the path to", "the link to", "a try to reach"];
+    status.events.retain(|event| !raced.iter().any(|race| event.text.starts_with(race)));
+    let mut status = set_alike(status);
+    for line in &mut status.takeover.lines {
+        line.text = answered(&line.text);
+    }
+    status
+}
+
+/// A device answered "just now", or some seconds ago.
+fn answered(text: &str) -> String {
+    let mut said = ["fence device answered ", "fence device, "].iter().filter(|said| text.starts_with(**said));
+    said.next().map_or_else(|| text.to_owned(), |said| format!("{said}3 s ago"))
+}
+
 /// Alpha acts, beta stands by and has been told so.
 fn healthy(pair: &Group) -> Status {
     assert_eq!(pair.settle(), 0);
@@ -166,9 +264,62 @@ fn u1_drawn_screen_1_a_healthy_secondary() {
 }
 
 #[test]
+fn u1_drawn_screen_1_with_processes_health_and_fencing() {
+    let pair = with_everything(|text| Group::new(2, text));
+    let status = set_what_runs_alike(healthy_with_everything(&pair));
+    insta::assert_snapshot!(picture(&screen("beta", status)));
+}
+
+#[test]
+fn s2_drawn_screen_3_a_takeover_held_back_because_fencing_failed() {
+    if !require(Part::NetworkNamespaces) {
+        return;
+    }
+    let network = Network::direct(2);
+    let pair = with_everything(|text| network.group(text));
+    healthy_with_everything(&pair);
+    support::write(pair.folder(), "mute", "");
+    network.pull(0);
+    network.pull(1);
+    let (mut beta, _) = pair.wait(1, "beta is held back", |status| {
+        let about = |id: &str| status.alarms.iter().any(|alarm| alarm.id.split(':').next() == Some(id));
+        about("fencing_failed")
+            && status.links.iter().all(|link| link.state == LinkState::Down && link.why.is_some())
+            && status.fencing.iter().any(|fencing| fencing.next_try_ms.is_some())
+    });
+    assert_eq!((beta.mode, beta.takeover.ready), (Mode::Secondary, false));
+    // The cause of all comes first, whoever else complains: drawn is the fencing.
+    assert_eq!(beta.alarms[0].class, AlarmClass::Alarm);
+    // How a broken path is noticed, and what the tries to mend it come to, is a race.
+    for link in &mut beta.links {
+        link.why = Some("no answer to 133 calls, 1 a second".to_owned());
+    }
+    let mut status = set_what_runs_alike(beta);
+    for link in &mut status.links {
+        link.last_heard_ms = Some(134_000);
+    }
+    status.peers[0].last_heard_ms = Some(134_000);
+    insta::assert_snapshot!(picture(&screen("beta", status)));
+}
+
+#[test]
 fn u2_drawn_screen_4_a_plan_waits_for_its_number() {
     let pair = pair();
     healthy(&pair);
+    let state = a_plan_waits(&pair);
+    insta::assert_snapshot!(picture(&state));
+}
+
+#[test]
+fn u2_drawn_screen_4_says_what_becomes_of_the_processes() {
+    let pair = with_everything(|text| Group::new(2, text));
+    healthy_with_everything(&pair);
+    let state = a_plan_waits(&pair);
+    insta::assert_snapshot!(picture(&state));
+}
+
+/// The screen of beta, on which a takeover was asked for and its plan has come.
+fn a_plan_waits(pair: &Group) -> State {
     let mut client = pair.client(1);
     let plan = match client.ask(&Request::Open { action: Action::TakeOver }, PATIENCE).expect("a plan") {
         Reply::Plan(plan) => plan,
@@ -181,7 +332,7 @@ fn u2_drawn_screen_4_a_plan_waits_for_its_number() {
     }
     // As it was when the screen asked for it.
     status.plan = None;
-    let mut state = screen("beta", set_alike(status));
+    let mut state = screen("beta", set_what_runs_alike(status));
     let press = |state: &mut State, letter, second| {
         state.frame_left(state.serial());
         state.on_key(Key::Char(letter), NOW + Duration::from_secs(second))
@@ -196,10 +347,10 @@ fn u2_drawn_screen_4_a_plan_waits_for_its_number() {
     let mut plan = *plan;
     (plan.number, plan.checked_ms, plan.expires_ms) = (47, 1_000, 118_000);
     for line in &mut plan.rests_on {
-        line.text = settle(&line.text);
+        line.text = answered(&settle(&line.text));
     }
     state.on_reply(Reply::Plan(Box::new(plan)), NOW);
-    insta::assert_snapshot!(picture(&state));
+    state
 }
 
 /// Both act, and then the paths come back: who gave way, and who goes on.
@@ -208,7 +359,7 @@ fn two_that_acted() -> Option<(Status, Status)> {
         return None;
     }
     let network = Network::direct(1);
-    let mut pair = network.group(QUICK);
+    let mut pair = network.group(&format!("{QUICK}{}", processes()));
     pair.start_all();
     // Long enough that how they began is no part of how they parted.
     healthy(&pair);
@@ -223,9 +374,20 @@ fn two_that_acted() -> Option<(Status, Status)> {
             && status.peers[0].gone.is_none()
             && status.takeover.ready
             && status.alarms.len() == 1
+            && status.processes[1].pid.is_some()
+            && status.peers[0].processes.iter().any(|process| process.name == "plant-control")
     };
-    let (alpha, _) = pair.wait(0, "alpha gave way", over);
-    let (beta, _) = pair.wait(1, "beta goes on", over);
+    let stands = |status: &Status, here, there| {
+        let own = status.processes.iter().map(|process| (process.name.as_str(), process.state));
+        let theirs = status.peers[0].processes.iter().map(|process| (process.name.as_str(), process.state));
+        let told: Vec<ProcessState> =
+            own.chain(theirs).filter(|one| one.0 == "plant-control").map(|one| one.1).collect();
+        told == [here, there]
+    };
+    let (alpha, _) = pair
+        .wait(0, "alpha gave way", |status| over(status) && stands(status, ProcessState::Waits, ProcessState::Running));
+    let (beta, _) = pair
+        .wait(1, "beta goes on", |status| over(status) && stands(status, ProcessState::Running, ProcessState::Waits));
     Some((alpha, beta))
 }
 
@@ -245,6 +407,12 @@ fn n12_drawn_screen_2_two_primaries_seen_when_the_link_heals() {
         (two.stops.since.is_some(), two.goes_on.since.is_some())
     };
     assert_eq!((since(&alpha), since(&beta)), ((true, false), (false, true)));
-    insta::assert_snapshot!("two_primaries_on_the_one_that_gave_way", picture(&screen("alpha", set_alike(alpha))));
-    insta::assert_snapshot!("two_primaries_on_the_one_that_goes_on", picture(&screen("beta", set_alike(beta))));
+    insta::assert_snapshot!(
+        "two_primaries_on_the_one_that_gave_way",
+        picture(&screen("alpha", set_what_runs_alike(alpha)))
+    );
+    insta::assert_snapshot!(
+        "two_primaries_on_the_one_that_goes_on",
+        picture(&screen("beta", set_what_runs_alike(beta)))
+    );
 }

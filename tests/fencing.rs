@@ -213,6 +213,7 @@ fn s2_an_option_that_the_agent_does_not_know_is_an_error_at_check_and_at_start()
     let said = support::stderr(&checked);
     assert_eq!(checked.status.code(), Some(1), "{said}");
     assert!(said.contains("fence_ipmilan knows no option \"lanpuls\"\n  help: did you mean \"lanplus\"?"), "{said}");
+    assert!(!said.contains(".toml: "), "every fault has its line and column: {said}");
     pair.start(1);
     let status = pair.running(1).wait(PATIENCE);
     let log = std::fs::read_to_string(pair.log(1)).expect("a log");

@@ -232,3 +232,87 @@ fn h5_two_that_are_both_sick_change_nothing() {
     assert_eq!(beta.mode, Mode::Secondary);
     assert!(alpha.fencing[0].last.is_none() && beta.fencing[0].last.is_none(), "nobody was switched off");
 }
+
+/// A file of config/ in a pair's folder, with addresses of the test's own and the program under test.
+fn example(name: &str) -> Group {
+    let mut pair = Group::new(2, "");
+    let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("config").join(name);
+    let mut text = std::fs::read_to_string(path).expect("an example");
+    for (written, own) in ["127.0.0.1:7400", "127.0.0.2:7400"].iter().zip(&pair.addresses) {
+        text = text.replace(written, &own.to_string());
+    }
+    text = text.replace("[\"tandem\",", &format!("[\"{}\",", support::binary()));
+    let file = support::write(pair.folder(), name, &text);
+    let checked = support::output(&["check", "--as", "alpha", &file.display().to_string()]);
+    assert!(checked.status.success(), "{}", support::stderr(&checked));
+    for member in 0..2 {
+        pair.use_config(member, file.clone());
+    }
+    pair.start_all();
+    assert_eq!(pair.settle(), 0);
+    pair.wait(0, "alpha serves", |status| status.serving && status.processes[0].response_ms.is_some());
+    pair
+}
+
+/// As config/TRY-BY-HAND.md tells it: the takeover, and then the fence.
+fn ends_as_by_hand(mut pair: Group) {
+    let (beta, _) = pair.wait(1, "beta serves and alpha is off", |status| {
+        let off = status.fencing[0].last.as_ref().is_some_and(|last| last.result == FenceResult::Off);
+        status.mode == Mode::Primary && status.serving && off
+    });
+    assert_eq!(beta.reason.rule, "took_over_for_health");
+    assert!(!pair.running(0).wait(PATIENCE).success(), "it was killed");
+}
+
+#[test]
+fn h9_by_hand_killed_again_and_again() {
+    if !support::require(support::Part::Pkill) {
+        return;
+    }
+    let pair = example("repeated-kills.toml");
+    kill_repeatedly(&pair);
+    ends_as_by_hand(pair);
+}
+
+#[test]
+fn h9_by_hand_kept_dead() {
+    if !support::require(support::Part::Pkill) {
+        return;
+    }
+    let pair = example("kept-dead.toml");
+    support::write(pair.folder(), "alpha.plant", "end 1\n");
+    ends_as_by_hand(pair);
+}
+
+#[test]
+fn h9_by_hand_a_leak() {
+    if !support::require(support::Part::Pkill) {
+        return;
+    }
+    let pair = example("memory-leak.toml");
+    support::write(pair.folder(), "alpha.plant", "leak 20MiB\n");
+    ends_as_by_hand(pair);
+}
+
+#[test]
+fn p3_an_unmodified_web_server_is_supervised_and_moves_with_the_role() {
+    if !support::require(support::Part::Python) {
+        return;
+    }
+    let port = support::free_address("127.0.0.1").port();
+    let mut pair = Group::new(
+        2,
+        &format!(
+            "[[process]]\nname = \"web\"\nrun_when = \"primary\"\n\
+             command = [\"python3\", \"-m\", \"http.server\", \"{port}\", \"--bind\", \"127.0.0.1\"]\n\
+             heartbeat = {{ kind = \"http\", target = \"http://127.0.0.1:{port}/\", period = \"1s\" }}\n"
+        ),
+    );
+    pair.start_all();
+    assert_eq!(pair.settle(), 0);
+    let serves = |status: &Status| status.serving && status.processes[0].response_ms.is_some();
+    pair.wait(0, "alpha's answers", serves);
+    assert!(pair.stop(0).success());
+    let (beta, _) = pair.wait(1, "beta's answers on the same port", serves);
+    assert_eq!(beta.mode, Mode::Primary);
+}

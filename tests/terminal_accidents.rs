@@ -70,7 +70,7 @@ fn u8_ctrl_c_says_how_to_leave_and_cancels_a_plan() {
         terminal.send(b"\x03");
         terminal.shows("q leaves the screen");
         terminal.press("a");
-        terminal.shows("any other key closes");
+        terminal.shows("Esc leaves it");
         terminal.press("h");
         let mut number = None;
         eventually("the plan is open", || {

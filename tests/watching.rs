@@ -10,6 +10,9 @@ use std::process::Stdio;
 use group::{Group, PATIENCE};
 use nix::sys::signal::Signal;
 use support::{Running, tandem};
+use tandem::control::desk::PLAN_LASTS;
+use tandem::control::plan::Action;
+use tandem::control::request::{Reply, Request};
 use tandem::control::status::Mode;
 
 /// A member of the group's socket as a flag's value.
@@ -45,6 +48,26 @@ impl Lines {
         }
         panic!("never: {wanted}\n{}", seen.join("\n"));
     }
+}
+
+#[test]
+fn u2_a_plan_that_is_shown_is_checked_again_as_long_as_it_is_open() {
+    let mut group = Group::new(2, "");
+    group.start(0);
+    group.start(1);
+    group.wait(1, "beta can take over", |status| {
+        status.peers[0].mode == Some(Mode::Primary) && status.takeover.ready && status.alarms.is_empty()
+    });
+    let mut watch = group.watch(1);
+    let mut client = group.client(1);
+    let reply = client.ask(&Request::Open { action: Action::TakeOver }, PATIENCE).expect("an answer");
+    assert!(matches!(reply, Reply::Plan(_)), "{reply:?}");
+    let lasts = u64::try_from(PLAN_LASTS.as_millis()).expect("two minutes");
+    let (status, _) = watch.until(PATIENCE, "it has been open for a while", |status| {
+        status.plan.as_ref().is_some_and(|plan| plan.expires_ms + 2_500 < lasts)
+    });
+    let plan = status.plan.expect("it was waited for");
+    assert!(plan.checked_ms < 1_000, "open for {} ms, checked {} ms ago", lasts - plan.expires_ms, plan.checked_ms);
 }
 
 #[test]

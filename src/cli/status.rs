@@ -202,7 +202,7 @@ fn links(status: &Status, text: &mut String) {
 
 fn replies(status: &Status, text: &mut String) {
     for peer in status.peers.iter().filter(|peer| !peer.replies.is_empty()) {
-        *text += &format!("What {} tells {} to be\n", peer.name, status.node);
+        *text += &format!("{}\n", words::told_by(status, peer));
         for reply in peer.replies.iter().take(3) {
             let age = words::ago(ms(reply.age_ms));
             *text += &format!("  {age}   {}   {} alike\n", words::order(reply.reply), reply.count);

@@ -8,6 +8,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use super::fencing::is_secret_option;
+
 /// A place in the file. Lines and columns count from 1; a column is a character, not a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Place {
@@ -114,12 +116,32 @@ fn write_fault(f: &mut fmt::Formatter<'_>, path: &Path, text: &str, error: &Conf
             // A tab under a tab keeps the carets in place whatever the terminal makes of tabs.
             let indent: String =
                 line.chars().take(place.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-            let printable: String = line.chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect();
-            write!(f, "\n  {number} | {printable}")?;
-            write!(f, "\n  {0:1$} | {indent}{2}", "", number.len(), "^".repeat(place.length))?;
+            let shown = secret_begins(line).map_or(line, |secret| &line[..secret]);
+            let printable: String = shown.chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect();
+            let hidden = shown.len() < line.len();
+            write!(f, "\n  {number} | {printable}{}", if hidden { " [secret]" } else { "" })?;
+            // What is left out cannot be underlined.
+            let room = shown.chars().count().saturating_sub(place.column - 1);
+            let length = if hidden { place.length.min(room) } else { place.length };
+            if length > 0 {
+                write!(f, "\n  {0:1$} | {indent}{2}", "", number.len(), "^".repeat(length))?;
+            }
         }
     }
     write!(f, "\n  help: {}", error.suggestion)
+}
+
+/// Where in a line of the file a value begins whose key says that it is secret; from there on it is not shown, because a
+/// fault is printed to logs too (S2).
+fn secret_begins(line: &str) -> Option<usize> {
+    let of_key = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
+    line.match_indices('=').map(|(at, _)| at + 1).find(|after| {
+        let key = line[..after - 1].trim_end_matches([' ', '\t', '"', '\'']);
+        let begins = key
+            .rfind(|c| !of_key(c))
+            .map_or(0, |before| before + key[before..].chars().next().map_or(0, char::len_utf8));
+        is_secret_option(&key[begins..])
+    })
 }
 
 #[cfg(test)]
@@ -134,6 +156,32 @@ mod tests {
         assert_eq!(Place::of(text, second..second + 4), Place { line: 2, column: 1, length: 4 });
         let quote = text.find("\"\n").expect("it is there");
         assert_eq!(Place::of(text, quote..quote + 1), Place { line: 1, column: 11, length: 1 });
+    }
+
+    #[test]
+    fn s2_a_secret_that_stands_on_a_faulty_line_is_not_printed() {
+        let shown = |text: &str, part: &str| {
+            let at = text.find(part).expect("it is there");
+            let fault = ConfigError {
+                place: Some(Place::of(text, at..at + part.len())),
+                key: "options".to_owned(),
+                message: "wrong".to_owned(),
+                suggestion: "write it right".to_owned(),
+            };
+            ConfigErrors::new(Path::new("t.toml"), text, vec![fault]).to_string()
+        };
+        let text = "options = { ip = \"10.0.0.1\", password = \"hunter2\", timeuot = 3 }\n";
+        assert_eq!(
+            shown(text, "ip ="),
+            "t.toml:1:13: wrong\n  1 | options = { ip = \"10.0.0.1\", password = [secret]\n    |             ^^^^\n  help: write it right"
+        );
+        assert_eq!(
+            shown(text, "timeuot"),
+            "t.toml:1:52: wrong\n  1 | options = { ip = \"10.0.0.1\", password = [secret]\n  help: write it right"
+        );
+        assert!(!shown("environment = { \"DB_PASSWORD\"='hunter2', X = 3 }", "environment").contains("hunter2"));
+        assert!(!shown("ä = 1, options.api-token=\"hunter2", "options").contains("hunter2"));
+        assert!(shown("options = { password_file = \"pass\", x = [] }", "x").contains("\"pass\", x = []"));
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl Part<'_, '_, '_> {
 
 /// Collects faults and the places of keys while the file is read.
 pub(super) struct Reader<'t> {
-    text: &'t str,
+    pub(super) text: &'t str,
     /// The faults so far.
     pub errors: Vec<ConfigError>,
     /// Where each key that was read stands.

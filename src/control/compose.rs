@@ -113,10 +113,6 @@ fn may_act_unheard(view: &View, peer: &PeerView) -> bool {
     if view.protection.contains(&Protection::Fence) && view.mode == Mode::Primary && !view.forced {
         return false;
     }
-    // Where fencing is asked for, whoever takes over from this Primary switches it off first.
-    if view.protection.contains(&Protection::Fence) && view.mode == Mode::Primary && !view.forced {
-        return false;
-    }
     match peer.gone {
         Some(Gone::Silent | Gone::NeverHeard) => true,
         Some(Gone::Crashed | Gone::Stopped | Gone::Off) => false,

@@ -102,7 +102,9 @@ pub fn plan_for(action: &Action, view: &View, others: &Others) -> Result<Draft, 
         Action::StopProcess { name } => processes::stop(name, view, others)?,
         Action::StartProcess { name } => processes::start(name, view, others)?,
     };
-    for (who, node) in &others.attached_elsewhere {
+    // Nobody at a member that is not heard is shown anything.
+    let is_heard = |node: &str| view.peers.iter().any(|peer| peer.name.as_str() == node && peer.gone.is_none());
+    for (who, node) in others.attached_elsewhere.iter().filter(|(_, node)| is_heard(node)) {
         draft.rests_on.push(line(LineState::Notice, format!("{who} is attached to {node} and is shown this plan")));
     }
     Ok(draft)

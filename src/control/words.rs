@@ -153,7 +153,7 @@ pub fn standing(peer: &Peer) -> (Mark, &'static str, String) {
         (Some("silent"), _) => (Mark::Unknown, "SILENT", "may act by now".to_owned()),
         (Some("never_heard"), _) => (Mark::Unknown, "NEVER HEARD", "may act".to_owned()),
         (Some("crashed"), _) => (Mark::StandsBy, "CRASHED", "its process is gone".to_owned()),
-        (Some("off"), _) => (Mark::StandsBy, "OFF", "was switched off".to_owned()),
+        (Some("off"), _) => (Mark::StandsBy, "OFF", "confirmed off".to_owned()),
         (Some("stopped"), _) => (Mark::StandsBy, "STOPPED", "said that it stops".to_owned()),
         (Some(_), _) => (Mark::Unknown, "GONE", "may act".to_owned()),
         (None, None) => (Mark::Unknown, "NOT HEARD", "not heard since this start".to_owned()),
@@ -206,10 +206,13 @@ pub fn row_two(status: &Status) -> Option<MemberRow> {
     })
 }
 
-/// The words of a judgement, without what an alarm adds.
-pub fn judgement(judgement: Judgement) -> &'static str {
-    match judgement {
+/// The words of the judgement, without what an alarm adds. A member that is not heard may act all the same, so then
+/// nobody is only not *known* to act.
+pub fn judgement(status: &Status) -> &'static str {
+    let unheard = |peer: &Peer| standing(peer).0 == Mark::Unknown;
+    match status.judgement {
         Judgement::OneActs => "ONE ACTS",
+        Judgement::NobodyActs if status.peers.iter().any(unheard) => "NOBODY IS KNOWN TO ACT",
         Judgement::NobodyActs => "NOBODY ACTS",
         Judgement::TwoAct => "TWO ACT",
         Judgement::OneActsOtherUnknown => "ONE ACTS, the other is unknown",
@@ -241,7 +244,7 @@ pub fn row_three(status: &Status) -> JudgementRow {
 
 /// What row 3 says first: the judgement, or with an alarm the alarm. `aged` makes an age of the status one of now.
 pub fn judged(status: &Status, aged: impl Fn(u64) -> u64) -> String {
-    let words = judgement(status.judgement);
+    let words = judgement(status);
     let lasts = |age: u64| lasting(Duration::from_millis(aged(age)));
     let alarm = status.alarms.iter().find(|alarm| alarm.class == AlarmClass::Alarm);
     match (alarm, status.judgement) {
@@ -305,6 +308,18 @@ pub fn order(reply: ReplyKind) -> &'static str {
         ReplyKind::BecomePrimary => "become Primary",
         ReplyKind::NoAnswer => "no answer",
         ReplyKind::Query => "asks what to be",
+    }
+}
+
+/// What a peer's replies are, or on a Primary its queries.
+pub fn told_by(status: &Status, peer: &Peer) -> String {
+    match (status.mode, peer.replies.first().map(|reply| reply.reply)) {
+        (Mode::Primary, Some(ReplyKind::Query) | None) => format!("What {} asks of {}", peer.name, status.node),
+        // Who has just become Primary asks nobody any more, and may not have been asked yet.
+        (Mode::Primary, Some(ReplyKind::StaySecondary | ReplyKind::BecomePrimary | ReplyKind::NoAnswer)) => {
+            format!("What {} last told {} to be", peer.name, status.node)
+        }
+        (Mode::Secondary, _) => format!("What {} tells {} to be", peer.name, status.node),
     }
 }
 

@@ -185,7 +185,7 @@ pub enum Entry {
 }
 
 /// Every word that [`Entry::kind`] can give, for checking what a user asked for.
-pub const KINDS: [&str; 48] = [
+pub const KINDS: [&str; 60] = [
     "acting",
     "action",
     "alarm_cleared",
@@ -195,10 +195,20 @@ pub const KINDS: [&str; 48] = [
     "clock_set",
     "decision",
     "fault",
+    "fence_device_back",
+    "fence_device_dead",
     "fence_tried",
+    "fenced_off",
+    "fencing",
+    "fencing_failed",
+    "flap_ended",
+    "flap_stopped",
     "hand_over_asked",
     "hand_over_lost",
     "hand_over_refused",
+    "health_takeover_asked",
+    "health_takeover_unanswered",
+    "heard_after_off",
     "held",
     "history_unknown",
     "hold_ended",
@@ -230,11 +240,14 @@ pub const KINDS: [&str; 48] = [
     "state_durable",
     "state_not_durable",
     "step_down_ended",
+    "stepping_down",
     "stopped",
     "taking_over",
+    "told_off",
     "two_primaries",
     "would_take_over",
 ];
+
 impl Entry {
     /// How much it matters.
     pub fn severity(&self) -> Severity {

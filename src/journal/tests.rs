@@ -9,8 +9,10 @@ use proptest::prelude::*;
 use super::availability::Totals;
 use super::entry::{AlarmChange, KINDS, PathChange, ProcessChange};
 use super::*;
+use crate::negotiation::ability::Score;
 use crate::negotiation::decision::{Decision, PeerEvidence, Rule};
 use crate::negotiation::event::{Event, Severity};
+use crate::negotiation::exchange::FenceWhy;
 use crate::negotiation::member::MemberId;
 use crate::negotiation::message::{HandOverCause, Mode, Refusal};
 use crate::negotiation::settings::AgreementKey;
@@ -120,6 +122,18 @@ fn all_entries() -> Vec<Entry> {
         Event::StateDurable,
         Event::HistoryUnknown,
         Event::StepDownEnded,
+        Event::SteppingDown { rule: silent() },
+        Event::HealthTakeoverAsked { peer: beta(), score: Score::from_ten_thousandths(4_200), mine: Score::FULL },
+        Event::HealthTakeoverUnanswered { peer: beta() },
+        Event::FlapStopped { taken: 4 },
+        Event::FlapEnded { by: anna() },
+        Event::Fencing { peer: beta(), why: FenceWhy::TakeoverWaits },
+        Event::FencedOff { peer: beta() },
+        Event::FencingFailed { peer: beta(), why: "no answer within 20s".to_owned() },
+        Event::ToldOff { peer: beta(), by: anna() },
+        Event::HeardAfterOff { peer: beta(), by: None },
+        Event::FenceDeviceDead { peer: beta() },
+        Event::FenceDeviceBack { peer: beta() },
     ];
     entries.extend(events.map(Entry::Event));
     let changes = [

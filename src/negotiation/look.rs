@@ -114,7 +114,10 @@ impl Negotiator {
                 None => self.could_fence(peer),
                 Some(Gone::Off | Gone::Stopped) => true,
                 // A Primary goes on without: what it may fear is only that the silent one takes over unprotected.
-                Some(Gone::NeverHeard | Gone::Silent | Gone::Crashed) => self.announced().is_some(),
+                // One that acts by force has switched off nobody.
+                Some(Gone::NeverHeard | Gone::Silent | Gone::Crashed) => {
+                    self.announced().is_some() && !self.is_forced()
+                }
             }),
             Protection::Majority => {
                 let have = match self.announced() {

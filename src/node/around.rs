@@ -120,6 +120,10 @@ impl Engine {
         if !self.is_watched() {
             self.publication.forget();
         } else if self.publication.next().is_some_and(|at| at <= now || self.stopped) {
+            // A plan that is shown is checked as often as it is told: it ends when a line of it worsens (screen.md).
+            if self.desk.plan(now).is_some() {
+                self.attend(now);
+            }
             let status = Arc::new(self.compose(now));
             if let Some(statuses) = &self.statuses {
                 statuses.send_replace(status);

@@ -242,8 +242,17 @@ fn overview(sight: &Sight<'_>, room: usize) -> Vec<Line> {
         Some(_) | None => {
             // The forecast tells of the devices too; on their own they wait for a screen with room, or for being in hand.
             let shown = |view: &View| *view != View::Fencing || room >= TALL || sight.state.focus == Some(*view);
-            let views: Vec<View> = views.into_iter().filter(shown).collect();
-            stacked(sight, made(sight, &views), room)
+            let mut panels = made(sight, &views.into_iter().filter(shown).collect::<Vec<View>>());
+            // While an ALARM stands, what is calm gives its room to what tells of it, before that is cut (screens/3).
+            let rows = |(view, panel): &(View, Panel)| match view {
+                View::Events => panel.lines.len().min(EVENTS_TOLD) + 1,
+                _ => panel.lines.len() + 1,
+            };
+            let wanted = |panels: &[(View, Panel)]| panels.iter().map(rows).sum::<usize>();
+            if panels::alarmed(sight) && wanted(&panels) > room {
+                panels.retain(|(view, _)| sight.state.focus == Some(*view) || !panels::is_calm(*view, sight));
+            }
+            stacked(sight, panels, room)
         }
     }
 }
@@ -294,6 +303,9 @@ fn two_columns(sight: &Sight<'_>, status: &Status, views: &[View], room: usize) 
     lines.extend(stacked(sight, made(sight, &chosen(&events)), left_over));
     lines
 }
+
+/// So many events are wanted beside an ALARM, before calm panels are.
+const EVENTS_TOLD: usize = 4;
 
 /// Blanks between two columns.
 const GAP: usize = 2;

@@ -34,6 +34,10 @@ pub enum Part {
     FenceAgents,
     /// `promtool`, Prometheus' own checker of metrics and rules.
     Promtool,
+    /// `pkill` and `pgrep`.
+    Pkill,
+    /// `python3`, as a service to supervise.
+    Python,
 }
 
 impl Part {
@@ -48,12 +52,14 @@ impl Part {
             Part::Screen => "GNU screen",
             Part::FenceAgents => "fence agents and a chassis for them",
             Part::Promtool => "promtool",
+            Part::Pkill => "pkill",
+            Part::Python => "python3",
         }
     }
 
     /// Whether it is there; asked once a process.
     fn probe(self) -> Result<(), String> {
-        static FOUND: [OnceLock<Result<(), String>>; 9] = [const { OnceLock::new() }; 9];
+        static FOUND: [OnceLock<Result<(), String>>; 11] = [const { OnceLock::new() }; 11];
         let (slot, look): (usize, fn() -> Result<(), String>) = match self {
             Part::NetworkNamespaces => (0, namespaces),
             Part::Firewall => (1, firewall),
@@ -62,6 +68,8 @@ impl Part {
             Part::FenceAgents => (8, fence_agents),
             Part::Screen => (6, || succeeds("screen", &["--version"])),
             Part::Promtool => (7, || succeeds("promtool", &["--version"])),
+            Part::Pkill => (9, || succeeds("pkill", &["--version"])),
+            Part::Python => (10, || succeeds("python3", &["--version"])),
             Part::PrivateMounts => (4, || succeeds("unshare", &["-m", "mount", "-t", "tmpfs", "none", "/mnt"])),
             Part::Ipv6 => (3, || TcpListener::bind("[::1]:0").map(drop).map_err(|error| error.to_string())),
         };

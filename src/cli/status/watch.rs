@@ -193,7 +193,7 @@ fn changes(before: &Status, after: &Status) -> Vec<String> {
         changes.extend(other(after));
     }
     // Without how long an alarm has stood, which changes all the time.
-    let judged = |status: &Status| words::judgement(status.judgement);
+    let judged = |status: &Status| words::judgement(status);
     if changes.is_empty() && judged(before) != judged(after) {
         changes.push(format!("was {}", judged(before)));
     }
@@ -237,7 +237,7 @@ mod tests {
         view.now = view.now + Duration::from_secs(5);
         assert_eq!(teller.line(status(&view)), None, "time alone is no change");
         let gone = teller.line(status(&with_gone(secondary(), Gone::Silent))).expect("a change");
-        assert!(gone.contains("NOBODY ACTS") && gone.contains("alpha SILENT may still act"), "{gone}");
+        assert!(gone.contains("NOBODY IS KNOWN TO ACT") && gone.contains("alpha SILENT may still act"), "{gone}");
         let back = teller.line(status(&secondary())).expect("a change");
         assert!(back.contains("over: ") && back.contains("alpha PRIMARY acts, term 7"), "{back}");
         let acts = teller.line(status(&primary())).expect("a change");

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 
 use crate::negotiation::member::MemberId;
 
+use super::super::error::Place;
 use super::super::fencing::{AgentConfig, FenceAction, FenceConfig};
 use super::super::model::MemberConfig;
 use super::super::read::{Fault, Part, Reader, boolean, command, integer, path, time, word, wrong_type};
@@ -92,11 +93,23 @@ fn read_agent(reader: &mut Reader<'_>, keys: &Part<'_, '_, '_>, span: std::ops::
         reader.fault(span, keys.path, fault);
     }
     let options = match has("options") {
-        true => reader.value(keys, "options", options),
+        true => {
+            place_each_option(reader, keys);
+            reader.value(keys, "options", options)
+        }
         false => Some(BTreeMap::new()),
     };
     let path = reader.value(keys, "agent", path)?;
     Some(AgentConfig::Agent { path, options: options? })
+}
+
+/// Where each option stands in the file: what the agent says of one is told with its line.
+fn place_each_option(reader: &mut Reader<'_>, keys: &Part<'_, '_, '_>) {
+    let Some(table) = keys.table.get("options").and_then(|options| options.get_ref().as_table()) else { return };
+    for name in table.keys() {
+        let path = format!("{}.{}", keys.key("options"), name.get_ref());
+        reader.places.insert(path, Place::of(reader.text, name.span()));
+    }
 }
 
 /// An agent's options, as the texts that its standard input takes, one `name=value` a line.

@@ -57,6 +57,14 @@ fn u2_the_plan_of_a_takeover_from_a_silent_member_says_that_two_could_act() {
 }
 
 #[test]
+fn u2_nobody_at_a_member_that_is_not_heard_is_said_to_see_the_plan() {
+    let others = Others { attached_elsewhere: vec![("ops3".to_owned(), "alpha".to_owned())], ..Others::default() };
+    let view = with_gone(secondary(), Gone::Silent);
+    let draft = plan_for(&Action::TakeOver, &view, &others).expect("it makes sense");
+    assert!(draft.rests_on.iter().all(|line| line.state != LineState::Notice), "{:?}", draft.rests_on);
+}
+
+#[test]
 fn u2_the_plan_of_a_step_down_names_the_successor() {
     insta::assert_snapshot!(plan(Action::StepDown, &primary()), @r"
     alpha steps down, beta takes over

@@ -43,7 +43,9 @@ fn row_two_says_what_a_member_that_is_gone_may_do() {
     }
     let (_, two, three) = rows(&with_gone(secondary(), Gone::Silent));
     assert_eq!(two.tail, "silent for 2 min 14 s");
-    assert_eq!(three.judgement, "NOBODY ACTS");
+    assert_eq!(three.judgement, "NOBODY IS KNOWN TO ACT");
+    let (_, _, crashed) = rows(&with_gone(secondary(), Gone::Crashed));
+    assert_eq!(crashed.judgement, "NOBODY ACTS", "its process is gone");
 }
 
 #[test]

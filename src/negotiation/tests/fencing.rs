@@ -51,6 +51,19 @@ fn s2_a_silent_primary_is_replaced_only_when_it_is_confirmed_off() {
 }
 
 #[test]
+fn u1_one_that_acts_by_force_beside_a_silent_member_is_not_protected() {
+    let mut bench = secondary();
+    bench.wait(s(8)).fencing_fails(0);
+    bench.take_over(true);
+    assert!(bench.machine.is_forced());
+    assert!(!bench.view().protected_now, "alpha is silent and was switched off by nobody");
+    is_off(&mut bench, 0);
+    bench.wait(ms(1));
+    assert!(!bench.machine.is_forced(), "nobody can act any more but beta: that was asked for");
+    assert!(bench.view().protected_now);
+}
+
+#[test]
 fn s2_a_failed_fencing_blocks_the_takeover_and_is_tried_again_each_minute() {
     let mut bench = secondary();
     bench.wait(s(8)).fencing_fails(0);

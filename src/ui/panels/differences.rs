@@ -133,6 +133,12 @@ fn rows(sight: &Sight<'_>, status: &Status) -> Vec<Row> {
     rows
 }
 
+/// Who looks: by name while the names fit, else how many.
 fn screens(attached: &[String]) -> String {
-    if attached.is_empty() { "nobody".to_owned() } else { attached.join(", ") }
+    let names = attached.join(", ");
+    match attached {
+        [] => "nobody".to_owned(),
+        many if names.len() > 26 => format!("{} screens", many.len()),
+        _ => names,
+    }
 }

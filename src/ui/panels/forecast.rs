@@ -34,31 +34,38 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     } else {
         right
     };
-    let lines = in_columns(sight, &takeover.lines, takeover.ready);
+    let lines = in_columns(sight, &takeover.lines);
     Panel { right, ..Panel::new(left, "", lines) }
 }
 
-/// Two columns where every text fits into one, as long as nothing fails; else a line each.
-fn in_columns(sight: &Sight<'_>, conditions: &[Condition], ready: bool) -> Vec<Line> {
+/// What fails a line each and first, because it is what the reader came for; what is met two to a line where two fit.
+fn in_columns(sight: &Sight<'_>, conditions: &[Condition]) -> Vec<Line> {
     let half = sight.width / 2;
-    let fits = ready && conditions.iter().all(|condition| condition.text.len() + 7 <= half);
-    if fits && half >= 30 {
-        let one = |condition: &Condition| verdict(sight, condition.ok).text(&condition.text);
-        return conditions
-            .chunks(2)
-            .map(|pair| match pair {
-                [left, right] => one(left).to_column(half).then(one(right)),
-                _ => pair.iter().map(one).next().unwrap_or_default(),
-            })
-            .collect();
-    }
+    let narrow = |condition: &&Condition| half >= 30 && condition.ok && condition.text.len() + 7 <= half;
     let mut lines = Vec::new();
-    // What fails is what the reader came for.
-    for condition in conditions.iter().filter(|line| !line.ok).chain(conditions.iter().filter(|line| line.ok)) {
-        for (at, text) in wrap(&condition.text, sight.width.saturating_sub(7)).into_iter().enumerate() {
-            let head = if at == 0 { verdict(sight, condition.ok) } else { Line::new().to_column(6) };
-            lines.push(head.text(text));
+    for condition in conditions.iter().filter(|condition| !condition.ok) {
+        whole_line(sight, condition, &mut lines);
+    }
+    let one = |condition: &Condition| verdict(sight, condition.ok).text(&condition.text);
+    let mut waits: Option<&Condition> = None;
+    for condition in conditions.iter().filter(|condition| condition.ok) {
+        match (narrow(&condition), waits.take()) {
+            (true, Some(left)) => lines.push(one(left).to_column(half).then(one(condition))),
+            (true, None) => waits = Some(condition),
+            (false, before) => {
+                // The one that waits for its neighbour goes on waiting: fewer lines come before the strict order.
+                waits = before;
+                whole_line(sight, condition, &mut lines);
+            }
         }
     }
+    lines.extend(waits.map(one));
     lines
+}
+
+fn whole_line(sight: &Sight<'_>, condition: &Condition, lines: &mut Vec<Line>) {
+    for (at, text) in wrap(&condition.text, sight.width.saturating_sub(7)).into_iter().enumerate() {
+        let head = if at == 0 { verdict(sight, condition.ok) } else { Line::new().to_column(6) };
+        lines.push(head.text(text));
+    }
 }

@@ -24,7 +24,8 @@ use std::time::Duration;
 
 use jiff::Zoned;
 
-use crate::control::words::{Clock, Mark};
+use crate::control::status::{AlarmClass, Judgement, Link};
+use crate::control::words::{self as said, Clock, Mark};
 
 use super::keys::View;
 use super::line::{Glyph, Line, Role};
@@ -115,6 +116,39 @@ pub fn panel(view: View, sight: &Sight<'_>) -> Option<Panel> {
         View::Both => story::both(sight, status),
         View::Differences => Some(differences::panel(sight, status)),
         View::Help => Some(help::panel(sight.width)),
+    }
+}
+
+/// Whether an ALARM stands.
+pub fn alarmed(sight: &Sight<'_>) -> bool {
+    let alarms = sight.state.status.iter().flat_map(|status| &status.alarms);
+    sight.state.no_news(sight.now).is_none() && alarms.into_iter().any(|alarm| alarm.class == AlarmClass::Alarm)
+}
+
+/// Whether a panel of the overview says nothing that somebody must see beside an ALARM.
+pub fn is_calm(view: View, sight: &Sight<'_>) -> bool {
+    let Some(status) = &sight.state.status else { return false };
+    let two_act = status.judgement == Judgement::TwoAct;
+    let is_up = |link: &Link| said::path(link, status.reply_timeout_ms) == said::PathStands::Up;
+    match view {
+        View::Replies => true,
+        View::Health => status.health.total >= status.health.threshold,
+        View::Processes => status.processes.iter().all(said::as_it_should_be),
+        // Of two that act none takes over.
+        View::Forecast => two_act,
+        View::Link => two_act && status.links.iter().all(is_up),
+        View::Overview
+        | View::ToDo
+        | View::Plan
+        | View::Events
+        | View::Why
+        | View::Help
+        | View::Output
+        | View::Fencing
+        | View::Members
+        | View::Story
+        | View::Both
+        | View::Differences => false,
     }
 }
 

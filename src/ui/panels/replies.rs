@@ -1,7 +1,7 @@
 //! What the other tells this member to be, as the orders that the replies are: "stay Secondary", "become Primary". On a
 //! Primary: the queries that the others sent.
 
-use crate::control::status::{Mode, Peer, Reply, ReplyKind, Status};
+use crate::control::status::{Peer, Reply, ReplyKind, Status};
 use crate::control::words as said;
 
 use super::super::keys::View;
@@ -16,15 +16,7 @@ const NARROW: usize = 72;
 pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     let asked = format!("asked every {}", words::tenths(status.query_interval_ms));
     let Some(peer) = said::peer_that_matters(status) else { return Panel::new("Replies", asked, Vec::new()) };
-    let newest = peer.replies.first().map(|reply| reply.reply);
-    let left = match (status.mode, newest) {
-        (Mode::Primary, Some(ReplyKind::Query) | None) => format!("What {} asks of {}", peer.name, status.node),
-        // Who has just become Primary asks nobody any more, and may not have been asked yet.
-        (Mode::Primary, Some(ReplyKind::StaySecondary | ReplyKind::BecomePrimary | ReplyKind::NoAnswer)) => {
-            format!("What {} last told {} to be", peer.name, status.node)
-        }
-        (Mode::Secondary, _) => format!("What {} tells {} to be", peer.name, status.node),
-    };
+    let left = said::told_by(status, peer);
     if sight.state.view == View::Replies {
         let lines = status.peers.iter().flat_map(|peer| history(sight, status, peer)).collect();
         return Panel::new(left, asked, lines);

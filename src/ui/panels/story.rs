@@ -1,6 +1,7 @@
 //! Two that act, or acted: how it came to this, and what each of the two did meanwhile (N12, screens/2).
 
-use crate::control::status::{Acted, Status, TwoActed};
+use crate::control::status::{Acted, ProcessState, RunWhen, Status, TwoActed};
+use crate::control::words as said;
 
 use super::super::keys::View;
 use super::super::line::{Line, Role};
@@ -42,17 +43,67 @@ pub fn both(sight: &Sight<'_>, status: &Status) -> Option<Panel> {
     let mut lines = vec![
         row("", &|one| format!("{}, {}", one.name, fate(two, one))),
         row("acted", &|_| format!("at most {lasted}")),
+    ];
+    for name in names_of_moving(status) {
+        let shown: String = name.chars().take(head - 3).collect();
+        lines.push(row(&shown, &|one| runs(sight, status, &one.name, name)));
+    }
+    lines.extend([
         row("in term", &|one| one.term.to_string()),
         row("Primary since", &|one| match &one.since {
             Some(since) => moment(sight, since),
             None => format!("only {} knows", one.name),
         }),
-    ];
+    ]);
     if let Some(over) = two.over_for_ms {
         let over = words::ago(sight.aged(over));
         lines.push(Line::of("  over").to_column(head).word(over, Role::Strong));
     }
     Some(Panel::new(format!("Since {}", moment(sight, &two.since)), "", lines))
+}
+
+/// What runs only on the Primary, here or at the other: what two that act both run.
+fn names_of_moving(status: &Status) -> Vec<&str> {
+    let own = status.processes.iter().map(|process| (process.run_when, process.name.as_str()));
+    let theirs = status.peers.iter().flat_map(|peer| &peer.processes);
+    let all = own.chain(theirs.map(|process| (process.run_when, process.name.as_str())));
+    let mut names = Vec::new();
+    for (_, name) in all.filter(|(run_when, _)| *run_when == RunWhen::Primary) {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// How a process stands on a member, as far as this one was told.
+fn runs(sight: &Sight<'_>, status: &Status, member: &str, name: &str) -> String {
+    if member == status.node {
+        let process = status.processes.iter().find(|process| process.name == name);
+        return process.map_or_else(
+            || "none there".to_owned(),
+            |process| sight.value(stands(sight, process.state, process.pid, process.since_ms)),
+        );
+    }
+    match status.peers.iter().find(|peer| peer.name == member) {
+        Some(peer) if peer.gone.is_none() => match peer.processes.iter().find(|process| process.name == name) {
+            Some(process) => sight.value(stands(sight, process.state, process.pid, process.since_ms)),
+            None => "none there".to_owned(),
+        },
+        // What ran there when it was last heard may have ended since.
+        Some(_) | None => "not known".to_owned(),
+    }
+}
+
+fn stands(sight: &Sight<'_>, state: ProcessState, pid: Option<u32>, since_ms: u64) -> String {
+    match (state, pid) {
+        (ProcessState::Stopping, _) => {
+            let since = words::ago(sight.aged(since_ms));
+            format!("told to stop {since}")
+        }
+        (ProcessState::Running, Some(pid)) => format!("running, pid {pid}"),
+        (state, _) => said::process_state(state).to_owned(),
+    }
 }
 
 fn fate(two: &TwoActed, one: &Acted) -> &'static str {
