@@ -86,6 +86,7 @@ fn s8_no_damaged_message_panics() {
         attached: vec!["maria".into()],
         plan: Some((1, "failover".into())),
         processes: vec![process],
+        dead_devices: vec!["alpha".into()],
     };
     let originals = [codec::encode_shown(1, &shown), codec::encode_pong(3, None), hello(&roster)];
     bolero::check!().with_type::<(u8, u16, u8, u16)>().with_iterations(40_000).for_each(|(which, at, value, cut)| {

@@ -90,6 +90,8 @@ pub struct Shown {
     pub plan: Option<(u32, String)>,
     /// What runs there; at most [`MAX_PROCESSES`] travel.
     pub processes: Vec<ShownProcess>,
+    /// The members whose fence devices do not answer there; at most [`MAX_DEAD_DEVICES`] travel.
+    pub dead_devices: Vec<String>,
 }
 
 /// A required process as its member tells of it: what the plans of the others must know.
@@ -141,6 +143,8 @@ pub enum RunsOn {
 
 /// The most processes that are told to the peers.
 pub const MAX_PROCESSES: usize = 16;
+/// At most so many dead fence devices travel.
+pub const MAX_DEAD_DEVICES: usize = 16;
 
 /// The most watchers that are told to the peers.
 pub const MAX_ATTACHED: usize = 16;

@@ -219,7 +219,10 @@ impl Engine {
 
     /// The status as of `now`.
     pub(super) fn compose(&mut self, now: Instant) -> Status {
-        let view = self.negotiator.view(now);
+        let mut view = self.negotiator.view(now);
+        for peer in self.negotiator.settings().others() {
+            self.peers[peer.index()].theirs.hold_against(&self.facts.name(peer), &mut view);
+        }
         let around = self.around(now);
         let (links, processes, fencing) = (around.links.clone(), around.processes.clone(), around.fencing.clone());
         let alarms = self.desk.alarms(&view, around);

@@ -260,7 +260,8 @@ impl Engine {
     pub(super) fn tell_shown(&mut self, now: Instant, processes: Vec<ShownProcess>) {
         // With who opened it: that is asked first, when somebody else's plan stands in the way.
         let plan = self.desk.plan(now).map(|plan| (plan.number, format!("{}, opened by {}", plan.title, plan.by)));
-        let shown = Shown { attached: self.desk.attached(), plan, processes };
+        let dead_devices = self.fencing.dead_devices();
+        let shown = Shown { attached: self.desk.attached(), plan, processes, dead_devices };
         if shown == self.shown_told {
             return;
         }

@@ -103,6 +103,12 @@ impl Fencing {
         self.known.iter().find(|known| known.under_way.is_some()).map(|known| known.name.as_str())
     }
 
+    /// The members whose devices did not answer when they were last asked: theirs to know, for nobody else sees it (U12).
+    pub fn dead_devices(&self) -> Vec<String> {
+        let dead = |known: &&Known| known.device.as_ref().is_some_and(|(_, report)| report.dead.is_some());
+        self.known.iter().filter(dead).map(|known| known.name.clone()).collect()
+    }
+
     /// Takes over what is known of the devices from `before`, where the configuration of all was read again: how the last
     /// attempt ended is still so.
     pub fn remember(&mut self, before: &mut Fencing) {

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use crate::control::status;
 use crate::link::{MAX_PROCESSES, RunState, RunsOn, Shown, ShownProcess};
+use crate::negotiation::settings::Protection;
 use crate::negotiation::time::Instant;
+use crate::negotiation::view::{ForecastLine, View};
 
 use super::gaps::millis;
 
@@ -36,6 +38,20 @@ impl Theirs {
     pub fn gone(&mut self) {
         self.shown.attached.clear();
         self.shown.plan = None;
+    }
+
+    /// What only this member, `name`, knows against the forecast of `view`: that it could not fence the one which acts (U12).
+    pub fn hold_against(&self, name: &str, view: &mut View) {
+        let asks_for_it = view.protection.contains(&Protection::Fence);
+        let forecast = &mut view.forecast;
+        let (Some(fails), Some(acts)) = (&forecast.if_fails, &forecast.acts) else { return };
+        let dead = self.shown.dead_devices.iter().any(|dead| dead == fails.as_str());
+        if !asks_for_it || acts.as_str() != name || !dead {
+            return;
+        }
+        let text = format!("{name} hears nothing from the fence device for {fails}");
+        forecast.lines.push(ForecastLine { ok: false, text });
+        (forecast.acts, forecast.ready, forecast.expected) = (None, false, None);
     }
 
     /// Its processes as the status shows them.
@@ -111,6 +127,7 @@ fn travelling(state: status::ProcessState) -> RunState {
 mod tests {
     use super::*;
     use crate::control::examples::{process, waiting};
+    use crate::negotiation::member::Name;
 
     fn at(seconds: u64) -> Instant {
         Instant(seconds * 1_000_000_000)
@@ -133,6 +150,26 @@ mod tests {
         assert_eq!((of("link-probe").since_ms, of("link-probe").stop_ms), (15_000, 5_000));
         theirs.gone();
         assert_eq!(theirs.processes(at(25)).len(), 2, "a plan for a silent member says what may be lost with it");
+    }
+
+    #[test]
+    fn u12_a_primary_is_not_ready_when_its_successor_could_not_fence_it() {
+        let mut view = crate::control::examples::primary();
+        let forecast_of = |view: &View| (view.forecast.ready, view.forecast.acts.clone());
+        let (fails, acts) = (Name::new("alpha"), Name::new("beta"));
+        (view.forecast.if_fails, view.forecast.acts, view.forecast.ready) = (Some(fails), Some(acts.clone()), true);
+        let mut theirs = Theirs::default();
+        theirs.heard(at(1), Shown { dead_devices: vec!["alpha".to_owned()], ..Shown::default() });
+        view.protection = Vec::new();
+        theirs.hold_against("beta", &mut view);
+        assert_eq!(forecast_of(&view), (true, Some(acts.clone())), "nothing asks for fencing");
+        view.protection = vec![Protection::Fence];
+        theirs.hold_against("gamma", &mut view);
+        assert_eq!(forecast_of(&view), (true, Some(acts)), "another would act");
+        theirs.hold_against("beta", &mut view);
+        assert_eq!(forecast_of(&view), (false, None));
+        let last = view.forecast.lines.last().expect("a line");
+        assert_eq!((last.ok, last.text.as_str()), (false, "beta hears nothing from the fence device for alpha"));
     }
 
     #[test]

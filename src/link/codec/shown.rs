@@ -1,6 +1,9 @@
-//! What one member's screens show that the others should know of (type 32): who is attached, the open plan, what runs.
+//! What one member's screens show that the others should know of (type 32): who is attached, the open plan, what runs,
+//! which fence devices do not answer.
 
-use crate::link::event::{MAX_ATTACHED, MAX_PLAN, MAX_PROCESSES, RunState, RunsOn, Shown, ShownProcess};
+use crate::link::event::{
+    MAX_ATTACHED, MAX_DEAD_DEVICES, MAX_PLAN, MAX_PROCESSES, RunState, RunsOn, Shown, ShownProcess,
+};
 use crate::link::wire::{DecodeError, MAX_TEXT, Reader, Writer};
 
 /// Writes it; what is over the bounds is left out.
@@ -25,6 +28,12 @@ pub(super) fn write(writer: &mut Writer, shown: &Shown) {
             Some(start) => writer.u8(1).duration(start),
             None => writer.u8(0),
         };
+    }
+    let dead = &shown.dead_devices[..shown.dead_devices.len().min(MAX_DEAD_DEVICES)];
+    // At most MAX_DEAD_DEVICES.
+    writer.u8(dead.len() as u8);
+    for member in dead {
+        writer.text(member, MAX_TEXT);
     }
 }
 
@@ -59,7 +68,13 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Shown, DecodeError> {
             processes.push(ShownProcess { name, state, runs_on, pid, stop, start });
         }
     }
-    Ok(Shown { attached, plan, processes })
+    let count = if reader.at_end() { 0 } else { reader.u8("the dead fence devices")? };
+    let count = bounded(count, "the dead fence devices", MAX_DEAD_DEVICES)?;
+    let mut dead_devices = Vec::with_capacity(count);
+    for _ in 0..count {
+        dead_devices.push(reader.text("whose fence device", MAX_TEXT)?.to_owned());
+    }
+    Ok(Shown { attached, plan, processes, dead_devices })
 }
 
 fn bounded(count: u8, field: &'static str, limit: usize) -> Result<usize, DecodeError> {

@@ -172,6 +172,7 @@ fn what_belongs_to_one_connection_comes_back_as_it_was() {
             attached: vec!["maria@alpha".into()],
             plan: Some((12, "failover to beta".into())),
             processes: [RunState::Waits, RunState::GivenUp].map(process).into(),
+            dead_devices: vec!["alpha".into(), "gamma".into()],
         }),
         Body::Shown(Shown::default()),
     ];

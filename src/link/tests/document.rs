@@ -124,6 +124,7 @@ fn what_belongs_to_one_connection_is_as_documented() {
             stop: Duration::from_secs(5),
             start: Some(Duration::from_millis(900)),
         }],
+        dead_devices: vec!["beta".into()],
     };
     holds("shown", &codec::encode_shown(9, &shown));
 }

@@ -87,8 +87,12 @@ async fn what_the_screens_show_travels() {
     let mut alpha = group.start(ALPHA).await;
     alpha.up().await;
     beta.up().await;
-    let wanted =
-        Shown { attached: vec!["maria".into()], plan: Some((3, "failover to beta".into())), processes: Vec::new() };
+    let wanted = Shown {
+        attached: vec!["maria".into()],
+        plan: Some((3, "failover to beta".into())),
+        processes: Vec::new(),
+        dead_devices: vec!["alpha".into()],
+    };
     beta.links.send_shown(ALPHA, &wanted);
     let shown = alpha
         .until(|event| match event {
