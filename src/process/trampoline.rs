@@ -33,6 +33,9 @@ const NOT_INHERITED: [&str; 9] = [
     "TANDEM_DEMO_PARENT",
 ];
 
+/// What a controller needs to run processes as another user.
+const NEEDED: &str = "tandem needs CAP_SETUID, CAP_SETGID and CAP_KILL for it (CapabilityBoundingSet= of its unit)";
+
 /// Becomes what the guardian at the other end of standard input says. Returns only when that failed, which the guardian
 /// has been told by then.
 pub fn launch() -> io::Result<()> {
@@ -120,12 +123,25 @@ fn change_user(name: &str) -> Result<User, String> {
     if user.uid == nix::unistd::getuid() {
         return Ok(user);
     }
-    let refused = |error: nix::Error| format!("cannot become the user {name}: {}", error.desc());
+    let refused = |error: nix::Error| format!("cannot become the user {name}: {}; {NEEDED}", error.desc());
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    if may_kill_others(&status) == Some(false) {
+        return Err(format!("as the user {name} it could not be stopped again; {NEEDED}"));
+    }
     let text = CString::new(name).map_err(|_| format!("there is no user {name}"))?;
     nix::unistd::initgroups(&text, user.gid).map_err(refused)?;
     nix::unistd::setgid(user.gid).map_err(refused)?;
     nix::unistd::setuid(user.uid).map_err(refused)?;
     Ok(user)
+}
+
+/// Whether a process with this `/proc/PID/status` may send signals to other users'; none when it does not say. Who cannot
+/// end what it starts must not start it (P1).
+fn may_kill_others(status: &str) -> Option<bool> {
+    /// CAP_KILL's number in capabilities(7).
+    const KILL: u64 = 1 << 5;
+    let capabilities = status.lines().find_map(|line| line.strip_prefix("CapEff:"))?;
+    u64::from_str_radix(capabilities.trim(), 16).ok().map(|capabilities| capabilities & KILL != 0)
 }
 
 /// The operating system's words without its number.
@@ -134,5 +150,19 @@ fn plain(error: &io::Error) -> String {
         Some(nix::Error::ENOENT) => "no such file".to_owned(),
         Some(number) => number.desc().to_owned(),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p1_who_may_not_signal_other_users_is_told_by_its_capabilities() {
+        let status = |capabilities: &str| format!("Name:\ttandem\nCapPrm:\t0\nCapEff:\t{capabilities}\nCapBnd:\t0\n");
+        assert_eq!(may_kill_others(&status("000001ffffffffff")), Some(true));
+        assert_eq!(may_kill_others(&status("000001ffffffffdf")), Some(false));
+        assert_eq!(may_kill_others(&status("0000000000000000")), Some(false));
+        assert_eq!(may_kill_others("Name:\ttandem\n"), None);
     }
 }
