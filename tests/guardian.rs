@@ -456,3 +456,25 @@ fn p1_everything_is_gone_when_the_controller_is() {
         pids.lock().expect("nobody panicked").iter().all(|pid| !lives(*pid))
     });
 }
+
+#[test]
+fn p6_a_guardian_that_somebody_stopped_goes_on_when_it_is_needed() {
+    run(async {
+        let mut plant = shell("plant", "exec sleep 1000");
+        plant.run_when = RunWhen::Primary;
+        let mut rig = Rig::new(vec![plant], Hooks::default()).await;
+        rig.primary(1);
+        rig.wait("it serves", |event| *event == ProcessEvent::ServingReady).await;
+        let plant = rig.pid(0);
+        let stat = std::fs::read_to_string(format!("/proc/{plant}/stat")).expect("it runs");
+        let guardian =
+            stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok()).expect("a parent");
+        kill(Pid::from_raw(guardian), Signal::SIGSTOP).expect("it runs");
+        rig.processes().stop_serving(Some(BootTime::now() + Duration::from_millis(300)));
+        rig.wait("it has stopped", |event| *event == ProcessEvent::ServingStopped).await;
+        assert!(!lives(plant));
+        kill(Pid::from_raw(guardian), Signal::SIGSTOP).expect("it runs");
+        rig.end().await;
+        assert!(!lives(guardian));
+    });
+}

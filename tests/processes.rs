@@ -177,6 +177,21 @@ fn p1_after_guardian_and_controller_are_killed_at_once_the_next_start_clears_wha
     assert_ne!(guardian_of(pair.running(0).pid()), guardian);
 }
 
+#[test]
+fn p6_a_stopped_guardian_goes_on_when_its_controller_is_killed() {
+    let mut pair = pair("");
+    pair.start(0);
+    pair.wait(0, "alpha serves", serves);
+    let guardian = guardian_of(pair.running(0).pid());
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(guardian), Signal::SIGSTOP).expect("it runs");
+    pair.kill(0);
+    let lives = || std::path::Path::new(&format!("/proc/{guardian}")).exists();
+    support::wait_until(PATIENCE, "the guardian has ended everything, and itself", || !lives());
+    for process in ["plant", "helper"] {
+        assert_silent(&pair, process, "alpha");
+    }
+}
+
 fn guardian_of(controller: i32) -> i32 {
     let children = |pid: i32| std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     let is_guardian = |pid: &i32| {

@@ -18,7 +18,7 @@ pub enum Pulse {
     /// Nothing to measure: it has no heartbeat and runs, it is in its `start_timeout`, it is not meant to run in this
     /// mode, an operator stopped it, or it is down and has its first restart before it.
     Neutral,
-    /// Its last heartbeat was answered after so many of its periods.
+    /// Its last heartbeat was answered after so many of its periods. From [`SILENT_PERIODS`] on the whole status is 0.
     Answers {
         /// Periods; 0.5 is half its own period.
         periods: f64,
@@ -67,8 +67,8 @@ pub fn response(pulses: impl IntoIterator<Item = Pulse>) -> Response {
     for (place, pulse) in pulses.into_iter().enumerate() {
         match pulse {
             Pulse::Neutral => {}
-            Pulse::Answers { periods } => measured.push(periods),
-            Pulse::Waiting { periods } => {
+            // An answer after five periods was a silence of five periods: it counts until a quicker one follows.
+            Pulse::Answers { periods } | Pulse::Waiting { periods } => {
                 measured.push(periods);
                 if periods >= SILENT_PERIODS {
                     unresponsive = unresponsive.or(Some(place));
@@ -152,8 +152,9 @@ mod tests {
         let silent = with(waiting(5.0));
         assert_eq!((silent.status, silent.unresponsive), (0.0, Some(3)));
         assert_eq!(with(waiting(f64::INFINITY)).status, 0.0);
-        // One that answered, however late, is not silent: it is averaged.
-        assert!(with(answers(5.0)).status > 0.0);
+        // One that answers after five periods each time was silent for five each time.
+        assert!(with(answers(4.999)).status > 0.9);
+        assert_eq!(with(answers(5.0)).unresponsive, Some(3));
     }
 
     #[test]

@@ -117,7 +117,8 @@ fn sub(name: &str, status: f64, weight: f64, measured: Option<f64>, unit: &'stat
 fn unresponsive(process: &Counted<'_>) -> Option<String> {
     let name = process.name;
     match process.pulse {
-        Pulse::Neutral | Pulse::Answers { .. } => None,
+        Pulse::Neutral => None,
+        Pulse::Answers { periods } => Some(format!("{name} took {periods:.0} of its periods to answer")),
         Pulse::Waiting { periods } => Some(format!("{name} has not answered for {periods:.0} of its periods")),
         Pulse::Down(response::Down::GivenUp) => Some(format!("{name} is given up")),
         Pulse::Down(response::Down::AfterRestart) => Some(format!("{name} is down, a restart did not bring it back")),

@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::decision::Rule;
 use super::event::Event;
 use super::exchange::Output;
-use super::member::Name;
+use super::member::{MemberId, Name};
+use super::message::Mode;
+use super::settings::Protection;
 use super::stopping::Leaving;
 use super::takeover::{Assume, How, NEVER};
 use super::time::Instant;
@@ -56,6 +58,7 @@ impl Negotiator {
         self.end_what_is_over(out);
         let newly_gone = self.say_who_is_gone(out);
         self.check_lease(out);
+        self.check_force();
         self.check_term(out);
         if self.now >= self.next_interval {
             self.interval(out);
@@ -155,6 +158,22 @@ impl Negotiator {
             | State::Stopping(_)
             | State::Secondary
             | State::Becoming { .. } => {}
+        }
+    }
+
+    /// A Primary by an operator's force becomes an ordinary one, where no lease is used, when what protection asks for is
+    /// there: no other member can act that it does not hear (U2). Its risk is over then, and so is the warning of it.
+    fn check_force(&mut self) {
+        let State::Primary { term, how: How::Forced } = self.state else { return };
+        let fence = self.settings.protection.contains(&Protection::Fence);
+        let stands_by = |peer: MemberId| match self.gone(peer) {
+            None => self.peers[peer.index()].mode == Some(Mode::Secondary),
+            Some(Gone::Off | Gone::Stopped) => true,
+            // Unprotected, who is silent counts for gone.
+            Some(Gone::NeverHeard | Gone::Silent | Gone::Crashed) => !fence,
+        };
+        if !self.uses_lease() && self.settings.others().all(stands_by) {
+            self.state = State::Primary { term, how: How::ByRule };
         }
     }
 

@@ -65,9 +65,16 @@ impl Guard {
     /// # Errors
     /// The order is too long.
     pub fn tell(&mut self, order: &Order, files: Vec<OwnedFd>) -> io::Result<()> {
+        self.wake();
         self.outbox.push_back((channel::encode(order)?, files));
         flush(&self.socket, &mut self.outbox);
         Ok(())
+    }
+
+    /// Whoever stopped it with a signal has stopped what stops processes in time: an order ends that (P6).
+    fn wake(&self) {
+        // Not reaped before `end`, so its number is nobody else's.
+        let _ = kill(Pid::from_raw(self.child.id().cast_signed()), Signal::SIGCONT);
     }
 
     /// Waits for its next word; none: it has ended. May be dropped while it waits.
@@ -95,6 +102,7 @@ impl Guard {
     /// Lets it go: it kills what is left, closes the listening sockets and ends. Blocks until it has ended; to be called
     /// where blocking harms nobody.
     pub fn end(self) -> io::Result<std::process::ExitStatus> {
+        self.wake();
         let Guard { socket, mut child, outbox } = self;
         drop(outbox);
         drop(socket);

@@ -300,13 +300,16 @@ impl Supervision {
         one.pid = None;
         one.started_at = None;
         one.ready_at = None;
-        one.last_end = Some(end.to_string().into());
         match one.state {
             State::Starting | State::Running => {
+                one.last_end = Some(end.to_string().into());
                 one.enter(now, State::Ending(Ending::Died));
                 self.todo.push(Todo::Tell(at, Change::Died { end }));
             }
-            State::Off | State::Ending(_) | State::Backoff(_) | State::GivenUp => {}
+            State::Ending(Ending::Asked { .. }) => one.last_end = Some(end.to_string().into()),
+            // Why it was killed is known already, and says more than that it was.
+            State::Ending(Ending::Died | Ending::Overdue) => {}
+            State::Off | State::Backoff(_) | State::GivenUp => {}
         }
     }
 
@@ -348,6 +351,7 @@ impl Supervision {
     pub fn silent(&mut self, now: BootTime, at: usize, silent_for: Duration) {
         let Some(one) = self.all.get_mut(at) else { return };
         if one.state == State::Running {
+            one.last_end = Some(format!("did not answer for {:.1} s", silent_for.as_secs_f64()).into());
             one.enter(now, State::Ending(Ending::Died));
             self.todo.push(Todo::Tell(at, Change::Silent { silent_for }));
             self.todo.push(Todo::Kill(at));

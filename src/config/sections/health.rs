@@ -13,6 +13,8 @@ use super::{SHORTEST, table};
 const MOST_CHECKS: usize = 100;
 /// The longest name of a check: it stands on a line of the screen.
 const MAX_NAME_BYTES: usize = 32;
+/// The sub-healths that are there without a check.
+const TAKEN: [&str; 3] = ["restarts", "response_time", "memory"];
 /// Weights only compare with each other; this keeps their sum far from infinity.
 const HEAVIEST: f64 = 1_000_000.0;
 /// The least memory that per cent of it mean anything.
@@ -68,7 +70,13 @@ fn read_checks(reader: &mut Reader<'_>, health: &Part<'_, '_, '_>) -> Vec<CheckC
         let keys = Part { section: &schema::CHECK, path: &path, table };
         reader.no_other_keys(&keys);
         let name = reader.needed(&keys, span.clone(), ("name", "name = \"historian\""), |value| {
-            read::name("check", MAX_NAME_BYTES, &names, value)
+            let name = read::name("check", MAX_NAME_BYTES, &names, value)?;
+            if TAKEN.contains(&name.as_str()) {
+                // Two figures of one name cannot be told apart, in the metrics least of all.
+                let message = format!("{name} is the name of a sub-health that every member has");
+                return Err(Fault::new(message, "give the check another name"));
+            }
+            Ok(name)
         });
         names.extend(name.clone());
         let kinds = ["tcp", "http", "command"];

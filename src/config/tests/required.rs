@@ -153,6 +153,8 @@ fn h7_checks_are_read_and_faulty_ones_told() {
         fall: 1,
     };
     assert_eq!(config.health.checks, [expected]);
+    let taken = CHECK.replace("\"c\"", "\"memory\"");
+    one_fault(&taken, &["memory is the name of a sub-health", "another name"]);
     one_fault(&format!("{CHECK}rise = 0\n"), &["health.check.c.rise", "from 1"]);
     one_fault(&format!("{CHECK}fall = 0\n"), &["from 1"]);
     one_fault(&format!("{CHECK}weight = -1\n"), &["from 0"]);

@@ -57,6 +57,10 @@ fn u1_one_that_acts_by_force_beside_a_silent_member_is_not_protected() {
     bench.take_over(true);
     assert!(bench.machine.is_forced());
     assert!(!bench.view().protected_now, "alpha is silent and was switched off by nobody");
+    is_off(&mut bench, 0);
+    bench.wait(ms(1));
+    assert!(!bench.machine.is_forced(), "nobody can act any more but beta: that was asked for");
+    assert!(bench.view().protected_now);
 }
 
 #[test]

@@ -94,6 +94,8 @@ pub fn run() -> anyhow::Result<()> {
     // Not a leader of a group, unless somebody starts it by hand from a shell: then the session is the shell's.
     let _ = setsid();
     nix::sys::prctl::set_child_subreaper(true).context("orphans cannot be taken in")?;
+    // Should somebody have stopped it when its controller ends, it goes on, and sees that end.
+    nix::sys::prctl::set_pdeathsig(Signal::SIGCONT).context("the controller's end cannot be watched")?;
     SigSet::all().thread_block().context("signals cannot be blocked")?;
     let mut mask = SigSet::empty();
     mask.add(Signal::SIGCHLD);
@@ -334,7 +336,8 @@ impl Guardian {
                 }
             }
         }
-        drop(self.cgroups.take());
+        // Removing hundreds of groups takes a second or more; nothing is in them, so no peer is to wait for that.
         drop(self.listeners);
+        drop(self.cgroups.take());
     }
 }

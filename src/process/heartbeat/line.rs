@@ -14,6 +14,15 @@ pub fn answer(line: &str) -> Option<u64> {
     line.trim_end().strip_prefix(WORD)?.parse().ok()
 }
 
+/// Which question a line answers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// The one that was asked last.
+    Last,
+    /// One before it, which was given up meanwhile.
+    Earlier,
+}
+
 /// The way to a process's standard input.
 #[derive(Debug)]
 pub(super) struct Questions {
@@ -36,9 +45,14 @@ impl Questions {
         let _ = rustix::io::write(&self.stdin, format!("{WORD}{}\n", self.last).as_bytes());
     }
 
-    /// Whether `number` answers a question that was asked.
-    pub fn was_asked(&self, number: u64) -> bool {
-        (1..=self.last).contains(&number)
+    /// Which question `number` answers; none that was asked: the line is no answer.
+    pub fn answered_by(&self, number: u64) -> Option<Which> {
+        match number {
+            0 => None,
+            number if number == self.last => Some(Which::Last),
+            number if number < self.last => Some(Which::Earlier),
+            _ => None,
+        }
     }
 }
 
@@ -67,7 +81,8 @@ mod tests {
         let mut begins = [0; 21];
         (&reader).read_exact(&mut begins).unwrap();
         assert_eq!(&begins, b"tandem-heartbeat 1\nta");
-        assert!(questions.was_asked(10_000) && !questions.was_asked(10_001) && !questions.was_asked(0));
+        let which = [0, 1, 9_999, 10_000, 10_001].map(|number| questions.answered_by(number));
+        assert_eq!(which, [None, Some(Which::Earlier), Some(Which::Earlier), Some(Which::Last), None]);
         drop(reader);
         questions.ask();
     }

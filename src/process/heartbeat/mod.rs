@@ -265,6 +265,8 @@ enum Asking {
 /// What was heard.
 enum Heard {
     Good,
+    /// A good answer to an earlier question than the open one.
+    GoodEarlier,
     Bad(String),
     Said(Vec<notify::Said>),
     /// Nothing that counts.
@@ -299,8 +301,11 @@ impl Asking {
                 }
             }
             Asking::Line { questions, answers } => match answers.recv().await {
-                Some(number) if questions.was_asked(number) => Heard::Good,
-                Some(_) => Heard::Nothing,
+                Some(number) => match questions.answered_by(number) {
+                    Some(line::Which::Last) => Heard::Good,
+                    Some(line::Which::Earlier) => Heard::GoodEarlier,
+                    None => Heard::Nothing,
+                },
                 // The handle is gone, and this task with it.
                 None => pending().await,
             },
@@ -340,6 +345,10 @@ async fn beat(mut asking: Asking, mut rhythm: Rhythm, teller: Teller) {
             Some(Heard::Good) => {
                 teller.beat.note(|known| known.failed = None);
                 teller.tell(rhythm.answered(now)).await
+            }
+            Some(Heard::GoodEarlier) => {
+                teller.beat.note(|known| known.failed = None);
+                teller.tell(rhythm.answered_earlier(now)).await
             }
             Some(Heard::Bad(why)) => {
                 teller.beat.note(|known| known.failed = Some(why));

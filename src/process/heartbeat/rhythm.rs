@@ -183,6 +183,17 @@ impl Rhythm {
         Step { ready, pulse: pulse.filter(|_| self.stage.is_judged()), ..Step::default() }
     }
 
+    /// A good answer to an earlier question than the open one: it took as long as the first that it owes an answer to has
+    /// stood. The open question stays open, and is counted from when it was asked.
+    pub fn answered_earlier(&mut self, now: Instant) -> Step {
+        let open = self.asked.take();
+        let step = self.answered(now);
+        self.asked = open;
+        self.owes_since = open;
+        self.plan(now);
+        step
+    }
+
     /// It says that it is ready (`READY=1`).
     pub fn says_ready(&mut self, now: Instant) -> Step {
         let ready = self.stage != Stage::Ready;
@@ -400,6 +411,18 @@ mod tests {
         assert_eq!(asked, [true, false, false, false, false, true]);
         let late = first + PERIOD * 5 + ms(10);
         assert_eq!(took(&rhythm.answered(late)), Some(ms(10)));
+    }
+
+    #[test]
+    fn h3_an_answer_to_an_earlier_question_took_as_long_as_that_one_stood() {
+        let (mut rhythm, _, first) = ready(0.5);
+        for _ in 0..6 {
+            rhythm.tick(rhythm.next());
+        }
+        // Asked anew after five periods; what answers after eight is the first question's.
+        assert_eq!(took(&rhythm.answered_earlier(first + PERIOD * 8)), Some(PERIOD * 8));
+        assert_eq!(rhythm.next(), first + PERIOD * 9, "the second still stands");
+        assert_eq!(took(&rhythm.answered(first + PERIOD * 13)), Some(PERIOD * 8));
     }
 
     #[test]

@@ -130,6 +130,32 @@ fn p1_what_an_operator_stopped_stays_so_whatever_the_mode_does() {
     assert_eq!(todo(&mut all), [Todo::Launch(0)]);
 }
 
+#[test]
+fn p1_one_that_was_killed_for_a_reason_is_said_to_have_ended_for_that_reason() {
+    let heartbeat = with_heartbeat(process("a", RunWhen::Primary));
+    let mut all = Supervision::new(vec![heartbeat]);
+    all.aim(at(0), Target::Primary, None);
+    let why = |all: &Supervision| all.all()[0].last_end().map(ToString::to_string).unwrap_or_default();
+    all.started(at(1), 0, 100);
+    all.tick(at(30_000));
+    all.exited(at(30_001), 0, End::Signal(9));
+    all.gone(at(30_001), 0);
+    assert_eq!(why(&all), "not ready in time");
+    all.tick(at(30_501));
+    all.started(at(30_510), 0, 101);
+    all.ready(at(30_520), 0);
+    all.silent(at(50_000), 0, Duration::from_secs(10));
+    all.exited(at(50_001), 0, End::Signal(9));
+    all.gone(at(50_001), 0);
+    assert_eq!(why(&all), "did not answer for 10.0 s");
+    all.tick(at(60_000));
+    all.started(at(60_010), 0, 102);
+    all.overdue(at(61_000), 0, Duration::ZERO);
+    all.exited(at(61_001), 0, End::Signal(9));
+    all.gone(at(61_001), 0);
+    assert_eq!(why(&all), "killed by the guardian");
+}
+
 #[derive(Debug, Clone)]
 enum Step {
     Aim(u8, bool),
