@@ -16,8 +16,10 @@ use super::plain::plain;
 use super::whereabouts;
 use crate::control::words::facts;
 use crate::journal::{self, Entry, Reader};
-use crate::negotiation::decision::Decision;
+use crate::negotiation::decision::{Decision, Rule};
 use crate::negotiation::message::Mode;
+use crate::negotiation::term::Term;
+use crate::negotiation::time::Instant;
 use crate::node::clock::{rfc3339, unix_ms};
 use crate::node::state;
 
@@ -116,6 +118,9 @@ fn changes(reader: &mut Reader) -> Vec<Change> {
     while let Some(record) = reader.next() {
         match record.entry {
             Entry::Decision(decision) => {
+                // A boot that is told as a decision too is one change.
+                let booted_twice = |last: &Change| last.decision.rule == Rule::Booted && decision.rule == Rule::Booted;
+                changes.pop_if(|last| booted_twice(last));
                 if let Some(last) = changes.last_mut() {
                     last.until_unix_ms = Some(record.unix_ms);
                 }
@@ -131,7 +136,15 @@ fn changes(reader: &mut Reader) -> Vec<Change> {
                 });
             }
             Entry::TakingOver(decision) => taking_over = Some((record.unix_ms, decision)),
-            Entry::Started { .. } => taking_over = None,
+            Entry::Started { .. } => {
+                taking_over = None;
+                let term = changes.last().map_or(Term::NONE, |last| last.decision.term);
+                if let Some(last) = changes.last_mut() {
+                    last.until_unix_ms = Some(record.unix_ms);
+                }
+                let node = reader.who().map(|who| who.node.as_str().to_owned());
+                changes.push(booted(record.seq, node, record.unix_ms, term));
+            }
             Entry::Stopped { .. } => {
                 if let Some(last) = changes.last_mut() {
                     last.stopped_unix_ms = Some(record.unix_ms);
@@ -152,6 +165,20 @@ fn changes(reader: &mut Reader) -> Vec<Change> {
         }
     }
     changes
+}
+
+/// What every start makes of a member, whatever it was before (N1): the start is its entry, for it decides nothing.
+fn booted(seq: u64, node: Option<String>, at_unix_ms: u64, term: Term) -> Change {
+    let rule = Rule::Booted;
+    Change {
+        seq,
+        node,
+        at_unix_ms,
+        decision: Decision { at: Instant(0), rule, mode: Mode::Secondary, term, evidence: Vec::new() },
+        decided_unix_ms: None,
+        until_unix_ms: None,
+        stopped_unix_ms: None,
+    }
 }
 
 fn choose(changes: &[Change], which: Which) -> anyhow::Result<&Change> {
@@ -179,25 +206,27 @@ fn print(change: &Change, standing: Standing, now_unix_ms: u64, out: &mut impl W
     let decision = &change.decision;
     let node = change.node.as_deref().unwrap_or("this member");
     let (mode, term, at) = (decision.mode.word(), decision.term, change.at_unix_ms);
-    let term = match decision.mode {
-        Mode::Primary => format!("term {term}"),
-        Mode::Secondary => format!("highest term {term}"),
+    let term = match (decision.mode, &decision.rule) {
+        // The terms that it knew of at its start are not in the journal.
+        (Mode::Secondary, Rule::Booted) => String::new(),
+        (Mode::Secondary, _) => format!(", highest term {term}"),
+        (Mode::Primary, _) => format!(", term {term}"),
     };
     let (node, since) = (plain(node), readable(at));
     let ended = change.stopped_unix_ms.or(change.until_unix_ms).unwrap_or(at);
     let (end, length) = (readable(ended), between(at, ended));
     match standing {
         Standing::Holds => {
-            writeln!(out, "{node} is {mode}, {term}, since {since} ({} ago)", between(at, now_unix_ms))?;
+            writeln!(out, "{node} is {mode}{term}, since {since} ({} ago)", between(at, now_unix_ms))?;
         }
-        Standing::Followed => writeln!(out, "{node} was {mode}, {term}, from {since} to {end} ({length})")?,
+        Standing::Followed => writeln!(out, "{node} was {mode}{term}, from {since} to {end} ({length})")?,
         Standing::Stopped => {
-            writeln!(out, "{node} was {mode}, {term}, from {since} to {end} ({length}), when it was stopped")?;
+            writeln!(out, "{node} was {mode}{term}, from {since} to {end} ({length}), when it was stopped")?;
         }
         Standing::Vanished => {
             writeln!(
                 out,
-                "{node} was {mode}, {term}, from {since} on; it does not run now, and it left no word of its end"
+                "{node} was {mode}{term}, from {since} on; it does not run now, and it left no word of its end"
             )?;
         }
     }
