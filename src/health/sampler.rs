@@ -296,6 +296,12 @@ mod tests {
     fn h4_memory_is_that_of_the_process_and_its_descendants() {
         let mut shell = Program::shell("sleep 600 & echo $!; read end; kill $!");
         let child: u32 = shell.line().parse().unwrap();
+        // Until it has become `sleep` its memory is the shell's, and for a moment nobody's.
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap() != "sleep\n" {
+            assert!(std::time::Instant::now() < until, "it never became what it was to run");
+            std::thread::yield_now();
+        }
         let mut reader = Reader::default();
         let pid = shell.0.id();
         let alone = Reader::default().read(&[child])[0].memory;
