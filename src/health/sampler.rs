@@ -298,13 +298,17 @@ mod tests {
         let child: u32 = shell.line().parse().unwrap();
         // Until it has become `sleep` its memory is the shell's, and for a moment nobody's.
         let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-        while std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap() != "sleep\n" {
+        let alone = loop {
+            let name = std::fs::read_to_string(format!("/proc/{child}/comm")).unwrap();
+            let memory = Reader::default().read(&[child])[0].memory;
+            if name == "sleep\n" && memory > 0 {
+                break memory;
+            }
             assert!(std::time::Instant::now() < until, "it never became what it was to run");
             std::thread::yield_now();
-        }
+        };
         let mut reader = Reader::default();
         let pid = shell.0.id();
-        let alone = Reader::default().read(&[child])[0].memory;
         let with_child = reader.read(&[pid])[0];
         assert!(alone > 0 && with_child.memory > alone, "{with_child:?}, of which {alone} the child's");
         assert_eq!(with_child.cpu, None);
