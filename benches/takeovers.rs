@@ -84,8 +84,7 @@ const RECORD: &str = ", \"--record\", \"{member}.record\"";
 
 /// When a member's processes acted, by their own records: boot time in nanoseconds.
 fn acted(pair: &Group, member: &str) -> Vec<u64> {
-    let text = std::fs::read_to_string(pair.folder().join(format!("{member}.record"))).unwrap_or_default();
-    text.lines().filter_map(|line| line.split(' ').nth(2)?.parse().ok()).collect()
+    support::recorded(&pair.folder().join(format!("{member}.record")))
 }
 
 /// When something stood last in beta's journal, in milliseconds.

@@ -85,9 +85,7 @@ fn tell(pair: &Group, process: &str, member: &str, what: &str) {
 
 /// When a member's process acted, by its own record: boot time in nanoseconds.
 fn acted(pair: &Group, process: &str, member: &str) -> Vec<u64> {
-    let path = pair.folder().join(format!("{process}-{member}.record"));
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().filter_map(|line| line.split(' ').nth(2)?.parse().ok()).collect()
+    support::recorded(&pair.folder().join(format!("{process}-{member}.record")))
 }
 
 /// Beta has taken over because alpha is sick; alpha's plant had stopped before beta's started, and with

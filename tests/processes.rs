@@ -36,9 +36,7 @@ fn pair(more: &str) -> Group {
 
 /// When a member's process acted, by its own record: boot time in nanoseconds.
 fn acted(pair: &Group, process: &str, member: &str) -> Vec<u64> {
-    let path = pair.folder().join(format!("{process}-{member}.record"));
-    let text = std::fs::read_to_string(path).unwrap_or_default();
-    text.lines().filter_map(|line| line.split(' ').nth(2)?.parse().ok()).collect()
+    support::recorded(&pair.folder().join(format!("{process}-{member}.record")))
 }
 
 fn last(pair: &Group, process: &str, member: &str) -> u64 {

@@ -248,3 +248,11 @@ pub fn wait_until(deadline: Duration, what: &str, mut condition: impl FnMut() ->
         std::thread::sleep(Duration::from_millis(2));
     }
 }
+
+/// The times, boot time in nanoseconds, that a sample process has recorded in the file at `path`. What is being written
+/// just now is no line yet: half a number is another number.
+pub fn recorded(path: &Path) -> Vec<u64> {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    let whole = text.rfind('\n').map_or("", |end| &text[..end]);
+    whole.lines().filter_map(|line| line.split(' ').nth(2)?.parse().ok()).collect()
+}
