@@ -265,7 +265,9 @@ fn u13_a_new_alarm_rings_once_and_stands_in_the_title() {
     eventually("the title is calm again", || terminal.title() == "tandem alpha");
     terminal.press("q");
     assert_eq!(terminal.exit(), 0);
-    assert_eq!((terminal.bells(), terminal.title().as_str()), (1, ""));
+    // Its last bytes may be read a moment after it ended.
+    eventually("the title is taken off", || terminal.title().is_empty());
+    assert_eq!(terminal.bells(), 1);
 }
 
 #[test]
