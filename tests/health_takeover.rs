@@ -124,10 +124,10 @@ fn json(pair: &Group, member: usize) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", support::stderr(&output)))
 }
 
-/// Kills the plant of alpha each time that it runs, until beta acts.
+/// Kills the plant of alpha each time that it runs, until alpha gives the role away; it may be off before it says so.
 fn kill_repeatedly(pair: &Group) {
     let (mut alpha, mut killed) = (pair.watch(0), None);
-    alpha.until(PATIENCE, "alpha gives the role away", |status| {
+    alpha.until_or_its_end(PATIENCE, "alpha gives the role away", |status| {
         let plant = &status.processes[0];
         if let Some(pid) = plant.pid.filter(|pid| killed != Some(*pid) && status.mode == Mode::Primary) {
             killed = Some(pid);

@@ -262,4 +262,18 @@ impl Watch {
             }
         }
     }
+
+    /// Reads statuses until one is as wanted, or until the controller is gone.
+    pub fn until_or_its_end(&mut self, patience: Duration, what: &str, mut wanted: impl FnMut(&Status) -> bool) {
+        let started = Instant::now();
+        loop {
+            let left = patience.saturating_sub(started.elapsed());
+            assert!(!left.is_zero(), "{}: after {patience:?} still not: {what}", self.name);
+            match self.client.next(left) {
+                Ok(Reply::Status(status)) if wanted(&status) => return,
+                Ok(_) => {}
+                Err(_) => return,
+            }
+        }
+    }
 }
