@@ -95,6 +95,8 @@ impl Pair {
                     Output::Write { version, .. } => self.waiting.push_back((who, Input::Written { version })),
                     Output::StopServing { .. } => self.waiting.push_back((who, Input::ServingStopped)),
                     Output::Fence { .. }
+                    | Output::AskArbiter { .. }
+                    | Output::AskReference { .. }
                     | Output::ModeChanged(_)
                     | Output::TakingOver(_)
                     | Output::Event(_)

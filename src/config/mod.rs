@@ -5,6 +5,7 @@
 //! and the node ask it for settings, paths and keys. `config/reference.toml` shows every key with its default.
 
 pub mod advice;
+pub mod arbiter;
 pub mod changes;
 pub mod duration;
 pub mod fencing;

@@ -12,6 +12,7 @@ use crate::negotiation::ability::Score;
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::settings::{Protection, Settings};
 
+use super::arbiter::{ArbiterConfig, LEASE, WatchdogConfig};
 use super::error::{ConfigErrors, Place};
 use super::fencing::{FenceConfig, FencePaths};
 use super::keys::{GroupKey, KeyError, load_key};
@@ -47,6 +48,12 @@ pub struct Config {
     pub fences: BTreeMap<MemberId, FenceConfig>,
     /// `fencing.always`: fence a sick Primary even when it hands over when asked (H5, the seed's letter).
     pub fencing_always: bool,
+    /// `[arbiter]`; none: there is none (S1).
+    pub arbiter: Option<ArbiterConfig>,
+    /// `reachability.targets`: the reference addresses (S1).
+    pub reference_targets: Vec<String>,
+    /// `[watchdog]`.
+    pub watchdog: WatchdogConfig,
     /// `metrics.listen`; none: no metrics are served.
     pub metrics_listen: Option<SocketAddr>,
     /// `state.directory` as written, with `{member}`; see [`Config::state_directory`].
@@ -258,6 +265,7 @@ impl Config {
             sick_for: self.takeover.sick_for,
             preferred: self.takeover.preferred,
             fencing_always: self.fencing_always,
+            lease: self.arbiter.as_ref().map_or(LEASE, |arbiter| arbiter.lease),
             fence_delay: self
                 .members
                 .iter()

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
+use super::arbiter::WatchdogConfig;
 use super::duration;
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::members;
@@ -55,6 +56,9 @@ impl Config {
             hooks: processes::read_hooks(&mut reader, top),
             fences,
             fencing_always: fences::read_always(&mut reader, top),
+            arbiter: None,
+            reference_targets: Vec::new(),
+            watchdog: WatchdogConfig::default(),
             metrics_listen: read_metrics(&mut reader, top),
             state_pattern: read_state(&mut reader, top),
             control: read_control(&mut reader, top),

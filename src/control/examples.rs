@@ -77,6 +77,8 @@ pub fn secondary() -> View {
         hold: None,
         promise: None,
         protection: Vec::new(),
+        arbiter: None,
+        reference: None,
         protected_now: true,
         durable: true,
         history_unknown: false,

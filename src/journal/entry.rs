@@ -425,6 +425,7 @@ fn of_rule(rule: &Rule) -> Severity {
         | Rule::YieldedTo { .. }
         | Rule::YieldedByRelay { .. }
         | Rule::LostMajority { .. }
+        | Rule::LeaseOver { .. }
         | Rule::Overtaken { .. }
         | Rule::Stalled { .. }
         | Rule::AbandonedForPrimary { .. }

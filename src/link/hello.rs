@@ -201,6 +201,12 @@ const MAJORITY: u8 = 1;
 /// The number of [`Protection::Fence`] on the wire.
 const FENCE: u8 = 2;
 
+/// The number of [`Protection::Arbiter`] on the wire.
+const ARBITER: u8 = 3;
+
+/// The number of [`Protection::Reachability`] on the wire.
+const REACHABILITY: u8 = 4;
+
 /// The most protections a hello can list.
 pub const MAX_PROTECTIONS: usize = 16;
 
@@ -218,6 +224,8 @@ impl Hello {
             match protection {
                 Protection::Majority => writer.u8(MAJORITY),
                 Protection::Fence => writer.u8(FENCE),
+                Protection::Arbiter => writer.u8(ARBITER),
+                Protection::Reachability => writer.u8(REACHABILITY),
             };
         }
         writer.text(&self.program, MAX_TEXT);
@@ -255,6 +263,8 @@ fn read_protections(reader: &mut Reader<'_>) -> Result<Vec<Protection>, DecodeEr
         match reader.u8("a protection")? {
             MAJORITY => protections.push(Protection::Majority),
             FENCE => protections.push(Protection::Fence),
+            ARBITER => protections.push(Protection::Arbiter),
+            REACHABILITY => protections.push(Protection::Reachability),
             // One that this version does not know can only be told as a difference (N19), never as agreement: no list
             // of this version's own has a word twice.
             _newer => protections.extend([Protection::Majority; 2]),

@@ -43,8 +43,7 @@ impl From<Score> for f64 {
 
 /// Why a member cannot be Primary at all.
 ///
-/// The numbers are the wire's (PROTOCOL.md). Reasons that belong to arbiters and reachability join this list with the
-/// parts that can report them.
+/// The numbers are the wire's (PROTOCOL.md).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Unable {
@@ -58,6 +57,10 @@ pub enum Unable {
     StateNotDurable,
     /// The operator made it step down with nobody to hand over to (rule 11).
     SteppedDown,
+    /// No arbiter answers it (S1).
+    ArbiterUnreachable,
+    /// No reference address answers it: it may be cut off (S1).
+    NoReference,
     /// A reason this version does not know, from a newer peer (N17).
     Other,
 }
@@ -71,6 +74,8 @@ impl Unable {
             Unable::Stopping => "stopping",
             Unable::StateNotDurable => "its state cannot be written",
             Unable::SteppedDown => "the operator made it step down",
+            Unable::ArbiterUnreachable => "the arbiter is out of reach",
+            Unable::NoReference => "no reference address answers",
             Unable::Other => "for a reason this version does not know",
         }
     }

@@ -126,6 +126,11 @@ pub enum Rule {
         /// Members it takes.
         needed: u8,
     },
+    /// S4: the arbiter's lease is over, or nearly, could not be renewed, and not every other member grants the role.
+    LeaseOver {
+        /// Why it could not be renewed.
+        why: String,
+    },
     /// N11: as Primary, this member heard of a higher term than its own, of nobody that is Primary now. It asks for a new term, because
     /// whoever compares terms refuses its old one (S5).
     Overtaken {
@@ -230,6 +235,7 @@ impl Rule {
             Rule::OperatorTookOver { .. } | Rule::OperatorForced { .. } | Rule::SteppedDown { .. } => "U2",
             Rule::YieldedTo { .. } | Rule::YieldedByRelay { .. } => "N12",
             Rule::LostMajority { .. } => "S1",
+            Rule::LeaseOver { .. } => "S4",
             Rule::Stalled { .. } => "S9",
             Rule::Overtaken { .. } | Rule::AbandonedForPrimary { .. } | Rule::AbandonedForChange { .. } => "N11",
             Rule::AbandonedForDisk => "N20",
@@ -256,6 +262,7 @@ impl Rule {
             Rule::SteppedDown { .. } => "stepped_down",
             Rule::Stopping { .. } => "stopping",
             Rule::LostMajority { .. } => "lost_majority",
+            Rule::LeaseOver { .. } => "lease_over",
             Rule::Overtaken { .. } => "overtaken",
             Rule::Stalled { .. } => "stalled",
             Rule::AbandonedForPrimary { .. } => "abandoned_for_primary",
@@ -285,6 +292,7 @@ impl Rule {
             | Rule::YieldedByRelay { .. }
             | Rule::HandedOver { cause: HandOverCause::Health, .. }
             | Rule::LostMajority { .. }
+            | Rule::LeaseOver { .. }
             | Rule::Overtaken { .. }
             | Rule::Stalled { .. }
             | Rule::AbandonedForPrimary { .. }
@@ -332,6 +340,7 @@ impl Rule {
             Rule::SteppedDown { by } => format!("{by} forced it to step down, with nobody to hand over to"),
             Rule::Stopping { to: Some(to) } => format!("this controller stops and hands over to {to}"),
             Rule::Stopping { to: None } => "this controller stops".to_owned(),
+            Rule::LeaseOver { why } => format!("its lease ends and could not be renewed: {why}"),
             Rule::LostMajority { reachable, needed } => {
                 format!("only {reachable} of the {needed} members that it takes agree")
             }
@@ -406,6 +415,10 @@ impl Rule {
             }
             Rule::SteppedDown { .. } => vec!["the operator not forcing it".to_owned()],
             Rule::Stopping { .. } => vec!["the controller not being stopped".to_owned()],
+            Rule::LeaseOver { .. } => vec![
+                "an arbiter that renews the lease in time".to_owned(),
+                "grants from every other member within the lease".to_owned(),
+            ],
             Rule::LostMajority { needed, .. } => {
                 vec![format!("grants from enough members to make {needed}, this one included, within the lease")]
             }

@@ -143,6 +143,65 @@ impl FenceWhy {
     }
 }
 
+/// What the arbiter is asked (rule 14). Each call is answered once, at the latest when its time is over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "call", rename_all = "snake_case")]
+pub enum ArbiterCall {
+    /// Whether it is there, and who holds the lease. Changes nothing.
+    Look,
+    /// The lease: to be had when nobody holds it, its time is over, or this very member holds it. Its number is then one
+    /// above both the highest that was ever allotted and `above`.
+    Acquire {
+        /// This member's floor.
+        above: u64,
+    },
+    /// The lease goes on for its whole length from now; only while this member holds it in this number, and its time is
+    /// not over.
+    Renew {
+        /// The lease's number.
+        number: u64,
+    },
+    /// The lease is given back, when this member holds it in this number.
+    Release {
+        /// The lease's number.
+        number: u64,
+    },
+}
+
+/// What became of an [`ArbiterCall`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "reply", rename_all = "snake_case")]
+pub enum ArbiterReply {
+    /// To [`ArbiterCall::Look`]: the lease as it stands.
+    Stands {
+        /// Who holds it; none: nobody, or its time is over.
+        holder: Option<MemberId>,
+        /// The highest number that was ever allotted.
+        number: u64,
+    },
+    /// To [`ArbiterCall::Acquire`]: this member holds the lease, in this number.
+    Granted {
+        /// The lease's number, which becomes the term's.
+        number: u64,
+    },
+    /// To [`ArbiterCall::Renew`]: it goes on.
+    Renewed,
+    /// To [`ArbiterCall::Release`]: it is given back, or was not this member's any more.
+    Released,
+    /// To [`ArbiterCall::Acquire`] and [`ArbiterCall::Renew`]: no, and how the lease stands.
+    Refused {
+        /// Who holds it; none: nobody does.
+        holder: Option<MemberId>,
+        /// The highest number that was ever allotted.
+        number: u64,
+    },
+    /// No answer that could be relied on. What was asked may have been done all the same.
+    Unreachable {
+        /// What was tried and what came of it, without a full stop.
+        why: String,
+    },
+}
+
 /// Why the controller stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -234,6 +293,20 @@ pub enum Input {
         /// Whether it answered.
         answers: bool,
     },
+    /// What became of an [`Output::AskArbiter`].
+    Arbiter {
+        /// The call's.
+        asked_at: Instant,
+        /// What became of it.
+        reply: ArbiterReply,
+    },
+    /// What became of an [`Output::AskReference`].
+    Reference {
+        /// The question's.
+        asked_at: Instant,
+        /// Whether any of the addresses answered.
+        answered: bool,
+    },
     /// An operator's command.
     Command(Command),
     /// The controller is to stop; [`Output::Stopped`] follows.
@@ -305,6 +378,23 @@ pub enum Output {
         peer: MemberId,
         /// Why.
         why: FenceWhy,
+    },
+    /// Ask the arbiter, then say [`Input::Arbiter`]. One call is under way at a time; a release may follow another call
+    /// that is not answered yet, and takes its turn after it.
+    AskArbiter {
+        /// When: comes back with the reply, tells one call from another, and is what every validity is counted from.
+        asked_at: Instant,
+        /// What.
+        call: ArbiterCall,
+        /// How long the driver may try before it says [`ArbiterReply::Unreachable`].
+        within: Duration,
+    },
+    /// Ask the reference addresses, all at once, then say [`Input::Reference`]. One question is under way at a time.
+    AskReference {
+        /// When: comes back with the reply.
+        asked_at: Instant,
+        /// How long the driver may wait before it says that none answered.
+        within: Duration,
     },
     /// Something for the journal.
     Event(Event),

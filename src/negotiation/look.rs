@@ -75,6 +75,8 @@ impl Negotiator {
             hold,
             promise: self.promise.map(|promise| (self.settings.name(promise.to), promise.until)),
             protection: self.settings.protection.clone(),
+            arbiter: None,
+            reference: None,
             protected_now: self.protected_now(),
             durable: !self.disk.failed,
             history_unknown: self.no_state_at_boot
@@ -110,6 +112,7 @@ impl Negotiator {
     /// Whether what protection asks for is there: of a Primary its lease, of a Secondary what it could get.
     fn protected_now(&self) -> bool {
         self.settings.protection.iter().all(|protection| match protection {
+            Protection::Arbiter | Protection::Reachability => true,
             Protection::Fence => self.settings.others().all(|peer| match self.gone(peer) {
                 None => self.could_fence(peer),
                 Some(Gone::Off | Gone::Stopped) => true,

@@ -220,6 +220,7 @@ impl Negotiator {
             Input::Fenced { peer, result } => self.fenced(peer, result, out),
             Input::FenceDevice { peer, answers } => self.fence_device(peer, answers, out),
             Input::Tuned(tuning) => self.settings.tune(tuning),
+            Input::Arbiter { .. } | Input::Reference { .. } => {}
             Input::Command(command) => self.command(command, out),
             Input::Stop { cause } => self.stop(cause, out),
         }

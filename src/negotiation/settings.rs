@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::ability::Score;
 use super::member::{MemberId, Name};
 
-/// What must succeed before the role is taken, beside the members' consent (S1). Arbiters and reachability join this
-/// set, and rule 6's list, with the parts that carry them out.
+/// What must succeed before the role is taken, beside the members' consent (S1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Protection {
@@ -16,6 +15,11 @@ pub enum Protection {
     Majority,
     /// Every silent member must be confirmed off, or have said that it stops (S2).
     Fence,
+    /// A lease in an arbiter must be held: etcd, or files on a shared directory (S1, rule 14).
+    Arbiter,
+    /// A reference address must have answered lately, so that an isolated machine does not promote itself. A filter, not
+    /// a proof.
+    Reachability,
 }
 
 impl Protection {
@@ -24,6 +28,8 @@ impl Protection {
         match self {
             Protection::Majority => "majority",
             Protection::Fence => "fence",
+            Protection::Arbiter => "arbiter",
+            Protection::Reachability => "reachability",
         }
     }
 }
@@ -39,6 +45,8 @@ pub struct Settings {
     pub members_hash: u64,
     /// What must succeed before the role is taken. Empty: the seed's availability-first rule.
     pub protection: Vec<Protection>,
+    /// `arbiter.lease`: how long the arbiter's lease lasts. Counts under [`Protection::Arbiter`] only.
+    pub lease: Duration,
     /// Period of a Secondary's queries and of a Primary's beacons.
     pub query_interval: Duration,
     /// Silence after which a peer counts as gone.
@@ -122,6 +130,7 @@ impl Settings {
             members,
             members_hash: 0,
             protection: Vec::new(),
+            lease: Duration::from_secs(5),
             query_interval: Duration::from_secs(1),
             reply_timeout: Duration::from_secs(3),
             boot_timeout: Duration::from_secs(10),
@@ -154,6 +163,7 @@ impl Settings {
             ("query_interval", self.query_interval),
             ("reply_timeout", self.reply_timeout),
             ("boot_timeout", self.boot_timeout),
+            ("arbiter.lease", self.lease),
         ] {
             if time.is_zero() {
                 return Err(SettingsError::Zero(name));
@@ -207,6 +217,15 @@ impl Settings {
         self.protection.contains(&wanted)
     }
 
+    /// How long a lease lasts, the arbiter's or that of a majority's grants; none: no lease is used.
+    pub fn lease_length(&self) -> Option<Duration> {
+        if self.protected_by(Protection::Arbiter) {
+            Some(self.lease)
+        } else {
+            self.protected_by(Protection::Majority).then_some(self.reply_timeout)
+        }
+    }
+
     /// How long who does not shoot first waits before it switches `member` off; none: there is no device for it.
     pub fn fence_delay_of(&self, member: MemberId) -> Option<Duration> {
         self.fence_delay.get(member.index()).copied().flatten()
@@ -225,7 +244,7 @@ impl Settings {
             members_hash: self.members_hash,
             protection: self.protection.clone(),
             reply_timeout: self.reply_timeout,
-            lease: if self.protected_by(Protection::Majority) { self.reply_timeout } else { Duration::ZERO },
+            lease: self.lease_length().unwrap_or_default(),
         }
     }
 }

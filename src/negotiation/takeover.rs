@@ -195,6 +195,7 @@ impl Negotiator {
                     let need = self.majority();
                     visit(in_writing >= need, Condition::Majority { have: in_writing, need })?;
                 }
+                Protection::Arbiter | Protection::Reachability => {}
                 Protection::Fence => {
                     for peer in self.settings.others() {
                         let assumed = match assume {

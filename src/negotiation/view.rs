@@ -175,6 +175,36 @@ impl Default for FenceView {
     }
 }
 
+/// The arbiter, as this member knows it (S1, S4).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArbiterView {
+    /// Whether it answered lately enough to count as within reach.
+    pub answers: bool,
+    /// When it last answered.
+    pub answered: Option<Instant>,
+    /// How long that answer took.
+    pub took: Option<Duration>,
+    /// Why the last call was not answered; none: it was.
+    pub why: Option<String>,
+    /// Who holds the lease, as last heard.
+    pub holder: Option<Name>,
+    /// Since when nobody is known to hold it.
+    pub free_since: Option<Instant>,
+    /// This member's own lease: until when it may be relied on.
+    pub mine_until: Option<Instant>,
+    /// Set while a Primary without a lease goes on because every other member grants it the role (S4).
+    pub by_grants: bool,
+}
+
+/// The reference addresses, as this member knows them (S1).
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReferenceView {
+    /// Whether one answered lately enough.
+    pub answers: bool,
+    /// When one last answered.
+    pub answered: Option<Instant>,
+}
+
 /// A line of the forecast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForecastLine {
@@ -259,6 +289,10 @@ pub struct View {
     pub promise: Option<(Name, Instant)>,
     /// What protects the group.
     pub protection: Vec<Protection>,
+    /// The arbiter; none: protection does not ask for one.
+    pub arbiter: Option<ArbiterView>,
+    /// The reference addresses; none: protection does not ask for them.
+    pub reference: Option<ReferenceView>,
     /// Whether what protection asks for is there now.
     pub protected_now: bool,
     /// N20: false while the state cannot be written.

@@ -316,6 +316,7 @@ impl Engine {
                 self.two_acted.event(stamp(now), &self.facts.node, &event);
                 self.note(Entry::Event(event));
             }
+            Output::AskArbiter { .. } | Output::AskReference { .. } => {}
             Output::Fence { peer, why: _ } => self.begin_fencing(now, peer),
             // Its answer follows when all outputs are carried out.
             Output::StopServing { .. } => {}

@@ -139,6 +139,8 @@ impl Checks {
                 | Output::Event(_)
                 | Output::StopServing { .. }
                 | Output::Fence { .. }
+                | Output::AskArbiter { .. }
+                | Output::AskReference { .. }
                 | Output::CommandDone(_)
                 | Output::Stopped => {}
             }

@@ -63,6 +63,8 @@ impl Trace {
             Output::Event(event) => format!("  * {}", event.text()),
             Output::CommandDone(outcome) => format!("  * command: {outcome:?}"),
             Output::StopServing { by } => format!("  > stop serving, by {by:?}"),
+            Output::AskArbiter { call, .. } => format!("  > arbiter: {call:?}"),
+            Output::AskReference { .. } => "  > ask the reference addresses".to_owned(),
             Output::Fence { peer, why } => format!("  > fence {}: {}", group.name(*peer), why.text()),
             Output::Stopped => "  * stopped".to_owned(),
             Output::Write { version, state } => format!(
@@ -127,6 +129,8 @@ fn input_text(group: &Settings, input: &Input) -> String {
         Input::ServingStopped => "serving stopped".to_owned(),
         Input::Fenced { peer, result } => format!("fencing {}: {result:?}", group.name(*peer)),
         Input::Tuned(_) => "settings changed".to_owned(),
+        Input::Arbiter { reply, .. } => format!("arbiter: {reply:?}"),
+        Input::Reference { answered, .. } => format!("a reference address answers: {answered}"),
         Input::FenceDevice { peer, answers } => format!("fence device of {} answers: {answers}", group.name(*peer)),
         Input::Command(command) => format!("command {command:?}"),
         Input::Stop { cause } => format!("stop {cause:?}"),

@@ -426,6 +426,7 @@ impl World {
                     }
                 }
                 Output::StopServing { by } => serving_stopped |= self.stop_serving(member, by),
+                Output::AskArbiter { .. } | Output::AskReference { .. } => {}
                 Output::Fence { peer, .. } => self.fence(member, peer),
                 Output::TakingOver(_) | Output::Event(_) => {}
                 Output::Stopped => stopped = true,

@@ -202,6 +202,8 @@ fn write_ability(able: Ability, writer: &mut Writer) {
         Ability::Cannot(Unable::Stopping) => 3,
         Ability::Cannot(Unable::StateNotDurable) => 4,
         Ability::Cannot(Unable::SteppedDown) => 5,
+        Ability::Cannot(Unable::ArbiterUnreachable) => 6,
+        Ability::Cannot(Unable::NoReference) => 7,
         Ability::Cannot(Unable::Other) => 255,
         Ability::Sick(Sick::BelowThreshold) => 1,
         Ability::Sick(Sick::LostForHealth) => 2,
@@ -220,6 +222,8 @@ fn read_ability(reader: &mut Reader<'_>) -> Result<Ability, DecodeError> {
             3 => Unable::Stopping,
             4 => Unable::StateNotDurable,
             5 => Unable::SteppedDown,
+            6 => Unable::ArbiterUnreachable,
+            7 => Unable::NoReference,
             _newer => Unable::Other,
         })),
         1 => Ok(Ability::Sick(match why {

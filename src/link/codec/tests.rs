@@ -35,6 +35,8 @@ fn messages() -> Vec<Message> {
         Ability::Cannot(Unable::Stopping),
         Ability::Cannot(Unable::StateNotDurable),
         Ability::Cannot(Unable::SteppedDown),
+        Ability::Cannot(Unable::ArbiterUnreachable),
+        Ability::Cannot(Unable::NoReference),
         Ability::Cannot(Unable::Other),
     ];
     for able in ables {

@@ -216,6 +216,8 @@ impl Watched {
                 | Output::Event(_)
                 | Output::StopServing { .. }
                 | Output::Fence { .. }
+                | Output::AskArbiter { .. }
+                | Output::AskReference { .. }
                 | Output::CommandDone(_)
                 | Output::Stopped => {}
             }
