@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::exchange::{CommandOutcome, FenceResult, FenceWhy, Output};
+use super::guard::{self, Guard};
 use super::hand_over::finish;
 use super::member::{MemberId, Name};
 use super::message::Incarnation;
@@ -157,7 +158,8 @@ impl Negotiator {
             FenceResult::Off => {
                 // One that has started anew since was off, and is not any more. Of one whose confirmation waited while
                 // this controller slept nothing is known: the device is asked once more.
-                if fencing.of == incarnation && !fencing.slept_since {
+                let of_this_life = fencing.of == incarnation || guard::off(Guard::FencingOfThisLife);
+                if of_this_life && !fencing.slept_since {
                     fencing.off = Some((now, OffWord::Device));
                 }
                 fencing.failed = None;
@@ -266,7 +268,8 @@ impl Negotiator {
 
     /// A device for it, and heard since our own boot: else it may be sound, and we the ones that are cut off (S3).
     fn may_shoot(&self, peer: MemberId) -> bool {
-        self.peers[peer.index()].ever_up && self.settings.fence_delay_of(peer).is_some()
+        let heard = self.peers[peer.index()].ever_up || guard::off(Guard::NeverHeardShootsNobody);
+        heard && self.settings.fence_delay_of(peer).is_some()
     }
 
     /// Whether a peer that is heard may be switched off, or may again.
@@ -296,7 +299,7 @@ impl Negotiator {
             let gone = self.settings.others().filter(|other| self.lacks_fencing(*other));
             gone.chain([self.settings.me]).min().unwrap_or(self.settings.me)
         });
-        if no_primary_known && first == self.settings.me {
+        if (no_primary_known && first == self.settings.me) || guard::off(Guard::FenceDelay) {
             return Duration::ZERO;
         }
         self.settings.fence_delay_of(peer).unwrap_or_default()

@@ -11,6 +11,7 @@ pub mod ability;
 pub mod decision;
 pub mod event;
 pub mod exchange;
+pub mod guard;
 pub mod member;
 pub mod message;
 pub mod rebase;
@@ -47,6 +48,7 @@ use decision::{AnswerEvidence, Decision, PeerEvidence, Rule};
 use disk::Disk;
 use event::Event;
 use exchange::{Durable, Input, Output, StateVersion, StopCause};
+use guard::Guard;
 use hand_over::Pending;
 use hold::HoldState;
 use member::MemberId;
@@ -243,6 +245,9 @@ impl Negotiator {
         if !self.stopped {
             // Nothing follows the last word.
             self.review(out);
+        }
+        if guard::off(Guard::PersistBeforeActing) {
+            self.finish_becoming(out);
         }
         self.flush_disk(out);
     }

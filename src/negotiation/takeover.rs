@@ -10,6 +10,7 @@ use std::ops::ControlFlow;
 use super::ability::{Ability, Rank, Unable};
 use super::arbiter::{LeaseStand, Reach};
 use super::decision::Rule;
+use super::guard::{self, Guard};
 use super::member::MemberId;
 use super::settings::Protection;
 use super::term::Term;
@@ -173,8 +174,9 @@ impl Negotiator {
     pub(super) fn consent(&self, peer: MemberId) -> Option<super::peer::Consent> {
         let answer = self.peers[peer.index()].answer?;
         let consent = answer.consent?;
-        let fresh = self.now.since(answer.asked_at) < self.timeout;
-        (fresh && consent.proposed == self.floor() + 1).then_some(consent)
+        let fresh = self.now.since(answer.asked_at) < self.timeout || guard::off(Guard::ConsentFromTheQuestion);
+        let for_this = consent.proposed == self.floor() + 1 || guard::off(Guard::ConsentForThisNumber);
+        (fresh && for_this).then_some(consent)
     }
 
     /// Walks rule 6, a condition at a time, until `visit` breaks.
@@ -202,7 +204,7 @@ impl Negotiator {
         // A promise to the one that is assumed gone, or that agrees to hand over, ends before the takeover would.
         let promised = self.promise.map(|promise| promise.to);
         let blocks = promised.filter(|to| match assume {
-            Assume::Nothing | Assume::NotObserving => true,
+            Assume::Nothing | Assume::NotObserving => !guard::off(Guard::PromiseBlocks),
             Assume::Gone(gone) => gone != *to,
             Assume::OperatorWants => self.peers[to.index()].primary.is_none(),
         });
@@ -231,11 +233,13 @@ impl Negotiator {
             match protection {
                 Protection::Majority => {
                     let need = self.majority();
-                    visit(in_writing >= need, Condition::Majority { have: in_writing, need })?;
+                    let enough = in_writing >= need || guard::off(Guard::MajorityIsCounted);
+                    visit(enough, Condition::Majority { have: in_writing, need })?;
                 }
                 Protection::Arbiter => {
                     let stand = self.lease_stand();
-                    visit(self.lease_would_be_had(stand, assume), Condition::Leased(stand))?;
+                    let held = self.lease_would_be_had(stand, assume) || guard::off(Guard::LeaseIsHeld);
+                    visit(held, Condition::Leased(stand))?;
                 }
                 Protection::Reachability => visit(self.reference_answered(), Condition::Reference)?,
                 Protection::Fence => {
@@ -249,7 +253,7 @@ impl Negotiator {
                         if assumed {
                             visit(self.could_fence(peer), Condition::Fenced(peer))?;
                         } else if self.lacks_fencing(peer) {
-                            visit(false, Condition::Fenced(peer))?;
+                            visit(guard::off(Guard::SilentOneIsOff), Condition::Fenced(peer))?;
                         } else if self.gone(peer) == Some(Gone::Off) {
                             visit(true, Condition::Fenced(peer))?;
                         }
@@ -290,7 +294,8 @@ impl Negotiator {
 
     /// Rule 1: who is protected, or one of three or more, waits out a promise it may have forgotten.
     pub(super) fn must_settle(&self) -> bool {
-        self.settings.members.len() > 2 || !self.settings.protection.is_empty()
+        let binds = self.settings.members.len() > 2 || !self.settings.protection.is_empty();
+        binds && !guard::off(Guard::SettleAtBoot)
     }
 
     /// Rule 6 as things are.
