@@ -64,7 +64,7 @@ const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("link", &["negotiation"]),
     ("process", &[]),
     ("fence", &[]),
-    ("arbiter", &[]),
+    ("arbiter", &["negotiation"]),
     ("negotiation", &[]),
     // Its checks are asked by the probes of the heartbeats; the score itself is pure.
     ("health", &["process"]),

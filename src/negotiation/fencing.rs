@@ -285,7 +285,10 @@ impl Negotiator {
         let wanted = fencing.wanted_since?;
         Some(match &fencing.failed {
             Some(failed) if !failed.of_one_heard => failed.at + TRY_AGAIN_AFTER,
-            Some(_) | None => wanted + self.delay_before(peer),
+            Some(_) | None => {
+                let promised = self.promise.map_or(wanted, |promise| promise.until);
+                promised.max(wanted + self.delay_before(peer))
+            }
         })
     }
 
@@ -385,11 +388,14 @@ impl Negotiator {
         let _ = self.walk_rule_6(Assume::Nothing, &mut |met, condition| {
             match condition {
                 super::takeover::Condition::Fenced(_) => fencing &= met,
+                // The delay counts while a promise to the silent one runs out; the shot waits for its end.
+                super::takeover::Condition::NoPromise(to) => {
+                    others &= met || to.is_some_and(|to| self.lacks_fencing(to));
+                }
                 // What is silent for its lease keeps it for a while; it is asked for after the fencing.
                 super::takeover::Condition::Leased(stand) => others &= self.lease_may_be_had(stand),
                 super::takeover::Condition::Able(_)
                 | super::takeover::Condition::NotWaiting(_)
-                | super::takeover::Condition::NoPromise(_)
                 | super::takeover::Condition::Settled
                 | super::takeover::Condition::Member(..)
                 | super::takeover::Condition::Reference

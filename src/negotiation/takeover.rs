@@ -14,7 +14,7 @@ use super::member::MemberId;
 use super::settings::Protection;
 use super::term::Term;
 use super::time::Instant;
-use super::view::Gone;
+use super::view::{Gone, Topic};
 use super::{Negotiator, State};
 
 /// How a member stands to our taking over.
@@ -56,6 +56,23 @@ pub(super) enum Condition {
     Leased(LeaseStand),
     /// A reference address answered lately (S1).
     Reference,
+}
+
+impl Condition {
+    /// What it is about, for people.
+    pub fn about(&self) -> Topic {
+        match self {
+            Condition::Able(_) => Topic::Able,
+            Condition::NotWaiting(_) => Topic::Successor,
+            Condition::NoPromise(_) => Topic::Promise,
+            Condition::Settled => Topic::Start,
+            Condition::Member(..) => Topic::Member,
+            Condition::Majority { .. } => Topic::Majority,
+            Condition::Fenced(_) => Topic::Fence,
+            Condition::Leased(_) => Topic::Arbiter,
+            Condition::Reference => Topic::Reference,
+        }
+    }
 }
 
 /// Under which assumption rule 6 is walked.
