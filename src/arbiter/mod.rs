@@ -9,6 +9,7 @@
 //! the moment that the call was begun, it says yes to no other; and no number is ever allotted twice.
 
 mod actor;
+pub mod etcd;
 
 use std::time::Duration;
 
