@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::arbiter::ArbiterEvent;
 use crate::control::desk::Desk;
 use crate::control::plan::Action;
 use crate::control::request::Outcome;
@@ -24,6 +25,7 @@ use crate::negotiation::message::Message;
 use crate::negotiation::time::Instant;
 use crate::process::ProcessEvent;
 
+use super::arbiter::{self, Arbitration};
 use super::around::Facts;
 use super::availability::Availability;
 use super::clock::{Clocks, rfc3339, unix_ms};
@@ -74,6 +76,7 @@ enum Woke {
     State(StateReport),
     Process(ProcessEvent),
     Fence(FenceEvent),
+    Arbiter(ArbiterEvent),
     Health(Figures),
     Ask(ToNode),
     Loaded(Box<Loaded>),
@@ -88,6 +91,8 @@ pub struct Inlets {
     pub state: mpsc::Receiver<StateReport>,
     pub processes: mpsc::Receiver<ProcessEvent>,
     pub fence: mpsc::Receiver<FenceEvent>,
+    /// None: there is no arbiter.
+    pub arbiter: Option<mpsc::Receiver<ArbiterEvent>>,
     pub health: HealthInlet,
     pub asks: mpsc::Receiver<ToNode>,
     /// Configurations that were read again.
@@ -112,6 +117,7 @@ pub struct Engine {
     pub supervisor: Supervisor,
     pub desk: Desk,
     pub fencing: Fencing,
+    pub arbitration: Arbitration,
     pub running: Running,
     pub pings: Pings,
     pub gaps: Gaps,
@@ -171,6 +177,7 @@ impl Engine {
                 report = inlets.state.recv() => report.map_or(Woke::Ended, Woke::State),
                 event = inlets.processes.recv() => event.map_or(Woke::Ended, Woke::Process),
                 event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
+                event = arbiter::next(&mut inlets.arbiter) => event.map_or(Woke::Ended, Woke::Arbiter),
                 figures = inlets.health.next() => Woke::Health(figures),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
@@ -199,6 +206,7 @@ impl Engine {
                 Woke::State(report) => self.state_report(now, report),
                 Woke::Process(event) => self.process_event(now, event),
                 Woke::Fence(event) => self.fence_event(now, event),
+                Woke::Arbiter(event) => self.arbiter_event(now, event),
                 Woke::Health(figures) => self.health_figures(now, figures),
                 Woke::Ask(ask) => self.ask(now, ask),
                 Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence, &mut inlets.health),
@@ -316,7 +324,8 @@ impl Engine {
                 self.two_acted.event(stamp(now), &self.facts.node, &event);
                 self.note(Entry::Event(event));
             }
-            Output::AskArbiter { .. } | Output::AskReference { .. } => {}
+            Output::AskArbiter { asked_at, call, within } => self.arbitration.ask(asked_at, call, within),
+            Output::AskReference { .. } => {}
             Output::Fence { peer, why: _ } => self.begin_fencing(now, peer),
             // Its answer follows when all outputs are carried out.
             Output::StopServing { .. } => {}

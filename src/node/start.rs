@@ -25,6 +25,7 @@ use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::Incarnation;
 use crate::process::ProcessSettings;
 
+use super::arbiter::Arbitration;
 use super::around::Facts;
 use super::availability::Availability;
 use super::clock::Clocks;
@@ -160,6 +161,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let (running, loaded) = Running::start(config, me, keys, &to_node)?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
     let (fencing, fence_events) = Fencing::start(config, me)?;
+    let (arbitration, arbiter_events) = Arbitration::start(config, me)?;
 
     let session_stop = CancellationToken::new();
     let session = options.session.map(|session| {
@@ -191,6 +193,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         health,
         supervisor,
         fencing,
+        arbitration,
         running,
         pings: Pings::default(),
         gaps: Gaps::default(),
@@ -225,6 +228,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         state: reports,
         processes: process_events,
         fence: fence_events,
+        arbiter: arbiter_events,
         health: figures,
         asks,
         loaded,
@@ -232,15 +236,24 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
-    let Inlets { link, state: reports, processes: mut process_events, fence, health: figures, asks, loaded, signals } =
-        inlets;
-    drop((link, reports, fence, asks, loaded, signals));
+    let Inlets {
+        link,
+        state: reports,
+        processes: mut process_events,
+        fence,
+        arbiter,
+        health: figures,
+        asks,
+        loaded,
+        signals,
+    } = inlets;
+    drop((link, reports, fence, arbiter, asks, loaded, signals));
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
         engine.sum_up(engine.availability.now());
     }
-    let Engine { links, journal, recorder, state, required, health, fencing, running, .. } = engine;
+    let Engine { links, journal, recorder, state, required, health, fencing, arbitration, running, .. } = engine;
     // The sampler's thread waits for nobody once its figures are no longer wanted.
     drop((figures, health));
     // The last words must reach the peers before anything else is waited for.
@@ -254,6 +267,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         .await;
     session_stop.cancel();
     server.shutdown().await;
+    arbitration.shutdown().await;
     fencing.shutdown().await;
     running.shutdown().await;
     if let Some(session) = session
