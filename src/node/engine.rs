@@ -33,6 +33,7 @@ use super::health::{Figures, Health, HealthInlet};
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
+use super::reference::{Reference, ReferenceAnswer};
 use super::reload::{Loaded, Running};
 use super::replies::Replies;
 use super::signals::Signals;
@@ -40,6 +41,7 @@ use super::state::{StateReport, StateWriter};
 use super::supervisor::Supervisor;
 use super::theirs::Theirs;
 use super::two_acted::{Stamp, TwoActed};
+use super::watchdog::{Watchdog, WatchdogReport};
 
 /// Events that the status shows.
 const SHOWN_EVENTS: usize = 100;
@@ -74,6 +76,8 @@ enum Woke {
     State(StateReport),
     Process(ProcessEvent),
     Fence(FenceEvent),
+    Reference(ReferenceAnswer),
+    Watchdog(WatchdogReport),
     Health(Figures),
     Ask(ToNode),
     Loaded(Box<Loaded>),
@@ -88,6 +92,8 @@ pub struct Inlets {
     pub state: mpsc::Receiver<StateReport>,
     pub processes: mpsc::Receiver<ProcessEvent>,
     pub fence: mpsc::Receiver<FenceEvent>,
+    pub reference: mpsc::Receiver<ReferenceAnswer>,
+    pub watchdog: mpsc::Receiver<WatchdogReport>,
     pub health: HealthInlet,
     pub asks: mpsc::Receiver<ToNode>,
     /// Configurations that were read again.
@@ -110,8 +116,12 @@ pub struct Engine {
     pub required: Required,
     pub health: Health,
     pub supervisor: Supervisor,
+    /// What resets the machine when this loop hangs (S4).
+    pub watchdog: Watchdog,
     pub desk: Desk,
     pub fencing: Fencing,
+    /// The addresses that answer while the network is there (S1).
+    pub reference: Reference,
     pub running: Running,
     pub pings: Pings,
     pub gaps: Gaps,
@@ -171,6 +181,8 @@ impl Engine {
                 report = inlets.state.recv() => report.map_or(Woke::Ended, Woke::State),
                 event = inlets.processes.recv() => event.map_or(Woke::Ended, Woke::Process),
                 event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
+                answer = inlets.reference.recv() => answer.map_or(Woke::Ended, Woke::Reference),
+                report = inlets.watchdog.recv(), if self.watchdog.is_there() => report.map_or(Woke::Ended, Woke::Watchdog),
                 figures = inlets.health.next() => Woke::Health(figures),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
@@ -199,6 +211,10 @@ impl Engine {
                 Woke::State(report) => self.state_report(now, report),
                 Woke::Process(event) => self.process_event(now, event),
                 Woke::Fence(event) => self.fence_event(now, event),
+                Woke::Reference(ReferenceAnswer { asked_at, answered }) => {
+                    self.feed(now, Input::Reference { asked_at, answered });
+                }
+                Woke::Watchdog(report) => self.watchdog_report(report),
                 Woke::Health(figures) => self.health_figures(now, figures),
                 Woke::Ask(ask) => self.ask(now, ask),
                 Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence, &mut inlets.health),
@@ -227,6 +243,7 @@ impl Engine {
                 }
             }
             self.supervisor.alive(now);
+            self.pet_watchdog(now);
             self.sample_health(now);
             self.renew_right(now);
         }
@@ -257,6 +274,7 @@ impl Engine {
             self.desk.next_deadline(self.facts.boot_timeout).filter(|deadline| *deadline > now),
             self.pings.next_deadline(),
             self.supervisor.next_deadline(),
+            self.watchdog.next_deadline(),
             self.renewal_due(now),
             self.health.next_deadline(),
             self.publication.next(),
@@ -316,7 +334,8 @@ impl Engine {
                 self.two_acted.event(stamp(now), &self.facts.node, &event);
                 self.note(Entry::Event(event));
             }
-            Output::AskArbiter { .. } | Output::AskReference { .. } => {}
+            Output::AskArbiter { .. } => {}
+            Output::AskReference { asked_at, within } => self.reference.ask(asked_at, within),
             Output::Fence { peer, why: _ } => self.begin_fencing(now, peer),
             // Its answer follows when all outputs are carried out.
             Output::StopServing { .. } => {}

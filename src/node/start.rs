@@ -35,11 +35,13 @@ use super::health::Health;
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
+use super::reference::Reference;
 use super::reload::Running;
 use super::signals::Signals;
 use super::state::StateStore;
 use super::supervisor::Supervisor;
 use super::two_acted::TwoActed;
+use super::watchdog::{Device, Watchdog};
 
 /// Events of the time before the start that the status shows.
 const OLD_EVENTS: usize = 50;
@@ -169,10 +171,14 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         })
     });
 
+    // The last that may fail but these two, so that a start which fails has armed nothing for long.
+    let device = config.watchdog_device(me).map(|device| Device::open(&device, config.watchdog.timeout)).transpose()?;
     let (processes, process_events) = crate::process::start(process_settings(config, me, &directory, random, &links)?)
         .await
         .context("the required processes cannot be held")?;
     let (health, figures) = Health::start(config, now).context("the sampler of memory and CPU cannot be started")?;
+    let (watchdog, watchdog_reports) = Watchdog::start(device)?;
+    let (reference, reference_answers) = Reference::new(&config.reference_targets);
     let supervisor = Supervisor::from_environment();
     let facts = facts(config, me, &negotiator, incarnation);
     let first = facts.address.clone();
@@ -190,7 +196,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         required: Required::new(processes),
         health,
         supervisor,
+        watchdog,
         fencing,
+        reference,
         running,
         pings: Pings::default(),
         gaps: Gaps::default(),
@@ -225,6 +233,8 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         state: reports,
         processes: process_events,
         fence: fence_events,
+        reference: reference_answers,
+        watchdog: watchdog_reports,
         health: figures,
         asks,
         loaded,
@@ -232,19 +242,37 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
-    let Inlets { link, state: reports, processes: mut process_events, fence, health: figures, asks, loaded, signals } =
-        inlets;
+    let Inlets {
+        link,
+        state: reports,
+        processes: mut process_events,
+        fence,
+        health: figures,
+        asks,
+        loaded,
+        signals,
+        ..
+    } = inlets;
     drop((link, reports, fence, asks, loaded, signals));
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
         engine.sum_up(engine.availability.now());
     }
-    let Engine { links, journal, recorder, state, required, health, fencing, running, .. } = engine;
+    let serves = engine.serves();
+    let Engine { links, journal, recorder, state, required, health, watchdog, fencing, reference, running, .. } =
+        engine;
     // The sampler's thread waits for nobody once its figures are no longer wanted.
     drop((figures, health));
     // The last words must reach the peers before anything else is waited for.
-    links.shutdown().await;
+    let disarmed = async {
+        // Anything else leaves it armed: what should not run any more may still do.
+        if ended.is_ok() && !serves {
+            watchdog.disarm().await;
+        }
+    };
+    tokio::join!(links.shutdown(), disarmed);
+    reference.shutdown().await;
     // Nothing that runs only on the Primary is left by now; the rest may take its time. Last of all the guardian closes
     // its duplicates of the listening sockets.
     required
