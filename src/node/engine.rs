@@ -371,10 +371,10 @@ impl Engine {
     }
 
     fn remember_silence(&mut self, now: Instant, event: &Event) {
-        let Event::PeerGone { peer, rule: Rule::PeerSilent { .. } } = event else { return };
+        let Event::PeerGone { peer, rule: Rule::PeerSilent { silent_for, .. } } = event else { return };
         let mode = self.negotiator.mode_and_term().0;
         if let Some(peer) = self.facts.member(peer.as_str()) {
-            self.peers[peer.index()].replies.fell_silent(now, mode);
+            self.peers[peer.index()].replies.fell_silent(now, mode, *silent_for);
         }
     }
 
@@ -388,11 +388,13 @@ impl Engine {
             }
             LinkEvent::Up { peer, hello, version } => {
                 self.peers[peer.index()].version = Some(version);
+                self.peers[peer.index()].replies.connected(now, self.facts.query_interval);
                 self.links.send_shown(peer, &self.shown_told);
                 self.feed(now, Input::LinkUp { peer, hello });
             }
             LinkEvent::Down { peer, why: _ } => {
                 self.peers[peer.index()].theirs.gone();
+                self.peers[peer.index()].replies.disconnected();
                 self.feed(now, Input::LinkDown { peer });
             }
             LinkEvent::Refused { peer } => self.feed(now, Input::LinkRefused { peer }),

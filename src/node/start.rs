@@ -363,6 +363,7 @@ fn facts(config: &Config, me: MemberId, negotiator: &Negotiator, incarnation: In
         query_interval: config.negotiation.query_interval,
         reply_timeout: config.negotiation.reply_timeout,
         boot_timeout: config.negotiation.boot_timeout,
+        guards: crate::control::guards::Guards::of(config),
     }
 }
 
