@@ -119,7 +119,7 @@ fn trace_a_woken_primary_that_resumed_on_plain_answers_beside_an_arbiter() {
 fn trace_the_same_term_twice_through_the_arbiter() {
     for seed in 0..40 {
         let mut scene = leased(2, ARBITER, seed);
-        let mut turn = |scene: &mut Scene, steps: [Fault; 2], ms: u64| {
+        let turn = |scene: &mut Scene, steps: [Fault; 2], ms: u64| {
             for fault in steps {
                 scene.apply(fault);
             }
