@@ -225,12 +225,13 @@ impl Negotiator {
     pub(super) fn lease_may_be_had(&self, stand: LeaseStand) -> bool {
         match stand {
             LeaseStand::Held | LeaseStand::ByAgreement | LeaseStand::Free => true,
-            LeaseStand::HeldBy(holder) => self.gone(holder).is_some(),
+            LeaseStand::HeldBy(holder) => self.knows(holder) && self.gone(holder).is_some(),
             LeaseStand::Mute | LeaseStand::Unknown => false,
         }
     }
 
-    fn look_period(&self) -> Duration {
+    /// A Secondary's looks: often enough that the end of a lease is known soon where only looks tell of its renewals.
+    pub(super) fn look_period(&self) -> Duration {
         self.binding_interval().min(self.lease / 10).max(SOONEST)
     }
 

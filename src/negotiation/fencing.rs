@@ -305,14 +305,14 @@ impl Negotiator {
         self.settings.fence_delay_of(peer).unwrap_or_default()
     }
 
-    /// How much longer than a silence a takeover from `peer` takes because of fencing: the delay, and what the last
+    /// How much longer than a silence a takeover from `peer` takes because of fencing: the delay, and then what the last
     /// switching off took.
-    pub(super) fn fencing_takes(&self, peer: MemberId) -> Duration {
+    pub(super) fn fencing_takes(&self, peer: MemberId) -> (Duration, Duration) {
         if !self.settings.protected_by(Protection::Fence) {
-            return Duration::ZERO;
+            return (Duration::ZERO, Duration::ZERO);
         }
         let delay = self.settings.fence_delay_of(peer).unwrap_or_default();
-        delay + self.peers[peer.index()].fencing.took.unwrap_or_default()
+        (delay, self.peers[peer.index()].fencing.took.unwrap_or_default())
     }
 
     /// Whether `peer` could be switched off, were it silent, as far as is known: the forecast's line.

@@ -542,6 +542,21 @@ fn u12_the_forecast_says_how_it_stands_with_the_arbiter() {
 }
 
 #[test]
+fn u12_a_takeover_is_expected_when_the_lease_is_free_and_the_silent_one_is_off() {
+    let arbiter = register();
+    let mut group = pair(&arbiter);
+    let told: Vec<_> = group.members.iter().map(|member| member.view().forecast).collect();
+    assert!(told.iter().all(|told| told.ready && told.expected == Some(ms(5_500))), "{told:?}");
+    group.kill(0);
+    group.wait(ms(5_500));
+    assert_eq!(group.primaries(), [1]);
+
+    let mut fenced = Group::beside(vec![fenced_and_leased(0), fenced_and_leased(1)], &register());
+    fenced.wait(s(10));
+    assert_eq!(fenced.members[1].view().forecast.expected, Some(s(8)), "the silence and the delay; its lease is shorter");
+}
+
+#[test]
 fn u2_a_forced_primary_becomes_ordinary_when_it_holds_the_lease() {
     let arbiter = register();
     let mut group = pair(&arbiter);
