@@ -10,11 +10,14 @@ mod checks;
 mod disk;
 mod fault;
 mod network;
+mod pause;
 mod power;
 mod process;
 mod queue;
+pub mod rehearse;
 mod rng;
 mod serving;
+mod told;
 mod trace;
 #[cfg(test)]
 mod traces;

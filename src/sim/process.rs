@@ -30,6 +30,8 @@ pub(super) enum Health {
     Sick,
     /// What runs only on the Primary is sick, so it shows only there.
     SickProcesses,
+    /// As its sampler measured.
+    Scored(Score),
 }
 
 /// A member's boot-time clock: an origin of its own, and a little too fast or too slow.
@@ -38,6 +40,8 @@ pub(super) struct Clock {
     offset: u64,
     /// Parts in a million.
     drift: i64,
+    /// Time that passed and that this clock does not know of: a hypervisor hid it.
+    hidden: u64,
 }
 
 impl Clock {
@@ -47,20 +51,25 @@ impl Clock {
     pub fn new(rng: &mut Rng) -> Clock {
         // Both below a million million: far from every limit of the types.
         let drift = rng.below(2 * Clock::MAX_DRIFT + 1) as i64 - Clock::MAX_DRIFT as i64;
-        Clock { offset: 1_000_000_000 + rng.below(1_000_000_000_000), drift }
+        Clock { offset: 1_000_000_000 + rng.below(1_000_000_000_000), drift, hidden: 0 }
     }
 
     /// What this clock shows at the virtual time `at`.
     pub fn shows(&self, at: u64) -> Instant {
         let millionths = 1_000_000_i64 + self.drift;
-        Instant(self.offset + scale(at, millionths.unsigned_abs(), 1_000_000))
+        Instant(self.offset + scale(at, millionths.unsigned_abs(), 1_000_000) - self.hidden)
     }
 
     /// The first virtual time at which this clock shows `instant` or more.
     pub fn reaches(&self, instant: Instant) -> u64 {
         let millionths = 1_000_000_i64 + self.drift;
-        let local = instant.0.saturating_sub(self.offset);
+        let local = instant.0.saturating_add(self.hidden).saturating_sub(self.offset);
         scale(local, 1_000_000, millionths.unsigned_abs()).saturating_add(2)
+    }
+
+    /// Goes on at `now` as if the time since `since` had not been.
+    pub fn hide(&mut self, since: u64, now: u64) {
+        self.hidden += self.shows(now).since(self.shows(since)).as_nanos() as u64;
     }
 }
 
@@ -145,6 +154,7 @@ impl Process {
             Health::Good => false,
             Health::Sick => true,
             Health::SickProcesses => self.serves,
+            Health::Scored(score) => return score,
         };
         if low { Score::from_ten_thousandths(1_000) } else { Score::FULL }
     }

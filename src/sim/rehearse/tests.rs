@@ -1,0 +1,4 @@
+//! What the catalogue comes to at small sites.
+
+use super::*;
+
