@@ -3,6 +3,7 @@
 //! The decisions are pure (`negotiation`); everything else serves them. ARCHITECTURE.md has the picture of the rooms
 //! and who may know whom.
 
+pub mod arbiter;
 pub mod cli;
 pub mod config;
 pub mod control;

@@ -10,7 +10,7 @@ use super::settings::{Protection, Settings};
 use super::takeover::{Assume, Condition, Stand};
 use super::term::Term;
 use super::time::Instant;
-use super::view::{Forecast, ForecastLine, Gone, HoldView, PeerView, View};
+use super::view::{Forecast, ForecastLine, Gone, HoldView, PeerView, Topic, View};
 use super::{Mode, Negotiator, State};
 
 impl Negotiator {
@@ -143,7 +143,7 @@ impl Negotiator {
             let assumed =
                 matches!((assume, condition), (Assume::Gone(gone), Condition::Member(peer, _)) if gone == peer);
             if !assumed {
-                lines.push(ForecastLine { ok, text: self.condition_text(ok, &condition) });
+                lines.push(ForecastLine { ok, about: condition.about(), text: self.condition_text(ok, &condition) });
             }
             ControlFlow::Continue(())
         });
@@ -209,6 +209,7 @@ impl Negotiator {
         let Some(primary) = primary else { return self.forecast_without_primary() };
         let mut lines = vec![ForecastLine {
             ok: true,
+            about: Topic::Member,
             text: match self.peers[primary.index()].heard {
                 Some(heard) => {
                     let age = self.now.since(heard);
@@ -233,8 +234,12 @@ impl Negotiator {
             let need = if self.settings.protected_by(Protection::Majority) { self.majority() } else { 1 };
             let have = 1 + self.settings.others().filter(|peer| *peer != primary && self.reachable(*peer)).count();
             let lines = vec![
-                ForecastLine { ok: true, text: format!("{name} comes before this member and is heard") },
-                ForecastLine { ok: have >= need, text: would_be_left(have, need) },
+                ForecastLine {
+                    ok: true,
+                    about: Topic::Member,
+                    text: format!("{name} comes before this member and is heard"),
+                },
+                ForecastLine { ok: have >= need, about: Topic::Majority, text: would_be_left(have, need) },
                 self.hold_line(),
             ];
             let ready = lines.iter().all(|line| line.ok);
@@ -278,19 +283,20 @@ impl Negotiator {
             let needed = self.settings.members.len() == 2;
             let ok = reachable && self.peers[peer.index()].able.is_some_and(|able| able.level() > 0);
             if ok || needed || successor.is_none() {
-                lines.push(ForecastLine { ok, text });
+                lines.push(ForecastLine { ok, about: Topic::Member, text });
             }
         }
         if self.settings.protected_by(Protection::Majority) {
             let have = self.settings.others().filter(|peer| self.reachable(*peer)).count();
             let need = self.majority();
-            lines.push(ForecastLine { ok: have >= need, text: would_be_left(have, need) });
+            lines.push(ForecastLine { ok: have >= need, about: Topic::Majority, text: would_be_left(have, need) });
         }
         if self.settings.protected_by(Protection::Fence) {
             let me = self.settings.name(self.settings.me);
             let ok = self.settings.fence_delay_of(self.settings.me).is_some();
             let there_is = if ok { "there is a" } else { "there is no" };
-            lines.push(ForecastLine { ok, text: format!("{there_is} fencing device for {me}") });
+            let text = format!("{there_is} fencing device for {me}");
+            lines.push(ForecastLine { ok, about: Topic::Fence, text });
         }
         lines.push(self.hold_line());
         let ready = successor.is_some_and(|(_, able, _)| able.level() > 0) && lines.iter().all(|line| line.ok);
@@ -306,10 +312,11 @@ impl Negotiator {
 
     fn hold_line(&self) -> ForecastLine {
         match self.hold.expires() {
-            None => ForecastLine { ok: true, text: "no hold".to_owned() },
+            None => ForecastLine { ok: true, about: Topic::Hold, text: "no hold".to_owned() },
             Some(until) => {
                 let minutes = until.since(self.now).as_secs().div_ceil(60);
-                ForecastLine { ok: false, text: format!("the group is held for another {minutes} min") }
+                let text = format!("the group is held for another {minutes} min");
+                ForecastLine { ok: false, about: Topic::Hold, text }
             }
         }
     }

@@ -13,7 +13,7 @@ use super::member::MemberId;
 use super::settings::Protection;
 use super::term::Term;
 use super::time::Instant;
-use super::view::Gone;
+use super::view::{Gone, Topic};
 use super::{Negotiator, State};
 
 /// How a member stands to our taking over.
@@ -51,6 +51,21 @@ pub(super) enum Condition {
     },
     /// A silent member is confirmed off, or would be (S2).
     Fenced(MemberId),
+}
+
+impl Condition {
+    /// What it is about, for people.
+    pub fn about(&self) -> Topic {
+        match self {
+            Condition::Able(_) => Topic::Able,
+            Condition::NotWaiting(_) => Topic::Successor,
+            Condition::NoPromise(_) => Topic::Promise,
+            Condition::Settled => Topic::Start,
+            Condition::Member(..) => Topic::Member,
+            Condition::Majority { .. } => Topic::Majority,
+            Condition::Fenced(_) => Topic::Fence,
+        }
+    }
 }
 
 /// Under which assumption rule 6 is walked.

@@ -17,16 +17,17 @@ pub(super) enum Gap {
 }
 
 impl World {
-    /// Everything on a member's machine stands still. Its processes are not ended by their guardian, which stands still
-    /// too.
-    pub(super) fn pause(&mut self, member: MemberId) {
+    /// Everything on a member's machine stands still, its guardian too: nothing of it acts, and nothing of it is ended. Says
+    /// whether it had acted.
+    pub(super) fn pause(&mut self, member: MemberId) -> bool {
         let process = &mut self.processes[member.index()];
         if process.run == Run::Running {
             process.run = Run::Frozen { since: self.now };
         }
+        std::mem::take(&mut process.serves)
     }
 
-    /// It goes on.
+    /// Its guardian and its controller go on.
     pub(super) fn unpause(&mut self, member: MemberId, gap: Gap) {
         let index = member.index();
         let Run::Frozen { since } = self.processes[index].run else { return };

@@ -36,8 +36,8 @@ pub enum Verdict {
     Safe,
     /// Nobody acts until people mend something: safe, and an outage (S10).
     Idle,
-    /// Two act at once, because what the protection rests on lies.
-    Betrayed,
+    /// Two act at once, in what no protection of this kind can prevent: see [`Weight::Beyond`].
+    Beyond,
     /// Two act at once.
     Unsafe,
 }
@@ -48,7 +48,7 @@ impl Verdict {
         match self {
             Verdict::Safe => "safe",
             Verdict::Idle => "idle",
-            Verdict::Betrayed => "betrayed",
+            Verdict::Beyond => "beyond",
             Verdict::Unsafe => "unsafe",
         }
     }
@@ -57,7 +57,7 @@ impl Verdict {
     pub fn is_bad(self) -> bool {
         match self {
             Verdict::Safe => false,
-            Verdict::Idle | Verdict::Betrayed | Verdict::Unsafe => true,
+            Verdict::Idle | Verdict::Beyond | Verdict::Unsafe => true,
         }
     }
 }
@@ -147,10 +147,6 @@ impl Watch {
         }
     }
 
-    pub fn now(&self) -> u16 {
-        self.changes.last().map_or(0, |(_, acting)| *acting)
-    }
-
     /// The stretches from `from` to `to`: since when, until when, who.
     pub fn stretches(&self, from: u64, to: u64) -> impl Iterator<Item = (u64, u64, u16)> + '_ {
         let ends = self.changes.iter().skip(1).map(|(at, _)| *at).chain([u64::MAX]);
@@ -164,7 +160,7 @@ impl Watch {
 pub(super) fn verdict(two: bool, idle: bool, weight: Weight) -> Verdict {
     match (two, idle, weight) {
         (true, _, Weight::Fault) => Verdict::Unsafe,
-        (true, _, Weight::Betrayal) => Verdict::Betrayed,
+        (true, _, Weight::Beyond) => Verdict::Beyond,
         (false, true, _) => Verdict::Idle,
         (false, false, _) => Verdict::Safe,
     }

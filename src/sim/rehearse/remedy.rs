@@ -29,8 +29,10 @@ const PROTECTIONS: [&[Protection]; 6] = [
 pub struct Remedy {
     /// The keys as the configuration writes them: `takeover.protection = ["fence"]`.
     pub setting: String,
-    /// How long nobody acted then.
+    /// How long nobody acted then, at most.
     pub outage: Duration,
+    /// Nobody acted until then, where that took people.
+    pub idle_until: Option<&'static str>,
 }
 
 /// Every change of settings that was seen to prevent what `outcome` tells.
@@ -38,11 +40,14 @@ pub(super) fn found(site: &Site, scenario: &Scenario, outcome: &Outcome) -> Vec<
     let mut found = Vec::new();
     for (setting, changed) in variants(site) {
         let Ok(then) = worst(&changed, scenario) else { continue };
-        // What lets nobody idle by letting two act elsewhere is no remedy.
-        let safe = then.verdict == Verdict::Safe
-            && (outcome.verdict != Verdict::Idle || keeps_one(&changed) || !keeps_one(site));
-        if safe {
-            found.push(Remedy { setting, outage: then.outage });
+        // That nobody acts for a while is better than that two do; what lets one act by letting two act elsewhere is not.
+        let better = match outcome.verdict {
+            Verdict::Safe => false,
+            Verdict::Idle => then.verdict == Verdict::Safe && (keeps_one(&changed) || !keeps_one(site)),
+            Verdict::Beyond | Verdict::Unsafe => then.verdict <= Verdict::Idle,
+        };
+        if better {
+            found.push(Remedy { setting, outage: then.outage, idle_until: then.idle.map(|idle| idle.until) });
         }
     }
     found
@@ -51,7 +56,7 @@ pub(super) fn found(site: &Site, scenario: &Scenario, outcome: &Outcome) -> Vec<
 /// Whether two cannot act when the link breaks.
 fn keeps_one(site: &Site) -> bool {
     let cut = catalogue::named("link-cut").map(|cut| worst(site, cut));
-    cut.is_some_and(|outcome| outcome.is_ok_and(|outcome| outcome.verdict < Verdict::Betrayed))
+    cut.is_some_and(|outcome| outcome.is_ok_and(|outcome| outcome.verdict < Verdict::Beyond))
 }
 
 /// The site with other settings, one change at a time.
@@ -77,7 +82,13 @@ fn variants(site: &Site) -> Vec<(String, Site)> {
     if site.protected_by(Protection::Fence) {
         let mut changed = site.clone();
         let delays = changed.settings.fence_delay.iter_mut().flatten();
-        let longest = delays.map(|delay| { *delay = *delay * 2 + FENCE_DELAY; *delay }).max().unwrap_or(FENCE_DELAY);
+        let longest = delays
+            .map(|delay| {
+                *delay = *delay * 2 + FENCE_DELAY;
+                *delay
+            })
+            .max()
+            .unwrap_or(FENCE_DELAY);
         variants.push((format!("fence.NAME.delay = \"{}ms\"", longest.as_millis()), changed));
     }
     if site.settings.observe_only {
@@ -91,7 +102,8 @@ fn variants(site: &Site) -> Vec<(String, Site)> {
 /// The site under another protection; none: it is that already, or cannot be. A pair gets a third member for a majority.
 fn protected(site: &Site, protection: &[Protection]) -> Option<(String, Site)> {
     let same = |one: &&Protection| site.protected_by(**one);
-    if protection.iter().filter(same).count() == protection.len() && site.settings.protection.len() == protection.len() {
+    if protection.iter().filter(same).count() == protection.len() && site.settings.protection.len() == protection.len()
+    {
         return None;
     }
     let mut changed = site.clone();

@@ -6,6 +6,7 @@ use super::illness::Illness;
 use super::site::Site;
 use crate::negotiation::member::{MemberId, Name};
 use crate::sim::fault::Fault;
+use crate::sim::pause::Gap;
 
 /// Who plays what: the Primary when the fault comes, and the others in the order of their addresses.
 #[derive(Debug)]
@@ -59,10 +60,8 @@ pub(super) enum Deed {
     Fault(Fault),
     /// A whole machine stands still.
     Pause(MemberId),
-    /// It goes on, and its clock tells it.
-    Unpause(MemberId),
-    /// It goes on, and nothing on it can tell.
-    UnpauseHidden(MemberId),
+    /// The one that stands still goes on.
+    Unpause(Gap),
     /// What runs on a member falls ill.
     FallIll(MemberId, Illness),
     /// It is well again.
@@ -82,9 +81,9 @@ pub(super) struct Beat {
 pub enum Weight {
     /// A fault that protection is there for.
     Fault,
-    /// What the protection itself rests on lies: a device that says "off", a clock that hides a gap. Two that act then are
-    /// told, and do not make the site unsafe.
-    Betrayal,
+    /// What the protection itself rests on fails: a device that says "off" and does nothing, a machine that stood still
+    /// with its guardian. Two that act then are told, and do not make the site unsafe.
+    Beyond,
 }
 
 /// What happens.

@@ -15,11 +15,13 @@ use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
 use crate::negotiation::view::View;
 use crate::sim::fault::{Fault, Order};
-use crate::sim::pause::Gap;
 use crate::sim::process::Health;
 use crate::sim::rng::{Rng, nanos};
 use crate::sim::told::Saying;
 use crate::sim::world::World;
+
+/// How long after a machine goes on its guardian and its controller have looked at the time.
+const WAKING: Duration = Duration::from_millis(5);
 
 /// More lines than this of one story help nobody.
 const MAX_LINES: usize = 400;
@@ -52,7 +54,8 @@ struct Stage<'a> {
     zero: u64,
     timing: u64,
     ill: Option<(MemberId, Illness, u64)>,
-    paused: u16,
+    /// Whose machine stands still, and whether it acted until then.
+    paused: Option<(MemberId, bool)>,
     lines: Vec<Line>,
     /// Where the world's own words are read on from.
     read: usize,
@@ -64,6 +67,7 @@ impl<'a> Stage<'a> {
     fn new(site: &'a Site, timing: u64) -> Stage<'a> {
         // Any numbers will do, as long as they are always the same.
         let mut world = World::new(site.settings.clone(), 7_001 + timing * 97);
+        world.checks.let_two_act();
         world.agents_given_up_after.clone_from(&site.agent_given_up_after);
         for member in site.members() {
             world.apply(Fault::StopTime(member, site.stop_time));
@@ -75,7 +79,7 @@ impl<'a> Stage<'a> {
             zero: 0,
             timing,
             ill: None,
-            paused: 0,
+            paused: None,
             lines: Vec::new(),
             read: 0,
             before_mending: None,
@@ -126,7 +130,7 @@ impl<'a> Stage<'a> {
     fn note(&mut self) {
         let serves = |member: MemberId| if self.world.serves(member) { 1_u16 << member.0 } else { 0 };
         let serving: u16 = self.site.members().map(serves).sum();
-        self.watch.note(self.world.now, serving & !self.paused);
+        self.watch.note(self.world.now, serving);
     }
 
     fn play(&mut self, script: &Script) {
@@ -175,12 +179,16 @@ impl<'a> Stage<'a> {
         for deed in &beat.deeds {
             match *deed {
                 Deed::Fault(fault) => self.world.apply(fault),
-                Deed::Pause(member) => {
-                    self.world.pause(member);
-                    self.paused |= 1 << member.0;
+                Deed::Pause(member) => self.paused = Some((member, self.world.pause(member))),
+                Deed::Unpause(gap) => {
+                    if let Some((member, served)) = self.paused.take() {
+                        // Its processes run on before anything on it can look what time it is.
+                        self.world.processes[member.index()].serves = served;
+                        self.note();
+                        self.run(WAKING);
+                        self.world.unpause(member, gap);
+                    }
                 }
-                Deed::Unpause(member) => self.unpause(member, Gap::Shown),
-                Deed::UnpauseHidden(member) => self.unpause(member, Gap::Hidden),
                 Deed::FallIll(member, illness) => self.ill = Some((member, illness, self.world.now)),
                 Deed::GetWell(member) => {
                     self.ill = None;
@@ -189,11 +197,6 @@ impl<'a> Stage<'a> {
             }
             self.note();
         }
-    }
-
-    fn unpause(&mut self, member: MemberId, gap: Gap) {
-        self.paused &= !(1 << member.0);
-        self.world.unpause(member, gap);
     }
 
     /// Keeps how the members see it now.
@@ -316,7 +319,9 @@ fn outcome_text(outcome: &CommandOutcome) -> String {
     match outcome {
         CommandOutcome::Done => "the operator's command is done".to_owned(),
         CommandOutcome::AlreadySo => "the operator's command: it is so already".to_owned(),
-        CommandOutcome::Refused { peer, refusal } => format!("the operator's command: {peer} refused: {}", refusal.text()),
+        CommandOutcome::Refused { peer, refusal } => {
+            format!("the operator's command: {peer} refused: {}", refusal.text())
+        }
         CommandOutcome::TimedOut { missing } => format!("the operator's command was not done in time: {missing}"),
         CommandOutcome::Impossible { why } => format!("the operator's command cannot be done: {why}"),
     }
@@ -325,11 +330,10 @@ fn outcome_text(outcome: &CommandOutcome) -> String {
 /// Why nobody acts, and who must do what (S10).
 fn idleness(site: &Site, views: &[View], since: Duration, until: &'static str) -> Idle {
     let because = |view: &View| {
-        let missing: Vec<&str> =
-            view.take_over.iter().filter(|line| !line.ok).map(|line| line.text.as_str()).collect();
+        let missing: Vec<&str> = view.take_over.iter().filter(|line| !line.ok).map(|line| line.text.as_str()).collect();
         let why = match (view.able.why(), missing.as_slice()) {
             (Some(why), []) => why.to_owned(),
-            (None, []) => "it has only just become able to".to_owned(),
+            (None, []) => "it could at any moment".to_owned(),
             (_, missing) => missing.join("; "),
         };
         (view.name.clone(), why)
@@ -346,14 +350,17 @@ fn advice(site: &Site, views: &[View]) -> String {
     }
     let forced = "or, when you know that no other member acts: tandem failover --force";
     match view.able {
-        Ability::Cannot(Unable::ObserveOnly) => return "set takeover.observe_only = false, and tandem reload".to_owned(),
+        Ability::Cannot(Unable::ObserveOnly) => {
+            return "set takeover.observe_only = false, and tandem reload".to_owned();
+        }
         Ability::Cannot(Unable::SteppedDown | Unable::Held) => return "tandem resume".to_owned(),
         Ability::Cannot(Unable::StateNotDurable) => return "make room on the disk of its state directory".to_owned(),
         Ability::Cannot(Unable::ArbiterUnreachable) => return format!("bring the arbiter back, {forced}"),
         Ability::Cannot(Unable::NoReference) => return format!("mend this member's network, {forced}"),
         Ability::Cannot(Unable::Stopping | Unable::Other) | Ability::Sick(_) | Ability::Fit => {}
     }
-    let gone: Vec<String> = view.peers.iter().filter(|peer| peer.gone.is_some()).map(|peer| peer.name.to_string()).collect();
+    let gone: Vec<String> =
+        view.peers.iter().filter(|peer| peer.gone.is_some()).map(|peer| peer.name.to_string()).collect();
     if site.protected_by(Protection::Fence) && !gone.is_empty() {
         let words: Vec<String> = gone.iter().map(|name| format!("tandem fence {name} --is-off")).collect();
         return format!("look whether {} is off, and say so: {}", gone.join(" and "), words.join("; "));

@@ -6,6 +6,7 @@ use super::network::{cut_all, heal_all, start_all};
 use crate::negotiation::exchange::StopCause;
 use crate::negotiation::member::MemberId;
 use crate::sim::fault::{Crash, Fault, Order};
+use crate::sim::pause::Gap;
 use crate::sim::rehearse::script::{Cast, Deed, Script};
 
 /// A site without power gets it back after so long.
@@ -48,28 +49,36 @@ pub(super) fn primary_stalls(cast: &Cast<'_>) -> Result<Script, String> {
         format!("{one}'s controller stands still (a loaded machine, swap)"),
         [Deed::Fault(Fault::Freeze(cast.primary))],
     );
-    let thaw = vec![Deed::Fault(Fault::Thaw(cast.primary))];
-    Ok(begins.mended_after(cast, stall, format!("{one}'s controller goes on"), "its controller goes on", thaw))
+    let thaw = [Deed::Fault(Fault::Thaw(cast.primary))];
+    Ok(begins.at(stall, format!("{one}'s controller goes on"), thaw))
 }
 
 pub(super) fn primary_suspended(cast: &Cast<'_>) -> Result<Script, String> {
     let one = cast.name(cast.primary);
     let says = format!("{one}'s whole machine is suspended");
     let begins = Script::running(cast).at(Duration::ZERO, says, [Deed::Pause(cast.primary)]);
-    let resumed = vec![Deed::Unpause(cast.primary)];
-    Ok(begins.mended(cast, format!("{one}'s machine is resumed, and its clock shows the gap"), "it is resumed", resumed))
+    let resumed = vec![Deed::Unpause(Gap::Shown)];
+    Ok(begins.mended(
+        cast,
+        format!("{one}'s machine is resumed, and its clock shows the gap"),
+        "it is resumed",
+        resumed,
+    ))
 }
 
 pub(super) fn primary_paused(cast: &Cast<'_>) -> Result<Script, String> {
     let one = cast.name(cast.primary);
     let says = format!("a hypervisor pauses {one}'s whole machine");
     let begins = Script::running(cast).at(Duration::ZERO, says, [Deed::Pause(cast.primary)]);
-    let resumed = vec![Deed::UnpauseHidden(cast.primary)];
+    let resumed = vec![Deed::Unpause(Gap::Hidden)];
     Ok(begins.mended(cast, format!("{one}'s machine goes on, and no clock of it shows the gap"), "it goes on", resumed))
 }
 
 pub(super) fn clock_jump(cast: &Cast<'_>) -> Result<Script, String> {
-    let says = format!("{}'s clock of the day jumps by an hour; promises and leases do not count by it", cast.name(cast.primary));
+    let says = format!(
+        "{}'s clock of the day jumps by an hour; promises and leases do not count by it",
+        cast.name(cast.primary)
+    );
     // The negotiation is given boot time only: there is nothing that the jump could be told to.
     Ok(Script::running(cast).at(Duration::ZERO, says, []))
 }

@@ -20,20 +20,12 @@ pub struct Scenario {
     pub(super) script: fn(&Cast<'_>) -> Result<Script, String>,
 }
 
-const fn fault(
-    name: &'static str,
-    title: &'static str,
-    script: fn(&Cast<'_>) -> Result<Script, String>,
-) -> Scenario {
+const fn fault(name: &'static str, title: &'static str, script: fn(&Cast<'_>) -> Result<Script, String>) -> Scenario {
     Scenario { name, title, weight: Weight::Fault, script }
 }
 
-const fn betrayal(
-    name: &'static str,
-    title: &'static str,
-    script: fn(&Cast<'_>) -> Result<Script, String>,
-) -> Scenario {
-    Scenario { name, title, weight: Weight::Betrayal, script }
+const fn beyond(name: &'static str, title: &'static str, script: fn(&Cast<'_>) -> Result<Script, String>) -> Scenario {
+    Scenario { name, title, weight: Weight::Beyond, script }
 }
 
 /// Every scenario, in the order in which they are told.
@@ -49,10 +41,14 @@ pub const ALL: [Scenario; 36] = [
     fault("minority", "one that is not Primary is cut off from all others", network::minority),
     fault("primary-crashes", "the Primary's controller crashes", members::primary_crashes),
     fault("primary-power", "the Primary's machine loses its power", members::primary_power),
-    fault("primary-frozen", "the Primary's controller is frozen (SIGSTOP), and wakes up later", members::primary_frozen),
+    fault(
+        "primary-frozen",
+        "the Primary's controller is frozen (SIGSTOP), and wakes up later",
+        members::primary_frozen,
+    ),
     fault("primary-stalls", "the Primary's controller stalls for less than the reply timeout", members::primary_stalls),
-    fault("primary-suspended", "the Primary's machine is suspended, and resumed later", members::primary_suspended),
-    betrayal("primary-paused", "a hypervisor pauses the Primary's machine and hides it", members::primary_paused),
+    beyond("primary-suspended", "the Primary's machine is suspended, and resumed later", members::primary_suspended),
+    beyond("primary-paused", "a hypervisor pauses the Primary's machine and hides it", members::primary_paused),
     fault("clock-jump", "the Primary's clock of the day jumps by an hour", members::clock_jump),
     fault("secondary-crashes", "another member's machine loses its power", members::secondary_crashes),
     fault("site-power", "the whole site loses its power, and gets it back", members::site_power),
@@ -68,11 +64,15 @@ pub const ALL: [Scenario; 36] = [
     fault("process-killed", "a required process on the Primary is killed again and again", plant::process_killed),
     fault("fence-fails", "the Primary's power fails, and its fencing device with it", protection::fence_fails),
     fault("fence-hangs", "the Primary's power fails, and its fence agent hangs", protection::fence_hangs),
-    betrayal("fence-lies", "the link breaks, and fencing devices say \"off\" and do nothing", protection::fence_lies),
+    beyond("fence-lies", "the link breaks, and fencing devices say \"off\" and do nothing", protection::fence_lies),
     fault("arbiter-gone", "nobody reaches the arbiter", protection::arbiter_gone),
     fault("arbiter-gone-one", "the Primary alone does not reach the arbiter", protection::arbiter_gone_one),
     fault("arbiter-and-link", "arbiter and link break together", protection::arbiter_and_link),
-    fault("arbiter-and-primary", "the arbiter is gone, and the Primary's machine loses its power", protection::arbiter_and_primary),
+    fault(
+        "arbiter-and-primary",
+        "the arbiter is gone, and the Primary's machine loses its power",
+        protection::arbiter_and_primary,
+    ),
     fault("reference-gone", "no reference address answers, then the Primary crashes", protection::reference_gone),
 ];
 

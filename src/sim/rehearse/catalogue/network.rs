@@ -54,20 +54,16 @@ pub(super) fn boot_alone(cast: &Cast<'_>) -> Result<Script, String> {
 pub(super) fn boot_network_late(cast: &Cast<'_>) -> Result<Script, String> {
     let mut deeds = cut_all(cast);
     deeds.extend(start_all(cast));
-    let begins = Script::off(cast).at(Duration::ZERO, "all members are powered on, and the switches between them", deeds);
-    Ok(begins.mended_after(
-        cast,
-        SWITCHES_NEED,
-        "the switches begin to forward",
-        "the network is up",
-        heal_all(cast),
-    ))
+    let begins =
+        Script::off(cast).at(Duration::ZERO, "all members are powered on, and the switches between them", deeds);
+    Ok(begins.mended_after(cast, SWITCHES_NEED, "the switches begin to forward", "the network is up", heal_all(cast)))
 }
 
 pub(super) fn boot_link_cut(cast: &Cast<'_>) -> Result<Script, String> {
     let mut deeds = cut_all(cast);
     deeds.extend(start_all(cast));
-    let begins = Script::off(cast).at(Duration::ZERO, "all members are powered on, the link between them is cut", deeds);
+    let begins =
+        Script::off(cast).at(Duration::ZERO, "all members are powered on, the link between them is cut", deeds);
     let after = cast.site.lasting() + cast.site.settings.boot_timeout.max(cast.site.settings.connect_grace);
     Ok(begins.mended_after(cast, after, "the link is mended", "the link is mended", heal_all(cast)))
 }
@@ -84,7 +80,7 @@ pub(super) fn link_cut(cast: &Cast<'_>) -> Result<Script, String> {
 
 pub(super) fn link_cut_one_way(cast: &Cast<'_>) -> Result<Script, String> {
     let (primary, others) = (cast.name(cast.primary), cast.names(cast.others.iter().copied()));
-    let (way, says) = if cast.timing / 2 % 2 == 0 {
+    let (way, says) = if (cast.timing / 2).is_multiple_of(2) {
         (Way::Forth, format!("nothing passes from {primary} to {others} any more; the other way all does"))
     } else {
         (Way::Back, format!("nothing passes from {others} to {primary} any more; the other way all does"))
@@ -113,8 +109,7 @@ pub(super) fn one_cable(cast: &Cast<'_>) -> Result<Script, String> {
     }
     let (one, other) = (cast.primary, cast.second());
     let says = format!("the cable between {} and {} breaks", cast.name(one), cast.name(other));
-    let begins =
-        Script::running(cast).at(Duration::ZERO, says, [Deed::Fault(Fault::Cut(one, other, Way::Both))]);
+    let begins = Script::running(cast).at(Duration::ZERO, says, [Deed::Fault(Fault::Cut(one, other, Way::Both))]);
     Ok(begins.mended(cast, "it is mended", "the cable is mended", vec![Deed::Fault(Fault::Heal(one, other))]))
 }
 
