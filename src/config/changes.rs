@@ -9,6 +9,7 @@ use std::fmt::Debug;
 
 use crate::negotiation::settings::Protection;
 
+use super::arbiter::ArbiterKind;
 use super::fencing::AgentConfig;
 use super::model::Config;
 use super::required::{HeartbeatKind, Probe};
@@ -42,6 +43,9 @@ const MEMBERS: Decision =
 const TIMES: Decision = Decision::Restart("promises that were given count by the time that stood then");
 const AT_BOOT: Decision = Decision::Restart("it is used only while a controller starts");
 const PLACES: Decision = Decision::Restart("what is open there would have to be closed and opened elsewhere");
+
+const ARBITER: Decision =
+    Decision::Restart("the lease that a Primary acts by may stand there, and another arbiter knows nothing of it");
 
 /// The decision for every key of the schema.
 const DECISIONS: &[(&str, Decision)] = &[
@@ -110,6 +114,15 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("fence.delay", NEXT_EVENT),
     ("fence.monitor", NEXT_EVENT),
     ("fencing.always", AT_ONCE),
+    ("arbiter.kind", ARBITER),
+    ("arbiter.endpoints", ARBITER),
+    ("arbiter.user", ARBITER),
+    ("arbiter.password_file", ARBITER),
+    ("arbiter.ca_file", ARBITER),
+    ("arbiter.cert_file", ARBITER),
+    ("arbiter.key_file", ARBITER),
+    ("arbiter.directory", ARBITER),
+    ("arbiter.lease", Decision::Restart("leases and promises that stand were given for the length that stood then")),
     ("state.directory", PLACES),
     ("control.socket", PLACES),
     ("control.mode", PLACES),
@@ -158,6 +171,7 @@ impl Values {
         values.health(config);
         values.processes(config);
         values.fences(config);
+        values.arbiter(config);
         values.places(config);
         values.0.into_iter().map(|value| (value.path, (value.key, value.value))).collect()
     }
@@ -272,6 +286,25 @@ impl Values {
             add("monitor", &fence.monitor);
         }
         self.add("fencing", None, None, "always", &config.fencing_always);
+    }
+
+    fn arbiter(&mut self, config: &Config) {
+        let arbiter = config.arbiter.as_ref();
+        let (etcd, directory) = match arbiter.map(|arbiter| &arbiter.kind) {
+            Some(ArbiterKind::Etcd(etcd)) => (Some(etcd), None),
+            Some(ArbiterKind::File { directory }) => (None, Some(directory)),
+            None => (None, None),
+        };
+        let mut add = |key, value: &dyn Debug| self.add("arbiter", None, None, key, value);
+        add("kind", &arbiter.map(|arbiter| std::mem::discriminant(&arbiter.kind)));
+        add("endpoints", &etcd.map(|etcd| &etcd.endpoints));
+        add("user", &etcd.map(|etcd| &etcd.user));
+        add("password_file", &etcd.map(|etcd| &etcd.password_file));
+        add("ca_file", &etcd.map(|etcd| &etcd.ca_file));
+        add("cert_file", &etcd.map(|etcd| &etcd.cert_file));
+        add("key_file", &etcd.map(|etcd| &etcd.key_file));
+        add("directory", &directory);
+        add("lease", &arbiter.map(|arbiter| arbiter.lease));
     }
 
     fn places(&mut self, config: &Config) {

@@ -328,6 +328,11 @@ impl Config {
         FencePaths { folder: self.folder(), member: self.name(me).as_str().to_owned() }
     }
 
+    /// What `path`, one of those below `[arbiter]`, means to `me`.
+    pub fn arbiter_path(&self, me: MemberId, path: &str) -> PathBuf {
+        self.resolve(path, me)
+    }
+
     /// The file that `me` runs for `program`, the first text of any command of the file. `{member}` is replaced; a path
     /// starts at the file's folder; a name is looked for in `search` (a process's own PATH), else in the controller's.
     ///

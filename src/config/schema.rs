@@ -98,6 +98,11 @@ pub(super) const FENCE: Section = Section {
     form: Form::ByMember,
     ..table("fence", &["agent", "options", "command", "action", "timeout", "attempts", "delay", "monitor"])
 };
+/// Who keeps the lease.
+pub(super) const ARBITER: Section = table(
+    "arbiter",
+    &["kind", "endpoints", "user", "password_file", "ca_file", "cert_file", "key_file", "directory", "lease"],
+);
 /// Whether fencing is for everybody who is sick.
 pub(super) const FENCING: Section = table("fencing", &["always"]);
 /// What is kept on disk.
@@ -112,7 +117,7 @@ pub(super) const SCREEN: Section = table("screen", &["theme", "ascii", "bell", "
 pub(super) const JOURNAL: Section = table("journal", &["keep"]);
 
 /// The sections in brackets, in the order of the contract; and what is written inside them.
-pub(super) const SECTIONS: [&Section; 19] = [
+pub(super) const SECTIONS: [&Section; 20] = [
     &MEMBER,
     &NEGOTIATION,
     &SECURITY,
@@ -127,6 +132,7 @@ pub(super) const SECTIONS: [&Section; 19] = [
     &HOOKS,
     &FENCE,
     &FENCING,
+    &ARBITER,
     &STATE,
     &CONTROL,
     &METRICS,
@@ -135,7 +141,7 @@ pub(super) const SECTIONS: [&Section; 19] = [
 ];
 
 /// Sections that a later version brings.
-pub(super) const LATER_SECTIONS: [&str; 4] = ["virtual_address", "arbiter", "reachability", "watchdog"];
+pub(super) const LATER_SECTIONS: [&str; 3] = ["virtual_address", "reachability", "watchdog"];
 
 /// The names that may stand at the top of the file as sections.
 pub(super) fn outer_names() -> impl Iterator<Item = &'static str> {

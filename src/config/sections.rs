@@ -1,5 +1,6 @@
 //! From the text of a file to a [`Config`]: every section, every key, every fault.
 
+mod arbiter;
 mod fences;
 mod health;
 mod processes;
@@ -44,6 +45,7 @@ impl Config {
         let members = members::read(&mut reader, top);
         let fences = fences::read(&mut reader, top, &members);
         let takeover = takeover::read(&mut reader, top, &members);
+        let arbiter = arbiter::read(&mut reader, top, &takeover.protection);
         let config = Config {
             path: path.to_owned(),
             group,
@@ -56,7 +58,7 @@ impl Config {
             hooks: processes::read_hooks(&mut reader, top),
             fences,
             fencing_always: fences::read_always(&mut reader, top),
-            arbiter: None,
+            arbiter,
             reference_targets: Vec::new(),
             watchdog: WatchdogConfig::default(),
             metrics_listen: read_metrics(&mut reader, top),

@@ -1,6 +1,7 @@
 //! The contract of the file as a whole: what is complete, what each fault says and where, and that the files in
 //! `config/` are true.
 
+mod arbiter;
 mod required;
 
 use std::path::{Path, PathBuf};
@@ -112,6 +113,8 @@ fn the_reference_file_shows_every_key() {
             });
             // For another kind of probe than the one shown.
             let elsewhere = *key == "command" && ["health.check", "process.heartbeat"].contains(&section.name);
+            // For another kind of arbiter than the one shown.
+            let elsewhere = elsewhere || section.path(key) == "arbiter.directory";
             assert!(shown || elsewhere, "{}", section.path(key));
         }
     }
@@ -134,6 +137,7 @@ fn what_the_reference_file_shows_behind_a_number_sign_are_the_defaults() {
     let least = short("[fence.alpha]\ncommand = [\"power\"]\n");
     let (shown, least) = (&config.fences[&MemberId(0)], &least.fences[&MemberId(0)]);
     assert_eq!(&FenceConfig { agent: least.agent.clone(), ..shown.clone() }, least);
+    assert_eq!(config.arbiter.as_ref().map(|arbiter| arbiter.lease), Some(super::arbiter::LEASE));
 }
 
 #[test]
@@ -239,10 +243,8 @@ fn an_unknown_key_names_itself_its_line_and_its_neighbour() {
 fn what_a_later_version_brings_is_told_as_such() {
     for more in [
         "[[virtual_address]]\naddress = \"10.0.0.50/24\"\n",
-        "[arbiter]\nkind = \"etcd\"\n",
         "[reachability]\ntargets = []\n",
         "[watchdog]\ndevice = \"\"\n",
-        "[takeover]\nprotection = [\"arbiter\"]\n",
         "[takeover]\nprotection = [\"reachability\"]\n",
     ] {
         one_fault(more, &["comes with a later version"]);

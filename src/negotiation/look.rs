@@ -4,6 +4,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::ability::{Ability, Rank, Unable};
+use super::arbiter::{LeaseStand, Reach};
 use super::decision::seconds;
 use super::member::MemberId;
 use super::settings::{Protection, Settings};
@@ -75,8 +76,8 @@ impl Negotiator {
             hold,
             promise: self.promise.map(|promise| (self.settings.name(promise.to), promise.until)),
             protection: self.settings.protection.clone(),
-            arbiter: None,
-            reference: None,
+            arbiter: self.arbiter_view(),
+            reference: self.reference_view(),
             protected_now: self.protected_now(),
             durable: !self.disk.failed,
             history_unknown: self.no_state_at_boot
@@ -112,7 +113,12 @@ impl Negotiator {
     /// Whether what protection asks for is there: of a Primary its lease, of a Secondary what it could get.
     fn protected_now(&self) -> bool {
         self.settings.protection.iter().all(|protection| match protection {
-            Protection::Arbiter | Protection::Reachability => true,
+            Protection::Arbiter => match self.announced() {
+                Some(_) => !self.is_forced() && self.lease_end().is_some_and(|end| self.now < end),
+                None => self.arbiter.reach == Reach::Answers,
+            },
+            // A Primary is not asked for it: whoever acts goes on.
+            Protection::Reachability => self.announced().is_some() || self.reference_answered(),
             Protection::Fence => self.settings.others().all(|peer| match self.gone(peer) {
                 None => self.could_fence(peer),
                 Some(Gone::Off | Gone::Stopped) => true,
@@ -143,6 +149,8 @@ impl Negotiator {
             let assumed =
                 matches!((assume, condition), (Assume::Gone(gone), Condition::Member(peer, _)) if gone == peer);
             if !assumed {
+                // A free lease is had as soon as everything else is there.
+                let ok = ok || matches!(condition, Condition::Leased(LeaseStand::Free));
                 lines.push(ForecastLine { ok, about: condition.about(), text: self.condition_text(ok, &condition) });
             }
             ControlFlow::Continue(())
@@ -190,6 +198,8 @@ impl Negotiator {
                 }
             }
             Condition::Fenced(peer) => self.fence_text(*peer, ok),
+            Condition::Leased(stand) => self.lease_text(*stand, ok),
+            Condition::Reference => self.reference_text(ok),
             Condition::Majority { have, need } => {
                 format!("{have} of {} members agree, {need} needed", self.settings.members.len())
             }

@@ -69,12 +69,13 @@ fn one_protection(
             )),
             None => Ok(Protection::Fence),
         },
-        later @ ("arbiter" | "reachability") => Err(comes_later(&format!("{later:?}"))),
+        "arbiter" => Ok(Protection::Arbiter),
+        later @ "reachability" => Err(comes_later(&format!("{later:?}"))),
         other => {
             let known = ["majority", "fence", "arbiter", "reachability"];
             let suggestion = match nearest(other, known.into_iter()) {
                 Some(known) => format!("did you mean {known:?}?"),
-                None => "this version knows \"fence\" and \"majority\"".to_owned(),
+                None => "this version knows \"fence\", \"arbiter\" and \"majority\"".to_owned(),
             };
             Err(Fault::new(format!("{other:?} is no protection"), suggestion))
         }
