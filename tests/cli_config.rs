@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use support::{Part, output, require, stderr, stdout, tandem, temporary_folder, write};
+use support::{Folder, Part, output, require, stderr, stdout, tandem, temporary_folder, write};
 
 const PAIR: &str = "group = \"g\"\n\
     [[member]]\nname = \"alpha\"\naddresses = [\"127.0.0.1:7400\"]\n\
@@ -24,7 +24,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// A folder with a good pair and its key.
-fn good_pair() -> (tempfile::TempDir, PathBuf) {
+fn good_pair() -> (Folder, PathBuf) {
     let folder = temporary_folder();
     let file = write(folder.path(), "tandem.toml", PAIR);
     let made = output(&["keygen", text(&folder.path().join("group.key"))]);

@@ -4,6 +4,8 @@
 mod support {
     #[path = "pty.rs"]
     pub mod pty;
+    #[path = "recordings.rs"]
+    pub mod recordings;
 }
 
 use std::path::Path;
@@ -73,6 +75,8 @@ impl Demo {
     }
 
     fn leave(mut self) {
+        // The demo takes its folder along.
+        support::recordings::replay_all(self.temp.path());
         self.terminal.press("q");
         assert_eq!(self.terminal.exit(), 0);
         nothing_left(self.temp.path());

@@ -21,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Processes under test, and what they tell.
 struct Rig {
-    folder: tempfile::TempDir,
+    folder: support::Folder,
     processes: Option<Processes>,
     events: mpsc::Receiver<ProcessEvent>,
     told: Vec<ProcessEvent>,

@@ -88,6 +88,7 @@ fn u5_what_a_real_pair_recorded_replays_to_the_same_decisions() {
 #[test]
 fn u5_what_of_a_recording_cannot_be_read_is_said() {
     let mut pair = Group::new(2, QUICK);
+    pair.with_false_recordings();
     pair.start(1);
     pair.wait(1, "beta is Primary", |status| status.mode == Mode::Primary);
     assert!(pair.stop(1).success());
@@ -130,7 +131,8 @@ fn record_a_lie(directory: &std::path::Path, version: &str) {
 
 #[test]
 fn u5_a_difference_is_an_error_in_this_version_s_recording_and_news_in_another_s() {
-    let folder = support::temporary_folder();
+    let mut folder = support::temporary_folder();
+    folder.with_false_recordings();
     for (version, status, words) in [
         (env!("CARGO_PKG_VERSION"), 1, "DIFFERENT: decided again it is: nothing"),
         ("0.0.7", 0, "this version would decide: nothing"),

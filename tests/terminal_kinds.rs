@@ -13,7 +13,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
-use support::{Part, Running, binary, require, temporary_folder};
+use support::{Folder, Part, Running, binary, require, temporary_folder};
 use tandem::control::request::{Hello, Reply};
 use tandem::control::status::{Alarm, AlarmClass, SCHEMA, Status};
 use terminal::{Alpha, Beats, Terminal, eventually, runs};
@@ -159,7 +159,7 @@ fn u8_inside_screen() {
 
 /// A controller that says what the test wants.
 struct Puppet {
-    folder: tempfile::TempDir,
+    folder: Folder,
     told: mpsc::Sender<Reply>,
 }
 

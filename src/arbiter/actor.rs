@@ -117,9 +117,23 @@ impl Actor {
     }
 }
 
-/// The thread: one call after the other, until nobody can ask any more.
+/// The thread: one call after the other, until nobody can ask any more. Between them the arbiter may look by itself.
 fn work_through(arbiter: &mut dyn Arbiter, to_do: &blocking::Receiver<Work>) {
-    while let Ok(Work { call, within, until, reply }) = to_do.recv() {
+    let mut again = arbiter.watch();
+    loop {
+        // An arbiter that need not look is waited with for as long as it takes.
+        let work = match again {
+            Some(after) => to_do.recv_timeout(after),
+            None => to_do.recv().map_err(|_| blocking::RecvTimeoutError::Disconnected),
+        };
+        let Work { call, within, until, reply } = match work {
+            Ok(work) => work,
+            Err(blocking::RecvTimeoutError::Timeout) => {
+                again = arbiter.watch();
+                continue;
+            }
+            Err(blocking::RecvTimeoutError::Disconnected) => return,
+        };
         let left = until.saturating_duration_since(Clock::now());
         let time = match call {
             // Worth its whole time even when nobody waits for the answer any more: others may have the lease sooner.

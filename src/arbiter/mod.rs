@@ -9,11 +9,14 @@
 //! the moment that the call was begun, it says yes to no other; and no number is ever allotted twice.
 
 mod actor;
-pub mod etcd;
+mod etcd;
+mod file;
 
 use std::time::Duration;
 
 pub use actor::{Actor, ArbiterEvent};
+pub use etcd::{EtcdArbiter, EtcdError};
+pub use file::FileArbiter;
 
 use crate::negotiation::exchange::{ArbiterCall, ArbiterReply};
 use crate::negotiation::member::{MemberId, Name};
@@ -23,6 +26,12 @@ pub trait Arbiter: Send {
     /// Carries out one call and comes back within `within`, or hardly later; with [`ArbiterReply::Unreachable`] when nothing
     /// that could be relied on was heard by then.
     fn ask(&mut self, call: ArbiterCall, within: Duration) -> ArbiterReply;
+
+    /// Looks at how the lease stands while nothing is asked, where that is the only way to know when it ends; returns after
+    /// how long it wants to look again. None: somebody else counts the time.
+    fn watch(&mut self) -> Option<Duration> {
+        None
+    }
 
     /// What it is, for people: "etcd at 10.0.8.1:2379, 10.0.8.2:2379".
     fn describe(&self) -> String;

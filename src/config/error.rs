@@ -4,11 +4,12 @@
 //! person shows the line with the faulty part underlined.
 
 use std::fmt;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
-use super::fencing::is_secret_option;
+use super::secrets;
 
 /// A place in the file. Lines and columns count from 1; a column is a character, not a byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -64,6 +65,8 @@ pub struct ConfigError {
 pub struct ConfigErrors {
     path: PathBuf,
     text: String,
+    /// The secrets in it.
+    hidden: Vec<Range<usize>>,
     errors: Vec<ConfigError>,
 }
 
@@ -71,7 +74,12 @@ impl ConfigErrors {
     /// The faults of the file at `path` with the content `text`; sorts them by place.
     pub(super) fn new(path: &Path, text: &str, mut errors: Vec<ConfigError>) -> ConfigErrors {
         errors.sort_by_key(|error| error.place);
-        ConfigErrors { path: path.to_owned(), text: text.to_owned(), errors }
+        let hidden = secrets::in_file(text);
+        for error in &mut errors {
+            error.message = without(&error.message, text, &hidden);
+            error.suggestion = without(&error.suggestion, text, &hidden);
+        }
+        ConfigErrors { path: path.to_owned(), text: text.to_owned(), hidden, errors }
     }
 
     /// A fault of the file as a whole.
@@ -97,7 +105,7 @@ impl fmt::Display for ConfigErrors {
             if index > 0 {
                 f.write_str("\n")?;
             }
-            write_fault(f, &self.path, &self.text, error)?;
+            self.write_fault(f, error)?;
         }
         Ok(())
     }
@@ -105,43 +113,57 @@ impl fmt::Display for ConfigErrors {
 
 impl std::error::Error for ConfigErrors {}
 
-/// One fault as `file:line:column: message`, the line with the part underlined, and the help.
-fn write_fault(f: &mut fmt::Formatter<'_>, path: &Path, text: &str, error: &ConfigError) -> fmt::Result {
-    match error.place {
-        None => write!(f, "{}: {}", path.display(), error.message)?,
-        Some(place) => {
-            write!(f, "{}:{}:{}: {}", path.display(), place.line, place.column, error.message)?;
-            let line = text.lines().nth(place.line - 1).unwrap_or_default();
-            let number = place.line.to_string();
-            // A tab under a tab keeps the carets in place whatever the terminal makes of tabs.
-            let indent: String =
-                line.chars().take(place.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
-            let shown = secret_begins(line).map_or(line, |secret| &line[..secret]);
-            let printable: String = shown.chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect();
-            let hidden = shown.len() < line.len();
-            write!(f, "\n  {number} | {printable}{}", if hidden { " [secret]" } else { "" })?;
-            // What is left out cannot be underlined.
-            let room = shown.chars().count().saturating_sub(place.column - 1);
-            let length = if hidden { place.length.min(room) } else { place.length };
-            if length > 0 {
-                write!(f, "\n  {0:1$} | {indent}{2}", "", number.len(), "^".repeat(length))?;
-            }
-        }
-    }
-    write!(f, "\n  help: {}", error.suggestion)
+/// What stands where a secret was.
+const SECRET: &str = "[secret]";
+/// Shorter ones occur in other words too.
+const SHORTEST: usize = 4;
+
+/// `said` without the secrets of `text`, which a message may quote.
+fn without(said: &str, text: &str, hidden: &[Range<usize>]) -> String {
+    let secrets = hidden.iter().filter_map(|range| text.get(range.clone())).flat_map(str::lines).map(str::trim);
+    let long = secrets.filter(|secret| secret.len() >= SHORTEST);
+    long.fold(said.to_owned(), |said, secret| said.replace(secret, SECRET))
 }
 
-/// Where in a line of the file a value begins whose key says that it is secret; from there on it is not shown, because a
-/// fault is printed to logs too (S2).
-fn secret_begins(line: &str) -> Option<usize> {
-    let of_key = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    line.match_indices('=').map(|(at, _)| at + 1).find(|after| {
-        let key = line[..after - 1].trim_end_matches([' ', '\t', '"', '\'']);
-        let begins = key
-            .rfind(|c| !of_key(c))
-            .map_or(0, |before| before + key[before..].chars().next().map_or(0, char::len_utf8));
-        is_secret_option(&key[begins..])
-    })
+impl ConfigErrors {
+    /// One fault as `file:line:column: message`, the line with the part underlined, and the help. From its first secret on a
+    /// line is not shown, because a fault is printed to logs too (S2).
+    fn write_fault(&self, f: &mut fmt::Formatter<'_>, error: &ConfigError) -> fmt::Result {
+        let path = self.path.display();
+        let Some(place) = error.place else {
+            return write!(f, "{path}: {}\n  help: {}", error.message, error.suggestion);
+        };
+        write!(f, "{path}:{}:{}: {}", place.line, place.column, error.message)?;
+        let (line, begins) = line_of(&self.text, place.line);
+        let number = place.line.to_string();
+        // A tab under a tab keeps the carets in place whatever the terminal makes of tabs.
+        let indent: String = line.chars().take(place.column - 1).map(|c| if c == '\t' { '\t' } else { ' ' }).collect();
+        let in_line = self.hidden.iter().find(|range| range.end > begins && range.start < begins + line.len());
+        let secret = in_line.map(|range| range.start.saturating_sub(begins));
+        let shown = secret.and_then(|secret| line.get(..secret)).unwrap_or(line);
+        // The quotation mark before it says nothing.
+        let shown = if secret.is_some() { shown.trim_end_matches(['"', '\'']) } else { shown };
+        let printable: String = shown.chars().map(|c| if c.is_control() && c != '\t' { '?' } else { c }).collect();
+        let space = if shown.is_empty() || shown.ends_with(' ') { "" } else { " " };
+        let mark = if secret.is_some() { format!("{space}{SECRET}") } else { String::new() };
+        write!(f, "\n  {number} | {printable}{mark}")?;
+        // What is left out cannot be underlined.
+        let room = shown.chars().count().saturating_sub(place.column - 1);
+        let length = if secret.is_some() { place.length.min(room) } else { place.length };
+        if length > 0 {
+            write!(f, "\n  {0:1$} | {indent}{2}", "", number.len(), "^".repeat(length))?;
+        }
+        write!(f, "\n  help: {}", error.suggestion)
+    }
+}
+
+/// The line of that number, counted from 1, and at which byte it begins.
+fn line_of(text: &str, number: usize) -> (&str, usize) {
+    let mut begins = 0;
+    for line in text.split_inclusive('\n').take(number - 1) {
+        begins += line.len();
+    }
+    (text[begins..].lines().next().unwrap_or_default(), begins)
 }
 
 #[cfg(test)]
@@ -181,7 +203,26 @@ mod tests {
         );
         assert!(!shown("environment = { \"DB_PASSWORD\"='hunter2', X = 3 }", "environment").contains("hunter2"));
         assert!(!shown("ä = 1, options.api-token=\"hunter2", "options").contains("hunter2"));
+        let long = "[fence.beta]\npassword = \"\"\"first\nhunter2 it\nend\"\"\"\nport = 3\n";
+        assert_eq!(shown(long, "hunter2"), "t.toml:3:1: wrong\n  3 | [secret]\n  help: write it right");
+        assert!(shown(long, "port").contains("5 | port = 3\n"), "{}", shown(long, "port"));
+        assert!(!shown("command = [\"p\", \"--token\",\n  \"hunter2\", 3]", "3").contains("hunter2"));
+        assert!(!shown("url = \"http://u:hunter2@h\"", "url").contains("hunter2"));
         assert!(shown("options = { password_file = \"pass\", x = [] }", "x").contains("\"pass\", x = []"));
+    }
+
+    #[test]
+    fn s2_a_message_that_quotes_a_secret_does_so_without_it() {
+        let text = "url = \"http://u:hunter2@h\"";
+        let fault = ConfigError {
+            place: Some(Place::of(text, 0..3)),
+            key: "url".to_owned(),
+            message: "\"http://u:hunter2@h\" has no path".to_owned(),
+            suggestion: "write http://u:hunter2@h/".to_owned(),
+        };
+        let errors = ConfigErrors::new(Path::new("t.toml"), text, vec![fault]);
+        assert_eq!(errors.errors()[0].message, "\"http://u:[secret]@h\" has no path");
+        assert!(!format!("{errors} {:?}", errors.errors()).contains("hunter2"), "{errors}");
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod keys;
 pub mod measuring;
 pub mod programs;
 pub mod required;
+pub mod secrets;
 pub mod size;
 pub mod target;
 

@@ -29,6 +29,15 @@ pub enum Forced {
     Yes,
 }
 
+/// A plan has ended without being confirmed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanEnded {
+    /// Which.
+    pub number: u32,
+    /// Why, as a sentence without a full stop.
+    pub why: String,
+}
+
 /// What a confirmed plan asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confirmed {
@@ -139,8 +148,8 @@ impl Desk {
         now: Instant,
     ) -> Result<Confirmed, String> {
         by.check_may_operate()?;
-        if let Some(why) = self.refresh(view, others, now) {
-            return Err(format!("{why}; nothing has been done"));
+        if let Some(PlanEnded { number, why }) = self.refresh(view, others, now) {
+            return Err(format!("plan {number} has ended: {why}; nothing has been done"));
         }
         let Some(open) = &self.open else {
             return Err(format!("there is no plan {number}: it has ended; nothing has been done"));
@@ -175,24 +184,21 @@ impl Desk {
         }
     }
 
-    /// Looks again whether the open plan still stands. Says why, as a sentence, when it has just ended: it is too old, a
-    /// line of it changed for the worse, or another member's plan goes first.
-    pub fn refresh(&mut self, view: &View, others: &Others, now: Instant) -> Option<String> {
+    /// Looks again whether the open plan still stands. Says why when it has just ended: it is too old, a line of it changed
+    /// for the worse, or another member's plan goes first.
+    pub fn refresh(&mut self, view: &View, others: &Others, now: Instant) -> Option<PlanEnded> {
         let open = self.open.as_mut()?;
         let number = open.number;
         let why = if now >= open.opened + PLAN_LASTS {
-            Some(format!("plan {number} has ended: it was open for {} s", PLAN_LASTS.as_secs()))
+            Some(format!("it was open for {} s", PLAN_LASTS.as_secs()))
         } else if let Some(other) = others.plan_elsewhere.as_ref().filter(|other| other.node < self.node) {
             // Two were opened in the same moment: both desks see both, and the names decide alike on both.
-            Some(format!(
-                "plan {number} has ended: plan {} of {} was opened in the same moment",
-                other.number, other.node
-            ))
+            Some(format!("plan {} of {} was opened in the same moment", other.number, other.node))
         } else {
             match plan_for(&open.action, view, others) {
-                Err(why) => Some(format!("plan {number} has ended: {why}")),
+                Err(why) => Some(why),
                 Ok(draft) => match worse(&open.draft, &draft) {
-                    Some(what) => Some(format!("plan {number} has ended: {what}")),
+                    Some(what) => Some(what),
                     None => {
                         open.draft = draft;
                         open.checked = now;
@@ -201,10 +207,9 @@ impl Desk {
                 },
             }
         };
-        if why.is_some() {
-            self.open = None;
-        }
-        why
+        let why = why?;
+        self.open = None;
+        Some(PlanEnded { number, why })
     }
 
     /// The open plan as it was last checked.

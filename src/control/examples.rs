@@ -8,7 +8,7 @@ use crate::negotiation::member::MemberId;
 use crate::negotiation::message::{Incarnation, Mode};
 use crate::negotiation::term::Term;
 use crate::negotiation::time::Instant;
-use crate::negotiation::view::{FenceView, Forecast, ForecastLine, Gone, HealthView, PeerView, View};
+use crate::negotiation::view::{FenceView, Forecast, ForecastLine, Gone, HealthView, PeerView, Topic, View};
 
 use super::compose::Surroundings;
 use super::status::{self, LoopGaps};
@@ -49,7 +49,7 @@ fn peer(id: u8, name: &str, mode: Mode, term: Term) -> PeerView {
 }
 
 fn line(text: &str) -> ForecastLine {
-    ForecastLine { ok: true, text: text.to_owned() }
+    ForecastLine { ok: true, about: Topic::Able, text: text.to_owned() }
 }
 
 /// beta stands by, alpha acts in term 7.

@@ -185,13 +185,16 @@ pub enum Entry {
 }
 
 /// Every word that [`Entry::kind`] can give, for checking what a user asked for.
-pub const KINDS: [&str; 60] = [
+pub const KINDS: [&str; 65] = [
     "acting",
     "action",
     "alarm_cleared",
     "alarm_raised",
     "alarm_seen",
+    "arbiter_back",
+    "arbiter_lost",
     "availability",
+    "by_grants",
     "clock_set",
     "decision",
     "fault",
@@ -232,6 +235,8 @@ pub const KINDS: [&str; 60] = [
     "process_started",
     "process_stopped",
     "process_stopping",
+    "reference_back",
+    "reference_lost",
     "rejected",
     "settings_agree",
     "settings_differ",
@@ -484,5 +489,10 @@ fn event_word(event: &Event) -> &'static str {
         Event::HeardAfterOff { .. } => "heard_after_off",
         Event::FenceDeviceDead { .. } => "fence_device_dead",
         Event::FenceDeviceBack { .. } => "fence_device_back",
+        Event::ArbiterLost { .. } => "arbiter_lost",
+        Event::ArbiterBack => "arbiter_back",
+        Event::ByGrants { .. } => "by_grants",
+        Event::ReferenceLost => "reference_lost",
+        Event::ReferenceBack => "reference_back",
     }
 }

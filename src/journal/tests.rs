@@ -134,6 +134,11 @@ fn all_entries() -> Vec<Entry> {
         Event::HeardAfterOff { peer: beta(), by: None },
         Event::FenceDeviceDead { peer: beta() },
         Event::FenceDeviceBack { peer: beta() },
+        Event::ArbiterLost { why: "10.0.8.1:2379 refused".to_owned() },
+        Event::ArbiterBack,
+        Event::ByGrants { why: "10.0.8.1:2379 refused".to_owned() },
+        Event::ReferenceLost,
+        Event::ReferenceBack,
     ];
     entries.extend(events.map(Entry::Event));
     let changes = [

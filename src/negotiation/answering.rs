@@ -2,7 +2,7 @@
 
 use super::Negotiator;
 use super::State;
-use super::ability::Rank;
+use super::ability::{Ability, Rank, Unable};
 use super::exchange::Output;
 use super::member::MemberId;
 use super::message::{Answer, Message, Order, Query};
@@ -86,8 +86,10 @@ impl Negotiator {
                 return STAY;
             }
         }
-        // f: S10 wants one that can act.
-        if !query.candidate || query.able.level() == 0 {
+        // f: S10 wants one that can act; what nobody has is no reason.
+        let lacks_what_nobody_has =
+            query.able == Ability::Cannot(Unable::ArbiterUnreachable) && self.shares_the_outage();
+        if !query.candidate || (query.able.level() == 0 && !lacks_what_nobody_has) {
             return STAY;
         }
         // g: N6, H5b. For a healthy pair: the lower address comes first.

@@ -89,7 +89,7 @@ impl Negotiator {
             How::Forced if term.number <= self.floor() => self.begin(rule, how, out),
             How::Forced => self.become_primary(term, how, rule, out),
             How::ByRule => {
-                if term.number == self.floor() + 1 && self.may_take_over(Assume::Nothing) {
+                if term.number == self.next_number() && self.may_take_over(Assume::Nothing) {
                     self.become_primary(term, how, rule, out);
                 } else {
                     let missing = self.missing(Assume::Nothing).unwrap_or_else(|| "a higher term was heard".to_owned());

@@ -215,6 +215,22 @@ pub enum Event {
         /// The peer that it switches off.
         peer: Name,
     },
+    /// S1: the arbiter does not answer.
+    ArbiterLost {
+        /// What was tried and what came of it.
+        why: String,
+    },
+    /// S1: it answers again.
+    ArbiterBack,
+    /// S4: this Primary's lease is over; it goes on because every other member grants it the role.
+    ByGrants {
+        /// Why the lease could not be renewed.
+        why: String,
+    },
+    /// S1: no reference address answers.
+    ReferenceLost,
+    /// S1: one answers again.
+    ReferenceBack,
 }
 
 impl Event {
@@ -238,6 +254,9 @@ impl Event {
             | Event::Fencing { .. }
             | Event::FencedOff { .. }
             | Event::FenceDeviceDead { .. }
+            | Event::ArbiterLost { .. }
+            | Event::ByGrants { .. }
+            | Event::ReferenceLost
             | Event::HistoryUnknown => Severity::Warning,
             Event::PeerUp { .. }
             | Event::PeerDown { .. }
@@ -253,6 +272,8 @@ impl Event {
             | Event::FlapEnded { .. }
             | Event::ToldOff { .. }
             | Event::FenceDeviceBack { .. }
+            | Event::ArbiterBack
+            | Event::ReferenceBack
             | Event::StepDownEnded => Severity::Note,
         }
     }
@@ -309,6 +330,13 @@ impl Event {
             }
             Event::FenceDeviceDead { peer } => format!("the fencing device of {peer} does not answer"),
             Event::FenceDeviceBack { peer } => format!("the fencing device of {peer} answers"),
+            Event::ArbiterLost { why } => format!("the arbiter does not answer: {why}"),
+            Event::ArbiterBack => "the arbiter answers again".to_owned(),
+            Event::ByGrants { why } => {
+                format!("its lease is over ({why}): it goes on because every other member grants it the role")
+            }
+            Event::ReferenceLost => "no reference address answers: this member may be cut off".to_owned(),
+            Event::ReferenceBack => "a reference address answers".to_owned(),
             Event::StepDownEnded => "after the forced step-down this member may take over again".to_owned(),
         }
     }

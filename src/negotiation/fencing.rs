@@ -255,7 +255,7 @@ impl Negotiator {
             fencing.wanted_since.get_or_insert(now);
             if alone {
                 // It goes on acting either way, so one round is enough.
-                if fencing.rounds == 0 {
+                if fencing.rounds == 0 && self.has_renewed_since_alone() {
                     self.shoot(peer, FenceWhy::PrimaryAlone, out);
                 }
             } else if self.shoots_at(peer).is_some_and(|at| now >= at) {
@@ -385,11 +385,14 @@ impl Negotiator {
         let _ = self.walk_rule_6(Assume::Nothing, &mut |met, condition| {
             match condition {
                 super::takeover::Condition::Fenced(_) => fencing &= met,
+                // What is silent for its lease keeps it for a while; it is asked for after the fencing.
+                super::takeover::Condition::Leased(stand) => others &= self.lease_may_be_had(stand),
                 super::takeover::Condition::Able(_)
                 | super::takeover::Condition::NotWaiting(_)
                 | super::takeover::Condition::NoPromise(_)
                 | super::takeover::Condition::Settled
                 | super::takeover::Condition::Member(..)
+                | super::takeover::Condition::Reference
                 | super::takeover::Condition::Majority { .. } => others &= met,
             }
             std::ops::ControlFlow::Continue(())

@@ -142,6 +142,7 @@ impl Negotiator {
                 let known = &self.peers[peer.index()];
                 let able = match known.able? {
                     Ability::Cannot(Unable::Held) => Ability::Fit,
+                    other if self.able_but_for_the_outage(other) => Ability::Fit,
                     other => other,
                 };
                 (able.level() > 0).then(|| (Rank::new(peer, able, known.claim), peer))
@@ -188,7 +189,8 @@ impl Negotiator {
 
     /// Sends the release once the vote behind it is on disk, and the last word of a controller that stops.
     pub(super) fn finish_release(&mut self, out: &mut Vec<Output>) {
-        if self.shown_mode() == Mode::Primary {
+        // The successor would ask the arbiter in vain before the lease is back there (rule 11).
+        if self.shown_mode() == Mode::Primary || self.lease_is_being_released() {
             return;
         }
         if let Some(release) = &self.release {
@@ -263,6 +265,7 @@ impl Negotiator {
         match request.cause {
             HandOverCause::Operator => match able {
                 Some(Ability::Cannot(Unable::Held | Unable::SteppedDown)) | Some(Ability::Fit | Ability::Sick(_)) => {}
+                Some(able) if self.able_but_for_the_outage(able) => {}
                 // Nothing heard of its ability yet: it is Secondary and asks.
                 None => {}
                 Some(Ability::Cannot(_)) => return Err(Refusal::AskerUnable),

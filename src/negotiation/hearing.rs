@@ -54,9 +54,8 @@ impl Negotiator {
         if differs.is_empty() && !before.is_empty() {
             self.event(Event::SettingsAgree { peer: name }, out);
         }
-        let theirs = self.peers.iter().filter_map(|peer| peer.agreement.as_ref());
-        let shortest = theirs.map(|agreement| agreement.reply_timeout).filter(|time| !time.is_zero()).min();
-        self.timeout = shortest.map_or(self.settings.reply_timeout, |time| time.min(self.settings.reply_timeout));
+        self.timeout = self.shortest(self.settings.reply_timeout, |theirs| theirs.reply_timeout);
+        self.lease = self.shortest(self.settings.lease_length().unwrap_or(self.timeout), |theirs| theirs.lease);
         self.next_interval = self.next_interval.min(self.now + self.binding_interval());
     }
 
@@ -304,6 +303,10 @@ impl Negotiator {
             known.two_primaries_said = None;
         }
         debug_assert!(how == How::Forced || self.may_take_over(Assume::Nothing), "rule 6 was just asked");
+        if self.arbiter.lease.is_some_and(|lease| lease.number != term.number) {
+            // By force, or by agreement: another number's lease is none of this term's.
+            self.release_lease(out);
+        }
         self.promise = None;
         self.claim = false;
         self.waiting_for = None;

@@ -4,13 +4,14 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::ability::{Ability, Rank, Unable};
+use super::arbiter::{LeaseStand, Reach};
 use super::decision::seconds;
 use super::member::MemberId;
 use super::settings::{Protection, Settings};
 use super::takeover::{Assume, Condition, Stand};
 use super::term::Term;
 use super::time::Instant;
-use super::view::{Forecast, ForecastLine, Gone, HoldView, PeerView, View};
+use super::view::{Forecast, ForecastLine, Gone, HoldView, PeerView, Topic, View};
 use super::{Mode, Negotiator, State};
 
 impl Negotiator {
@@ -75,8 +76,8 @@ impl Negotiator {
             hold,
             promise: self.promise.map(|promise| (self.settings.name(promise.to), promise.until)),
             protection: self.settings.protection.clone(),
-            arbiter: None,
-            reference: None,
+            arbiter: self.arbiter_view(),
+            reference: self.reference_view(),
             protected_now: self.protected_now(),
             durable: !self.disk.failed,
             history_unknown: self.no_state_at_boot
@@ -112,7 +113,12 @@ impl Negotiator {
     /// Whether what protection asks for is there: of a Primary its lease, of a Secondary what it could get.
     fn protected_now(&self) -> bool {
         self.settings.protection.iter().all(|protection| match protection {
-            Protection::Arbiter | Protection::Reachability => true,
+            Protection::Arbiter => match self.announced() {
+                Some(_) => !self.is_forced() && self.lease_end().is_some_and(|end| self.now < end),
+                None => self.arbiter.reach == Reach::Answers,
+            },
+            // A Primary is not asked for it: whoever acts goes on.
+            Protection::Reachability => self.announced().is_some() || self.reference_answered(),
             Protection::Fence => self.settings.others().all(|peer| match self.gone(peer) {
                 None => self.could_fence(peer),
                 Some(Gone::Off | Gone::Stopped) => true,
@@ -143,7 +149,9 @@ impl Negotiator {
             let assumed =
                 matches!((assume, condition), (Assume::Gone(gone), Condition::Member(peer, _)) if gone == peer);
             if !assumed {
-                lines.push(ForecastLine { ok, text: self.condition_text(ok, &condition) });
+                // A free lease is had as soon as everything else is there.
+                let ok = ok || matches!(condition, Condition::Leased(LeaseStand::Free));
+                lines.push(ForecastLine { ok, about: condition.about(), text: self.condition_text(ok, &condition) });
             }
             ControlFlow::Continue(())
         });
@@ -190,6 +198,8 @@ impl Negotiator {
                 }
             }
             Condition::Fenced(peer) => self.fence_text(*peer, ok),
+            Condition::Leased(stand) => self.lease_text(*stand, ok),
+            Condition::Reference => self.reference_text(ok),
             Condition::Majority { have, need } => {
                 format!("{have} of {} members agree, {need} needed", self.settings.members.len())
             }
@@ -209,6 +219,7 @@ impl Negotiator {
         let Some(primary) = primary else { return self.forecast_without_primary() };
         let mut lines = vec![ForecastLine {
             ok: true,
+            about: Topic::Member,
             text: match self.peers[primary.index()].heard {
                 Some(heard) => {
                     let age = self.now.since(heard);
@@ -233,8 +244,12 @@ impl Negotiator {
             let need = if self.settings.protected_by(Protection::Majority) { self.majority() } else { 1 };
             let have = 1 + self.settings.others().filter(|peer| *peer != primary && self.reachable(*peer)).count();
             let lines = vec![
-                ForecastLine { ok: true, text: format!("{name} comes before this member and is heard") },
-                ForecastLine { ok: have >= need, text: would_be_left(have, need) },
+                ForecastLine {
+                    ok: true,
+                    about: Topic::Member,
+                    text: format!("{name} comes before this member and is heard"),
+                },
+                ForecastLine { ok: have >= need, about: Topic::Majority, text: would_be_left(have, need) },
                 self.hold_line(),
             ];
             let ready = lines.iter().all(|line| line.ok);
@@ -278,19 +293,20 @@ impl Negotiator {
             let needed = self.settings.members.len() == 2;
             let ok = reachable && self.peers[peer.index()].able.is_some_and(|able| able.level() > 0);
             if ok || needed || successor.is_none() {
-                lines.push(ForecastLine { ok, text });
+                lines.push(ForecastLine { ok, about: Topic::Member, text });
             }
         }
         if self.settings.protected_by(Protection::Majority) {
             let have = self.settings.others().filter(|peer| self.reachable(*peer)).count();
             let need = self.majority();
-            lines.push(ForecastLine { ok: have >= need, text: would_be_left(have, need) });
+            lines.push(ForecastLine { ok: have >= need, about: Topic::Majority, text: would_be_left(have, need) });
         }
         if self.settings.protected_by(Protection::Fence) {
             let me = self.settings.name(self.settings.me);
             let ok = self.settings.fence_delay_of(self.settings.me).is_some();
             let there_is = if ok { "there is a" } else { "there is no" };
-            lines.push(ForecastLine { ok, text: format!("{there_is} fencing device for {me}") });
+            let text = format!("{there_is} fencing device for {me}");
+            lines.push(ForecastLine { ok, about: Topic::Fence, text });
         }
         lines.push(self.hold_line());
         let ready = successor.is_some_and(|(_, able, _)| able.level() > 0) && lines.iter().all(|line| line.ok);
@@ -306,10 +322,11 @@ impl Negotiator {
 
     fn hold_line(&self) -> ForecastLine {
         match self.hold.expires() {
-            None => ForecastLine { ok: true, text: "no hold".to_owned() },
+            None => ForecastLine { ok: true, about: Topic::Hold, text: "no hold".to_owned() },
             Some(until) => {
                 let minutes = until.since(self.now).as_secs().div_ceil(60);
-                ForecastLine { ok: false, text: format!("the group is held for another {minutes} min") }
+                let text = format!("the group is held for another {minutes} min");
+                ForecastLine { ok: false, about: Topic::Hold, text }
             }
         }
     }

@@ -19,14 +19,17 @@ pub mod time;
 pub mod view;
 
 mod answering;
+mod arbiter;
 mod disk;
 mod fencing;
 mod hand_over;
 mod health;
 mod hearing;
 mod hold;
+mod lease;
 mod look;
 mod peer;
+mod reference;
 mod review;
 mod stopping;
 mod takeover;
@@ -48,7 +51,7 @@ use hold::HoldState;
 use member::MemberId;
 use message::{Message, Mode};
 use peer::Peer;
-use settings::{Protection, Settings, SettingsError};
+use settings::{Settings, SettingsError};
 use stopping::Leaving;
 use takeover::How;
 use term::Term;
@@ -123,6 +126,8 @@ pub struct Negotiator {
     hold: HoldState,
     /// The reply timeout that binds: the shortest of ours and our peers' (N19).
     timeout: Duration,
+    /// The lease that binds, where one is used: the shortest of ours and our peers' (N19).
+    lease: Duration,
     /// Answers and grants to questions from before this count for nothing: we slept since (rule 13).
     trust_from: Instant,
     next_interval: Instant,
@@ -135,6 +140,10 @@ pub struct Negotiator {
     /// Set while a Primary that slept asks again and its processes go on (rule 13).
     kept: Option<stopping::Kept>,
     fence_order: Option<fencing::FenceOrder>,
+    arbiter: arbiter::ArbiterDesk,
+    reference: reference::Reference,
+    /// Since when this Primary has heard no other member.
+    alone_since: Option<Instant>,
     /// What stopping everything that runs only on the Primary takes at worst; zero: there is nothing to stop.
     stop_time: Duration,
     no_state_at_boot: bool,
@@ -153,6 +162,7 @@ impl Negotiator {
         let no_state_at_boot = kept.is_none();
         let kept = kept.unwrap_or(Durable::EMPTY);
         let timeout = settings.reply_timeout;
+        let lease = settings.lease_length().unwrap_or(timeout);
         let peers = settings.members.iter().map(|_| Peer::new()).collect();
         let reason =
             Decision { at: now, rule: Rule::Booted, mode: Mode::Secondary, term: kept.seen, evidence: Vec::new() };
@@ -169,7 +179,7 @@ impl Negotiator {
             voted_version: StateVersion::default(),
             promise: None,
             // A promise given before a crash may still stand (rule 1).
-            settle_until: now + timeout + settings.query_interval,
+            settle_until: now + timeout.max(lease) + settings.query_interval,
             waiting_for: None,
             claim: false,
             stepped_down_until: None,
@@ -179,6 +189,7 @@ impl Negotiator {
             score: Score::FULL,
             hold: HoldState::restore(kept.hold, now),
             timeout,
+            lease,
             trust_from: Instant::default(),
             next_interval: now,
             last_query: Instant::default(),
@@ -189,6 +200,9 @@ impl Negotiator {
             health_takeovers: health::HealthTakeovers::default(),
             kept: None,
             fence_order: None,
+            arbiter: arbiter::ArbiterDesk::new(),
+            reference: reference::Reference::default(),
+            alone_since: None,
             stop_time: Duration::ZERO,
             no_state_at_boot,
             history_said: false,
@@ -220,7 +234,8 @@ impl Negotiator {
             Input::Fenced { peer, result } => self.fenced(peer, result, out),
             Input::FenceDevice { peer, answers } => self.fence_device(peer, answers, out),
             Input::Tuned(tuning) => self.settings.tune(tuning),
-            Input::Arbiter { .. } | Input::Reference { .. } => {}
+            Input::Arbiter { asked_at, reply } => self.arbiter_replied(asked_at, reply, out),
+            Input::Reference { asked_at, answered } => self.reference_replied(asked_at, answered, out),
             Input::Command(command) => self.command(command, out),
             Input::Stop { cause } => self.stop(cause, out),
         }
@@ -256,28 +271,11 @@ impl Negotiator {
         }
     }
 
-    /// How long a promise to a member stands: the timeout, which is also the lease of `majority` (N16). Not the one that
-    /// binds us, which a third member may have shortened without that one knowing, but the longest that it can count by.
-    fn promise_length(&self, to: MemberId) -> Duration {
-        let theirs = self.peers[to.index()].agreement.as_ref().map(|agreement| agreement.reply_timeout);
-        let ours = self.settings.reply_timeout;
-        theirs.filter(|time| !time.is_zero()).map_or(ours, |theirs| theirs.min(ours))
-    }
-
-    /// Whether a Primary holds a lease that its peers grant.
-    fn uses_lease(&self) -> bool {
-        self.settings.protected_by(Protection::Majority)
-    }
-
-    /// How long a grant is worth something to who got it: the lease less a tenth for drift and lateness.
-    fn grant_length(&self) -> Duration {
-        self.timeout - self.timeout / 10
-    }
-
     /// The longest stall that others still excuse (rule 13): half of the shortest of timeout and lease; less where the
     /// interval is longer than that, because others have already waited for the whole interval when it begins to count.
     fn stall_bound(&self) -> Duration {
-        (self.timeout / 2).min(self.timeout.saturating_sub(self.binding_interval())).max(SHORTEST_STALL)
+        let shortest = if self.uses_lease() { self.timeout.min(self.lease) } else { self.timeout };
+        (shortest / 2).min(self.timeout.saturating_sub(self.binding_interval())).max(SHORTEST_STALL)
     }
 
     fn decision(&self, rule: Rule, mode: Mode, term: Term) -> Decision {

@@ -1,14 +1,12 @@
-//! What time alone brings: the interval, silences that are over, promises that end, leases that run out, and our own
-//! lateness (rules 4, 6, 8 and 13). Looked at after every input, because every input may have brought it about.
+//! What time alone brings: the interval, silences that are over, promises that end, and our own lateness (rules 4, 6
+//! and 13). Looked at after every input, because every input may have brought it about.
 
 use std::time::Duration;
 
 use super::decision::Rule;
 use super::event::Event;
 use super::exchange::Output;
-use super::member::{MemberId, Name};
-use super::message::Mode;
-use super::settings::Protection;
+use super::member::Name;
 use super::stopping::Leaving;
 use super::takeover::{Assume, How, NEVER};
 use super::time::Instant;
@@ -35,11 +33,13 @@ impl Negotiator {
                 consider(known.gone_at(&self.silence_times(peer)));
             }
             consider(self.shoots_at(peer));
-            if self.announced().is_some() && !self.is_forced() && self.uses_lease() {
-                let end = known.granted.map(|granted| granted + self.grant_length() - self.lease_lead());
-                consider(end.filter(|end| *end > self.now));
-            }
         }
+        if self.announced().is_some() && !self.is_forced() {
+            let leaves_at = self.lease_end().map(|end| end - self.lease_lead());
+            consider(leaves_at.filter(|at| *at > self.now));
+        }
+        consider(self.next_call_at());
+        consider(self.next_reference_at());
         consider(self.promise.map(|promise| promise.until));
         consider(self.waiting_for.map(|waiting| waiting.until));
         consider(self.kept.as_ref().map(|kept| kept.until));
@@ -67,7 +67,17 @@ impl Negotiator {
             self.query_all(out);
         }
         self.consider_taking_over(out);
+        self.note_alone();
+        self.consider_arbiter(out);
+        self.consider_reference(out);
         self.consider_fencing(out);
+    }
+
+    /// Since when this Primary hears nobody: what it then does to the others rests on proof from after it (rule 15).
+    fn note_alone(&mut self) {
+        let alone =
+            matches!(self.state, State::Primary { .. }) && self.settings.others().all(|peer| self.gone(peer).is_some());
+        self.alone_since = alone.then(|| self.alone_since.unwrap_or(self.now));
     }
 
     fn end_what_is_over(&mut self, out: &mut Vec<Output>) {
@@ -137,67 +147,6 @@ impl Negotiator {
         newly
     }
 
-    /// Rule 8: a Primary under `majority` whose lease ends steps down, so early that what runs on it stops before the end.
-    fn check_lease(&mut self, out: &mut Vec<Output>) {
-        if !self.uses_lease() {
-            return;
-        }
-        let (have, need) = (1 + self.grants_live_at(self.now + self.lease_lead()), self.majority());
-        match &self.state {
-            State::Primary { term, how: How::ByRule } if have < need => {
-                // Both counts are bounded by the number of members.
-                let rule = Rule::LostMajority { reachable: have as u8, needed: need as u8 };
-                self.leave(rule, *term, Leaving::Lost { claim: false }, out);
-            }
-            // A forced Primary becomes an ordinary one when no lease of the former can still rest on who grants it.
-            State::Primary { term, how: How::Forced } if 1 + self.lasting_grants() >= need => {
-                self.state = State::Primary { term: *term, how: How::ByRule };
-            }
-            State::Stopping(stopping) if stopping.how == How::ByRule && have < need => self.hurry(out),
-            State::Primary { how: How::ByRule | How::Forced, .. }
-            | State::Stopping(_)
-            | State::Secondary
-            | State::Becoming { .. } => {}
-        }
-    }
-
-    /// A Primary by an operator's force becomes an ordinary one, where no lease is used, when what protection asks for is
-    /// there: no other member can act that it does not hear (U2). Its risk is over then, and so is the warning of it.
-    fn check_force(&mut self) {
-        let State::Primary { term, how: How::Forced } = self.state else { return };
-        let fence = self.settings.protection.contains(&Protection::Fence);
-        let stands_by = |peer: MemberId| match self.gone(peer) {
-            None => self.peers[peer.index()].mode == Some(Mode::Secondary),
-            Some(Gone::Off | Gone::Stopped) => true,
-            // Unprotected, who is silent counts for gone.
-            Some(Gone::NeverHeard | Gone::Silent | Gone::Crashed) => !fence,
-        };
-        if !self.uses_lease() && self.settings.others().all(stands_by) {
-            self.state = State::Primary { term, how: How::ByRule };
-        }
-    }
-
-    /// When the lease ends unless it is renewed; none: there is none. Before the first grants it ends at once.
-    pub(super) fn lease_end(&self) -> Option<Instant> {
-        if !self.uses_lease() {
-            return None;
-        }
-        let mut granted: Vec<Instant> = self.peers.iter().filter_map(|peer| peer.granted).collect();
-        granted.sort_unstable_by(|one, other| other.cmp(one));
-        // This member itself is the first of the majority.
-        let last = granted.get(self.majority().saturating_sub(2));
-        Some(last.map_or(self.now, |granted| *granted + self.grant_length()))
-    }
-
-    pub(super) fn live_grants(&self) -> usize {
-        self.grants_live_at(self.now)
-    }
-
-    fn grants_live_at(&self, at: Instant) -> usize {
-        let live = |granted: Instant| at < granted + self.grant_length();
-        self.settings.others().filter(|peer| self.peers[peer.index()].granted.is_some_and(live)).count()
-    }
-
     /// A Primary whose term is not the highest heard of takes a new one by the normal road: it comes first there, and
     /// nobody who compares terms would accept the old one (N11, S5).
     fn check_term(&mut self, out: &mut Vec<Output>) {
@@ -216,18 +165,6 @@ impl Negotiator {
             // What an operator forced stays forced.
             How::Forced => self.begin(why, How::Forced, out),
         }
-    }
-
-    /// Live grants from members that have given them for longer than a promise lasts. One that restarted may have
-    /// promised to another before, and forgotten it; that is over then.
-    fn lasting_grants(&self) -> usize {
-        let live = |granted: Instant| self.now < granted + self.grant_length();
-        let lasting = |peer: &super::peer::Peer| {
-            let theirs = peer.agreement.as_ref().map_or(Duration::ZERO, |agreement| agreement.reply_timeout);
-            let promise = theirs.max(self.settings.reply_timeout);
-            peer.granted.is_some_and(live) && peer.granting_since.is_some_and(|since| self.now >= since + promise)
-        };
-        self.settings.others().filter(|peer| lasting(&self.peers[peer.index()])).count()
     }
 
     /// A Secondary asks, a Primary announces itself (N4, N5, N12).
@@ -303,6 +240,7 @@ impl Negotiator {
             // A second stall never restarts the wait, so stalls cannot starve a takeover.
             known.not_before = Some(known.not_before.unwrap_or(fresh));
         }
+        self.arbiter.slept();
         self.trust_from = self.now;
         self.event(Event::Stalled { stalled_for }, out);
         match self.state {

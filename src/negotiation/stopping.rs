@@ -15,6 +15,7 @@ use super::exchange::{CommandOutcome, Output};
 use super::hand_over::finish;
 use super::member::MemberId;
 use super::message::{HandOverCause, Mode};
+use super::settings::Protection;
 use super::takeover::{How, NEVER};
 use super::term::Term;
 use super::time::Instant;
@@ -164,6 +165,7 @@ impl Negotiator {
         self.reason = decision.clone();
         self.next_interval = self.now;
         out.push(Output::ModeChanged(decision));
+        self.lease_after(leaving, out);
         match leaving {
             Leaving::HandsOver { to, cause } => self.handed_over(to, cause, term, out),
             Leaving::Ends { to } => {
@@ -259,7 +261,13 @@ impl Negotiator {
 
     /// With an interval that is long for the timeout, a lease must still last until the next answer but one is due.
     fn longest_lead(&self) -> Duration {
-        self.grant_length().saturating_sub(self.binding_interval()) / 2
+        let by = |protection| self.settings.protected_by(protection);
+        let next = if by(Protection::Arbiter) && !by(Protection::Majority) {
+            self.renewal_period()
+        } else {
+            self.binding_interval()
+        };
+        self.grant_length().saturating_sub(next) / 2
     }
 
     /// Why an operator's word about the role cannot be taken now.

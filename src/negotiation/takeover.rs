@@ -8,12 +8,13 @@ use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
 use super::ability::{Ability, Rank, Unable};
+use super::arbiter::{LeaseStand, Reach};
 use super::decision::Rule;
 use super::member::MemberId;
 use super::settings::Protection;
 use super::term::Term;
 use super::time::Instant;
-use super::view::Gone;
+use super::view::{Gone, Topic};
 use super::{Negotiator, State};
 
 /// How a member stands to our taking over.
@@ -51,6 +52,27 @@ pub(super) enum Condition {
     },
     /// A silent member is confirmed off, or would be (S2).
     Fenced(MemberId),
+    /// The arbiter's lease is held, or nobody reaches the arbiter and all agree (S1, S4).
+    Leased(LeaseStand),
+    /// A reference address answered lately (S1).
+    Reference,
+}
+
+impl Condition {
+    /// What it is about, for people.
+    pub fn about(&self) -> Topic {
+        match self {
+            Condition::Able(_) => Topic::Able,
+            Condition::NotWaiting(_) => Topic::Successor,
+            Condition::NoPromise(_) => Topic::Promise,
+            Condition::Settled => Topic::Start,
+            Condition::Member(..) => Topic::Member,
+            Condition::Majority { .. } => Topic::Majority,
+            Condition::Fenced(_) => Topic::Fence,
+            Condition::Leased(_) => Topic::Arbiter,
+            Condition::Reference => Topic::Reference,
+        }
+    }
 }
 
 /// Under which assumption rule 6 is walked.
@@ -79,6 +101,22 @@ impl Negotiator {
 
     /// How able this member is, as its queries and answers say it.
     pub(super) fn ability(&self) -> Ability {
+        let able = self.ability_but_for_the_network();
+        if able.level() == 0 {
+            return able;
+        }
+        let by = |protection| self.settings.protected_by(protection);
+        if by(Protection::Arbiter) && self.arbiter.reach != Reach::Answers {
+            Ability::Cannot(Unable::ArbiterUnreachable)
+        } else if by(Protection::Reachability) && !self.reference_answers() && self.announced().is_none() {
+            Ability::Cannot(Unable::NoReference)
+        } else {
+            able
+        }
+    }
+
+    /// But for what rule 6 has a line of its own for: the arbiter, the reference addresses.
+    fn ability_but_for_the_network(&self) -> Ability {
         if self.settings.observe_only {
             return Ability::Cannot(Unable::ObserveOnly);
         }
@@ -146,9 +184,9 @@ impl Negotiator {
         visit: &mut impl FnMut(bool, Condition) -> ControlFlow<()>,
     ) -> ControlFlow<()> {
         let able = match assume {
-            Assume::Nothing | Assume::Gone(_) => self.ability(),
+            Assume::Nothing | Assume::Gone(_) => self.ability_but_for_the_network(),
             Assume::NotObserving => self.ability_but_for_observing(),
-            Assume::OperatorWants if self.settings.observe_only => self.ability(),
+            Assume::OperatorWants if self.settings.observe_only => self.ability_but_for_the_network(),
             // A forced step-down ends with the operator's own word to take over.
             Assume::OperatorWants => match self.ability_without_hold() {
                 Ability::Cannot(Unable::SteppedDown) => Ability::Fit,
@@ -195,7 +233,11 @@ impl Negotiator {
                     let need = self.majority();
                     visit(in_writing >= need, Condition::Majority { have: in_writing, need })?;
                 }
-                Protection::Arbiter | Protection::Reachability => {}
+                Protection::Arbiter => {
+                    let stand = self.lease_stand();
+                    visit(self.lease_would_be_had(stand, assume), Condition::Leased(stand))?;
+                }
+                Protection::Reachability => visit(self.reference_answered(), Condition::Reference)?,
                 Protection::Fence => {
                     for peer in self.settings.others() {
                         let assumed = match assume {
@@ -224,7 +266,7 @@ impl Negotiator {
         asked.is_some_and(|asked| self.now + self.lease_lead() < asked + self.grant_length())
     }
 
-    fn stand_under(&self, peer: MemberId, assume: Assume) -> Stand {
+    pub(super) fn stand_under(&self, peer: MemberId, assume: Assume) -> Stand {
         let stand = self.stand(peer);
         match assume {
             Assume::Nothing | Assume::NotObserving => stand,
@@ -353,7 +395,7 @@ impl Negotiator {
 
     /// Rule 7, first half: decided; the term goes to disk.
     pub(super) fn begin(&mut self, rule: Rule, how: How, out: &mut Vec<super::exchange::Output>) {
-        let term = Term { number: self.floor() + 1, owner: self.settings.me };
+        let term = Term { number: self.next_number(), owner: self.settings.me };
         let version = self.disk.want();
         // What was released and not yet told is taken back.
         self.release = None;

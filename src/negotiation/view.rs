@@ -205,11 +205,39 @@ pub struct ReferenceView {
     pub answered: Option<Instant>,
 }
 
+/// What a line of the forecast is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Topic {
+    /// Switching a silent member off (S2).
+    Fence,
+    /// The arbiter's lease (S1).
+    Arbiter,
+    /// This member itself: its health, and whether it can at all.
+    Able,
+    /// The reference addresses (S1).
+    Reference,
+    /// More than half of the members (S1).
+    Majority,
+    /// Another member: whether it agrees, or is gone.
+    Member,
+    /// A successor that this member waits for (rule 11).
+    Successor,
+    /// What may stand from before its start (rule 1).
+    Start,
+    /// A hold (S7).
+    Hold,
+    /// A promise to another (N16).
+    Promise,
+}
+
 /// A line of the forecast.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ForecastLine {
     /// Whether this is met.
     pub ok: bool,
+    /// What it is about: people read lines in the order of importance, not in that of the rule.
+    pub about: Topic,
     /// What, as a sentence without a full stop.
     pub text: String,
 }

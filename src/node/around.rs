@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::control::alarms::{Around, FLAPPING_WITHIN, JournalState, RefusedKind, TwoThatActed};
 use crate::control::compose::{AroundPeer, Surroundings, compose, judge};
+use crate::control::desk::PlanEnded;
 use crate::control::plans::{Others, PlanElsewhere};
 use crate::control::status::{self, AlarmClass, Judgement, LinkRole, LinkState, Status};
 use crate::journal::Entry;
@@ -157,9 +158,9 @@ impl Engine {
         let view = self.negotiator.view(now);
         let others = self.others(now);
         self.two_acted.look(stamp(now), if judge(&view) == Judgement::TwoAct { Both::Act } else { Both::DoNot });
-        if let Some(why) = self.desk.refresh(&view, &others, now) {
+        if let Some(PlanEnded { number, why }) = self.desk.refresh(&view, &others, now) {
             let by = self.facts.node.clone();
-            self.note(Entry::Action { by, what: "plan ended".to_owned(), outcome: why });
+            self.note(Entry::Action { by, what: format!("plan {number} has ended"), outcome: why });
         }
         let around = self.around(now);
         let told = told(&around.processes);

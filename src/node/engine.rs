@@ -297,7 +297,7 @@ impl Engine {
         let mut stopped = false;
         for output in outputs.drain(..) {
             if let Output::StopServing { by } = output {
-                stopped = self.stop_serving(by);
+                stopped |= self.stop_serving(by);
             } else {
                 self.carry_out(now, output);
             }

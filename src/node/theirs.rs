@@ -8,7 +8,7 @@ use crate::control::status;
 use crate::link::{MAX_PROCESSES, RunState, RunsOn, Shown, ShownProcess};
 use crate::negotiation::settings::Protection;
 use crate::negotiation::time::Instant;
-use crate::negotiation::view::{ForecastLine, View};
+use crate::negotiation::view::{ForecastLine, Topic, View};
 
 use super::gaps::millis;
 
@@ -50,7 +50,7 @@ impl Theirs {
             return;
         }
         let text = format!("{name} hears nothing from the fence device for {fails}");
-        forecast.lines.push(ForecastLine { ok: false, text });
+        forecast.lines.push(ForecastLine { ok: false, about: Topic::Fence, text });
         (forecast.acts, forecast.ready, forecast.expected) = (None, false, None);
     }
 

@@ -162,7 +162,12 @@ impl TwoActed {
             | Event::ToldOff { .. }
             | Event::HeardAfterOff { .. }
             | Event::FenceDeviceDead { .. }
-            | Event::FenceDeviceBack { .. } => {}
+            | Event::FenceDeviceBack { .. }
+            | Event::ArbiterLost { .. }
+            | Event::ArbiterBack
+            | Event::ByGrants { .. }
+            | Event::ReferenceLost
+            | Event::ReferenceBack => {}
         }
     }
 

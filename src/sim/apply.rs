@@ -61,6 +61,8 @@ impl World {
                 self.notify(member.index(), Input::StopTime { longest });
             }
             Fault::Fencing(member, agent) => self.agents[member.index()] = agent,
+            Fault::Arbiter(fault) => self.arbiter_fault(fault),
+            Fault::Reference(member, reference) => self.references[member.index()] = reference,
             Fault::Order(member, order) => self.order(member.index(), order),
             Fault::Stop(member, cause) => self.stop(member.index(), cause),
         }
@@ -131,6 +133,7 @@ impl World {
             self.notify(member, Input::ServingStopped);
         }
         self.notify(member, Input::Tick);
+        self.next_call(member);
         for other in (0..self.processes.len()).filter(|other| *other != member) {
             let (index, _) = self.link_of(member, other);
             self.look_for(index);

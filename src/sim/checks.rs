@@ -44,10 +44,10 @@ pub enum Broken {
         /// What it has seen now.
         now: Term,
     },
-    /// Under `majority` or `fence`: two members act at once and no operator forced either (S1).
+    /// Under `majority`, `fence` or `arbiter`: two members act at once and no operator forced either (S1).
     #[error("members {} and {} act at once, and are protected", .0.0, .1.0)]
     TwoPrimaries(MemberId, MemberId),
-    /// Under `majority`: a number was acted in by two members (N11).
+    /// Under `majority` or `arbiter`: a number was acted in by two members (N11).
     #[error("number {number} was used by member {} and by member {}", .first.0, .second.0)]
     NumberTwice {
         /// The number.
@@ -97,22 +97,23 @@ pub enum Broken {
 /// What is remembered over the whole run.
 #[derive(Debug)]
 pub(super) struct Checks {
-    majority: bool,
+    /// Whether a lease keeps two from acting at once, whatever devices say; its numbers are unique too.
+    leased: bool,
     /// Whether what protects the group keeps two from acting at once.
     only_one: bool,
-    /// Under `majority`, who acted in a number without force.
+    /// Under a lease, who acted in a number without force.
     numbers: Vec<(u64, MemberId)>,
 }
 
 impl Checks {
     pub fn new(settings: &Settings) -> Checks {
-        let majority = settings.protected_by(Protection::Majority);
-        Checks { majority, only_one: majority || settings.protected_by(Protection::Fence), numbers: Vec::new() }
+        let leased = settings.lease_length().is_some();
+        Checks { leased, only_one: leased || settings.protected_by(Protection::Fence), numbers: Vec::new() }
     }
 
-    /// A device says that a member is off, and it is not: what `fence` promises is off, what `majority` promises is not.
+    /// A device says that a member is off, and it is not: what `fence` promises is off, what a lease promises is not.
     pub fn believe_no_device(&mut self) {
-        self.only_one = self.majority;
+        self.only_one = self.leased;
     }
 
     /// Looks at `member`, which has just handled an input and wants `out`.
@@ -179,7 +180,7 @@ impl Checks {
         if process.disk.kept.as_ref().is_none_or(|kept| kept.seen < term) {
             return Err(Broken::TermNotOnDisk { member: id, term });
         }
-        if self.majority && !forced {
+        if self.leased && !forced {
             if let Some((number, first)) = self.numbers.iter().find(|(number, _)| *number == term.number) {
                 return Err(Broken::NumberTwice { number: *number, first: *first, second: id });
             }

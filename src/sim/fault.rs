@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::arbiter::{ArbiterFault, Reference};
 use crate::negotiation::exchange::StopCause;
 use crate::negotiation::member::MemberId;
 
@@ -92,6 +93,10 @@ pub enum Fault {
     StopTime(MemberId, Duration),
     /// From now on a member's fencing agent does this.
     Fencing(MemberId, Agent),
+    /// Something becomes of the arbiter.
+    Arbiter(ArbiterFault),
+    /// From now on the reference addresses do this to a member's questions.
+    Reference(MemberId, Reference),
     /// An operator speaks.
     Order(MemberId, Order),
     /// A member is to stop.

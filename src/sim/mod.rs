@@ -6,6 +6,7 @@
 //! after every event; [`walk`] invents schedules from a seed, runs them, and tells what broke as a readable trace.
 
 mod apply;
+mod arbiter;
 mod checks;
 mod disk;
 mod fault;
@@ -21,6 +22,7 @@ mod traces;
 pub mod walk;
 mod world;
 
+pub use arbiter::{ArbiterFault, Reference, Road};
 pub use checks::Broken;
 pub use fault::{Agent, Crash, Fault, Order, Step, Way};
 pub use rng::Rng;

@@ -3,8 +3,9 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
+use super::arbiter::{ArbiterFault, Reference};
 use super::fault::Fault;
-use crate::negotiation::exchange::{Input, Output};
+use crate::negotiation::exchange::{ArbiterCall, ArbiterReply, Input, Output};
 use crate::negotiation::member::MemberId;
 use crate::negotiation::message::{Message, Order};
 use crate::negotiation::settings::Settings;
@@ -86,6 +87,12 @@ impl Trace {
         self.line(now, who.as_str(), &what);
     }
 
+    /// The arbiter does what a member asked for.
+    pub fn arbiter(&mut self, now: u64, group: &Settings, member: usize, call: ArbiterCall, reply: &ArbiterReply) {
+        let name = group.name(MemberId(member as u8));
+        self.line(now, "arbiter", &format!("{name} asks {call:?}: {reply:?}"));
+    }
+
     pub fn fault(&mut self, now: u64, group: &Settings, fault: &Fault) {
         let name = |member: &MemberId| group.name(*member);
         let mut what = String::new();
@@ -105,6 +112,15 @@ impl Trace {
             Fault::SickenProcesses(one) => write!(what, "the processes of {} are sick", name(one)),
             Fault::StopTime(one, longest) => write!(what, "stopping takes {} up to {longest:?}", name(one)),
             Fault::Fencing(one, agent) => write!(what, "the fencing agent of {}: {agent:?}", name(one)),
+            Fault::Arbiter(fault) => match fault {
+                ArbiterFault::Road(one, road) => write!(what, "the road of {} to the arbiter: {road:?}", name(one)),
+                ArbiterFault::Delay(most) => write!(what, "the arbiter takes up to {most:?} each way"),
+                ArbiterFault::Vanish => write!(what, "the arbiter is gone"),
+                ArbiterFault::Return => write!(what, "the arbiter is back"),
+                ArbiterFault::Restart(time) => write!(what, "the arbiter restarts, which takes {time:?}"),
+            },
+            Fault::Reference(one, Reference::Answers) => write!(what, "a reference address answers {}", name(one)),
+            Fault::Reference(one, Reference::Silent) => write!(what, "no reference address answers {}", name(one)),
             Fault::Recover(one) => write!(what, "{} is healthy", name(one)),
             Fault::Order(one, order) => write!(what, "operator at {}: {order:?}", name(one)),
             Fault::Stop(one, cause) => write!(what, "stop {} ({cause:?})", name(one)),

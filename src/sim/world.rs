@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::arbiter::{Arbiter, Reference};
 use super::checks::{Broken, Checks};
 use super::disk::Outcome;
 use super::fault::Agent;
@@ -12,7 +13,7 @@ use super::rng::{Rng, nanos};
 use super::trace::Trace;
 use crate::negotiation::Negotiator;
 use crate::negotiation::decision::Decision;
-use crate::negotiation::exchange::{CommandOutcome, Input, Output};
+use crate::negotiation::exchange::{ArbiterCall, ArbiterReply, CommandOutcome, Input, Output};
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::{Incarnation, Message, Mode};
 use crate::negotiation::settings::{Protection, Settings};
@@ -116,6 +117,38 @@ pub(super) enum Happening {
         member: usize,
         life: u32,
     },
+    /// A request arrives at the arbiter.
+    ArbiterHears {
+        member: usize,
+        life: u32,
+        ticket: u32,
+        call: ArbiterCall,
+    },
+    /// The arbiter's reply arrives.
+    ArbiterReplies {
+        member: usize,
+        life: u32,
+        ticket: u32,
+        reply: ArbiterReply,
+    },
+    /// A call to the arbiter has had its time.
+    CallEnds {
+        member: usize,
+        life: u32,
+        ticket: u32,
+    },
+    /// The arbiter has restarted.
+    ArbiterBack {
+        era: u32,
+        holder: Option<MemberId>,
+    },
+    /// What became of a question to the reference addresses.
+    ReferenceReplies {
+        member: usize,
+        life: u32,
+        asked_at: Instant,
+        answered: bool,
+    },
 }
 
 /// A simulated group.
@@ -130,6 +163,9 @@ pub struct World {
     pub(super) checks: Checks,
     /// By member: what switches it off.
     pub(super) agents: Vec<Agent>,
+    pub(super) arbiter: Arbiter,
+    /// By member.
+    pub(super) references: Vec<Reference>,
     pub(super) trace: Trace,
     broken: Option<Broken>,
     out: Vec<Output>,
@@ -159,6 +195,8 @@ impl World {
         }
         World {
             processes: (0..count).map(|_| Process::new(&mut rng)).collect(),
+            arbiter: Arbiter::new(count, seed),
+            references: vec![Reference::Answers; count],
             checks: Checks::new(&group),
             agents: vec![Agent::Works; count],
             own_settings: vec![None; group.members.len()],
@@ -307,6 +345,15 @@ impl World {
                     self.sample(member);
                 }
             }
+            Happening::ArbiterHears { member, life, ticket, call } => self.arbiter_hears(member, life, ticket, call),
+            Happening::ArbiterReplies { member, life, ticket, reply } => {
+                self.arbiter_replies(member, life, ticket, reply);
+            }
+            Happening::CallEnds { member, life, ticket } => self.call_ends(member, life, ticket),
+            Happening::ArbiterBack { era, holder } => self.arbiter_back(era, holder),
+            Happening::ReferenceReplies { member, life, asked_at, answered } => {
+                self.reference_replies(member, life, asked_at, answered);
+            }
         }
     }
 
@@ -426,7 +473,8 @@ impl World {
                     }
                 }
                 Output::StopServing { by } => serving_stopped |= self.stop_serving(member, by),
-                Output::AskArbiter { .. } | Output::AskReference { .. } => {}
+                Output::AskArbiter { asked_at, call, within } => self.ask_arbiter(member, asked_at, call, within),
+                Output::AskReference { asked_at, within } => self.ask_reference(member, asked_at, within),
                 Output::Fence { peer, .. } => self.fence(member, peer),
                 Output::TakingOver(_) | Output::Event(_) => {}
                 Output::Stopped => stopped = true,
@@ -453,6 +501,7 @@ impl World {
         process.mode = Mode::Secondary;
         process.killed = false;
         process.disk.crash(&mut self.rng);
+        self.forget_calls(member);
         self.close_all(member, closing, !refuses);
         self.guard_the_dead(member, refuses);
     }

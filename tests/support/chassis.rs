@@ -7,14 +7,14 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Running, temporary_folder, wait_until, write};
+use crate::support::{Folder, Running, temporary_folder, wait_until, write};
 
 /// What opens it.
 pub const PASSWORD: &str = "c0rrect-h0rse-71";
 
 /// See the module.
 pub struct Chassis {
-    folder: tempfile::TempDir,
+    folder: Folder,
     port: u16,
     simulator: Option<Running>,
 }

@@ -16,7 +16,7 @@ use tandem::control::request::{Outcome, Reply, Request};
 use tandem::control::status::{Mode, Status};
 use tandem::journal::Record;
 
-use crate::support::{self, Running, addresses, tandem, temporary_folder, write};
+use crate::support::{self, Folder, Running, addresses, tandem, temporary_folder, write};
 
 /// The members' names, in the order of their addresses.
 pub const NAMES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
@@ -26,7 +26,7 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A group of controllers on this machine.
 pub struct Group {
-    folder: tempfile::TempDir,
+    folder: Folder,
     pub config: PathBuf,
     pub addresses: Vec<SocketAddr>,
     members: Vec<Option<Running>>,
@@ -89,6 +89,11 @@ impl Group {
     /// What a member's journal holds so far.
     pub fn journal(&self, member: usize) -> Vec<Record> {
         tandem::journal::read(&self.state(member)).expect("a journal").collect()
+    }
+
+    /// For a test that damages what was recorded.
+    pub fn with_false_recordings(&mut self) {
+        self.folder.with_false_recordings();
     }
 
     /// The folder that holds everything of the group.
@@ -227,6 +232,23 @@ impl Group {
             Reply::Outcome(outcome) => outcome,
             other => panic!("no outcome: {other:?}"),
         }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        // A disk that only the member sees is gone with it.
+        if !std::thread::panicking() {
+            for member in (0..self.members.len()).filter(|member| !self.around[*member].is_empty()) {
+                if let Some(running) = &self.members[member] {
+                    let seen = PathBuf::from(format!("/proc/{}/root", running.pid()));
+                    let state = self.state(member);
+                    support::recordings::replay_all(&seen.join(state.strip_prefix("/").unwrap_or(&state)));
+                }
+            }
+        }
+        // Before the folder goes, whose recordings are replayed then.
+        self.members.clear();
     }
 }
 

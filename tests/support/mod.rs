@@ -13,6 +13,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
+pub mod recordings;
+
+pub use recordings::Folder;
+
 /// A part of the machine that some tests need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Part {
@@ -143,9 +147,9 @@ fn firewall() -> Result<(), String> {
     inside.and(removed)
 }
 
-/// A folder that goes with the test.
-pub fn temporary_folder() -> tempfile::TempDir {
-    tempfile::Builder::new().prefix("tandem-test-").tempdir().expect("a temporary folder can be made")
+/// A folder that goes with the test, after what controllers recorded in it has been replayed.
+pub fn temporary_folder() -> Folder {
+    Folder::new()
 }
 
 /// Writes `content` into `name` in `folder`.

@@ -19,7 +19,7 @@ use tandem::control::client::Client;
 use tandem::control::request::{Reply, Request};
 use tandem::control::status::{LoopGaps, Status};
 
-use crate::support::{Running, addresses, binary, tandem, temporary_folder, write};
+use crate::support::{Folder, Running, addresses, binary, tandem, temporary_folder, write};
 
 /// Longer than anything here takes; on a busy machine too.
 pub const PATIENCE: Duration = Duration::from_secs(20);
@@ -313,7 +313,7 @@ pub fn runs(pid: i32) -> bool {
 
 /// A pair of which only alpha runs; it becomes Primary after its boot timeout.
 pub struct Alpha {
-    folder: tempfile::TempDir,
+    folder: Folder,
 }
 
 impl Alpha {

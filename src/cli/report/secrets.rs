@@ -1,6 +1,6 @@
 //! What of a configuration is secret, and its removal from whatever goes into a support bundle (U7).
 //!
-//! A value is secret when its name says so ([`is_secret_option`]), when a command line passes it behind such a name, when
+//! A value is secret when its name says so ([`is_secret_name`]), when a command line passes it behind such a name, when
 //! it is the password in a URL, or when it stands in a file that such a name, or the group's key, points at. Removal is by
 //! structure in the configuration, and then by value everywhere, because a log or a command may repeat it.
 
@@ -11,7 +11,7 @@ use std::path::Path;
 
 use toml::Value;
 
-use crate::config::fencing::is_secret_option;
+use crate::config::secrets::{self, is_secret_name};
 
 /// What stands where a secret was.
 pub const REMOVED: &str = "[removed]";
@@ -20,17 +20,36 @@ const SHORTEST: usize = 4;
 /// How much of a file that holds a secret is read.
 const LONGEST_FILE: u64 = 64 * 1024;
 
+/// What stands for a member's name in a path (N8).
+const MEMBER: &str = "{member}";
+
 /// Every secret that was found.
 #[derive(Default)]
 pub struct Secrets {
     values: BTreeSet<String>,
+    /// The members' names.
+    members: Vec<String>,
 }
 
 impl Secrets {
+    /// Whole, and line by line: a log may repeat one line of many.
     fn keep(&mut self, value: &str) {
-        let value = value.trim();
-        if value.len() >= SHORTEST {
-            self.values.insert(value.to_owned());
+        for part in std::iter::once(value).chain(value.lines()) {
+            let part = part.trim();
+            if part.len() >= SHORTEST {
+                self.values.insert(part.to_owned());
+            }
+        }
+    }
+
+    /// What the files at `path` hold, `{member}` in it standing for each.
+    fn keep_files(&mut self, path: &Path) {
+        match path.to_str().filter(|path| path.contains(MEMBER)) {
+            Some(written) => {
+                let each: Vec<String> = self.members.iter().map(|member| written.replace(MEMBER, member)).collect();
+                each.iter().for_each(|path| self.keep_file(Path::new(path)));
+            }
+            None => self.keep_file(path),
         }
     }
 
@@ -42,42 +61,38 @@ impl Secrets {
             return;
         }
         let text = String::from_utf8_lossy(&bytes);
-        self.keep(&text);
-        for line in text.lines().filter(|line| !line.trim_start().starts_with('#')) {
-            self.keep(line);
-        }
+        let lines: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with('#')).collect();
+        self.keep(&lines.join("\n"));
     }
 
     /// Takes the secrets out of a parsed configuration, and remembers them. Relative paths start at `folder`.
     pub fn take_from(&mut self, config: &mut toml::Table, folder: &Path) {
+        let members = config.get("member").and_then(Value::as_array).into_iter().flatten();
+        let names = members.filter_map(|member| member.get("name")?.as_str());
+        self.members = names.map(str::to_owned).collect();
         self.keep_file(Path::new("/etc/tandem/group.key"));
         if let Some(Value::Table(security)) = config.get("security") {
             let also = security.get("also_accept").and_then(Value::as_array).into_iter().flatten();
             for path in security.get("key_file").into_iter().chain(also).filter_map(Value::as_str) {
-                self.keep_file(&folder.join(path));
+                self.keep_files(&folder.join(path));
             }
         }
         self.table(config, folder);
     }
 
-    /// A configuration that cannot be parsed: its lines, because messages quote them, and what looks like a secret.
+    /// A configuration that cannot be parsed: what looks like a secret in it.
     pub fn keep_unparsed(&mut self, text: &str) {
-        for line in text.lines() {
-            let Some((name, value)) = line.split_once('=') else { continue };
-            self.keep(line);
-            if is_secret_option(name.trim()) {
-                self.keep(value.trim().trim_matches(['"', '\'']));
-            }
+        for range in secrets::in_file(text) {
+            self.keep(text.get(range).unwrap_or_default().trim_matches([' ', '"', '\'']));
         }
     }
 
     fn table(&mut self, table: &mut toml::Table, folder: &Path) {
         for (name, value) in table.iter_mut() {
-            let points_at_one = name.strip_suffix("_file").is_some_and(|name| is_secret_option(name) || name == "key");
+            let points_at_one = name.strip_suffix("_file").is_some_and(|name| is_secret_name(name) || name == "key");
             match value {
-                _ if is_secret_option(name) => self.remove(value),
-                Value::String(path) if points_at_one => self.keep_file(&folder.join(path.as_str())),
-                Value::Array(words) if name.starts_with("on_") || name == "command" => self.command(words, folder),
+                _ if is_secret_name(name) => self.remove(value),
+                Value::String(path) if points_at_one => self.keep_files(&folder.join(path.as_str())),
                 other => self.value(other, folder),
             }
         }
@@ -85,8 +100,8 @@ impl Secrets {
 
     fn value(&mut self, value: &mut Value, folder: &Path) {
         match value {
-            Value::String(text) => *text = self.url(text),
-            Value::Array(values) => values.iter_mut().for_each(|value| self.value(value, folder)),
+            Value::String(text) => *text = self.open(text),
+            Value::Array(words) => self.command(words, folder),
             Value::Table(table) => self.table(table, folder),
             Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
         }
@@ -118,31 +133,29 @@ impl Secrets {
             }
             let name = text.trim_start_matches('-');
             match name.split_once('=') {
-                Some((name, value)) if is_secret_option(name) => {
+                Some((name, value)) if is_word(name) && is_secret_name(name) => {
                     self.keep(value);
                     *text = format!("{}={REMOVED}", &text[..text.len() - value.len() - 1]);
                 }
-                None if text.starts_with('-') && is_secret_option(name) => next_is_secret = true,
-                Some(_) | None => *text = self.url(text),
+                None if text.starts_with('-') && is_secret_name(name) => next_is_secret = true,
+                Some(_) | None => *text = self.open(text),
             }
         }
     }
 
-    /// The password in `scheme://user:password@host`.
-    fn url(&mut self, text: &str) -> String {
-        let parts = || {
-            let (scheme, rest) = text.split_once("://")?;
-            let (who, host) = rest.split_once('@')?;
-            let (user, password) = who.split_once(':')?;
-            Some((scheme, user, password, host))
-        };
-        match parts() {
-            Some((scheme, user, password, host)) if !who_has_path(user, password) => {
-                self.keep(password);
-                format!("{scheme}://{user}:{REMOVED}@{host}")
-            }
-            Some(_) | None => text.to_owned(),
+    /// A value that is no secret itself, but may hold one: the password in a URL.
+    fn open(&mut self, text: &str) -> String {
+        let mut left = String::new();
+        let mut at = 0;
+        for range in secrets::in_value(text) {
+            let (before, secret) = (text.get(at..range.start), text.get(range.clone()));
+            self.keep(secret.unwrap_or_default().trim_matches([' ', '"', '\'']));
+            left.push_str(before.unwrap_or_default());
+            left.push_str(REMOVED);
+            at = range.end;
         }
+        left.push_str(text.get(at..).unwrap_or_default());
+        left
     }
 
     /// `text` without any of them, also as JSON writes them.
@@ -165,13 +178,14 @@ impl Secrets {
 
     /// Whether any of them is in `bytes`.
     pub fn are_in(&self, bytes: &[u8]) -> bool {
-        self.values.iter().any(|value| bytes.windows(value.len()).any(|window| window == value.as_bytes()))
+        let is_in = |value: &str| bytes.windows(value.len()).any(|window| window == value.as_bytes());
+        // As it is, and as Rust and JSON write it in a text.
+        self.values.iter().any(|value| is_in(value) || is_in(&value.escape_debug().to_string()))
     }
 }
 
-/// An `@` behind a `/` belongs to a path.
-fn who_has_path(user: &str, password: &str) -> bool {
-    user.contains('/') || password.contains('/')
+fn is_word(name: &str) -> bool {
+    name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
 
 #[cfg(test)]

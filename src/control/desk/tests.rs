@@ -75,7 +75,7 @@ fn a_plan_ends_after_two_minutes() {
     assert_eq!(desk.next_deadline(Duration::from_secs(10)), Some(at(220)));
     assert_eq!(desk.refresh(&secondary(), &Others::default(), at(219)), None);
     assert_eq!(desk.plan(at(219)).map(|plan| plan.checked_ms), Some(0));
-    let why = desk.refresh(&secondary(), &Others::default(), at(220)).expect("it ends");
+    let PlanEnded { why, .. } = desk.refresh(&secondary(), &Others::default(), at(220)).expect("it ends");
     assert!(why.contains("open for 120 s"), "{why}");
     assert!(desk.plan(at(220)).is_none());
 }
@@ -107,10 +107,10 @@ fn a_plan_that_would_now_do_something_else_ends() {
     open(&mut desk);
     let mut view = secondary();
     view.peers[0].mode = Some(Mode::Secondary);
-    let why = desk.refresh(&view, &Others::default(), at(101)).expect("nobody is Primary now");
+    let PlanEnded { why, .. } = desk.refresh(&view, &Others::default(), at(101)).expect("nobody is Primary now");
     assert!(why.contains("now it would be \"beta takes over\""), "{why}");
     open(&mut desk);
-    let why = desk.refresh(&primary(), &Others::default(), at(101)).expect("it is Primary already");
+    let PlanEnded { why, .. } = desk.refresh(&primary(), &Others::default(), at(101)).expect("it is Primary already");
     assert!(why.contains("Primary already"), "{why}");
 }
 

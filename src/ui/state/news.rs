@@ -176,8 +176,8 @@ fn became_of(number: u32, status: &Status) -> String {
     let told = status.events.iter().find(|event| event.text.contains(&this) && !event.text.contains(&opened));
     match told {
         // The engine's own word says all of it already.
-        Some(event) => match event.text.split_once("plan ended: ") {
-            Some((_, why)) => why.to_owned(),
+        Some(event) => match event.text.split_once(&format!("plan {number} has ended: ")) {
+            Some((_, why)) => format!("plan {number} has ended: {why}"),
             None => format!("plan {number} is over. {}", event.text),
         },
         None => format!("plan {number} is over: a line of it worsened, or its time ran out"),

@@ -213,8 +213,7 @@ fn u2_who_has_a_plan_open_is_told_what_another_did_with_it() {
     status.plan = Some(samples::plan());
     state.on_reply(Reply::Status(std::sync::Arc::new(status.clone())), NOW + SECOND * 2);
     status.plan = None;
-    status.events[0].text =
-        "beta: plan ended: plan 47 has ended: a line changed for the worse: alpha is silent".to_owned();
+    status.events[0].text = "beta: plan 47 has ended: a line changed for the worse: alpha is silent".to_owned();
     state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW + SECOND * 3);
     let shown = text(&drawn(&state, NOW + SECOND * 3, (80, 24)));
     assert!(shown.contains(" plan 47 has ended: a line changed for the worse: alpha is silent"), "{shown}");

@@ -1,0 +1,605 @@
+//! The arbiter (rule 14, and what rules 6, 8, 11 and 13 say of it; S1, S4): what it is asked and when, what its replies
+//! are worth, and what is known of it. How it is asked, over a network or a shared directory, is the driver's business.
+//!
+//! One call is under way at a time; a release may follow another call. A lease counts from when it was *asked* for, a
+//! tenth less than it lasts, and a reply that is not to the call under way is worth nothing.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::ability::{Ability, Unable};
+use super::decision::seconds;
+use super::event::Event;
+use super::exchange::{ArbiterCall, ArbiterReply, Output};
+use super::member::MemberId;
+use super::settings::Protection;
+use super::stopping::Leaving;
+use super::takeover::{Assume, Condition, How, Stand};
+use super::term::Term;
+use super::time::Instant;
+use super::view::ArbiterView;
+use super::{Negotiator, State};
+
+/// A lease that is wanted is asked for again after this, so that a free one is had soon after its end.
+const SOON: Duration = Duration::from_millis(250);
+
+/// However short the lease, the arbiter is asked no more often than this.
+const SOONEST: Duration = Duration::from_millis(10);
+
+/// The lease that this member holds.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Lease {
+    /// Allotted by the arbiter; the term that it is held for.
+    pub number: u64,
+    /// When the last acquisition or renewal that succeeded was asked for: its time counts from here.
+    pub asked_at: Instant,
+}
+
+/// Whether the arbiter is within reach.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Reach {
+    /// Not known yet.
+    Unknown,
+    /// The last call was answered.
+    Answers,
+    /// The last call was not.
+    Mute {
+        /// Why.
+        why: String,
+    },
+}
+
+/// A call that is not answered yet.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Call {
+    asked_at: Instant,
+    call: ArbiterCall,
+}
+
+/// How the last call that was answered came out.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct LastCall {
+    call: ArbiterCall,
+    asked_at: Instant,
+    over_at: Instant,
+    /// Whether it got what it asked for.
+    done: bool,
+}
+
+/// What a member keeps about the arbiter.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ArbiterDesk {
+    pub lease: Option<Lease>,
+    pub reach: Reach,
+    under_way: Option<Call>,
+    /// The release that is not answered yet.
+    releasing: Option<Instant>,
+    /// No two calls have the same time.
+    last_asked: Instant,
+    last: Option<LastCall>,
+    /// When it last answered, and how long that took.
+    answered: Option<(Instant, Duration)>,
+    holder: Option<MemberId>,
+    free_since: Option<Instant>,
+    /// Whether it was said that this Primary goes on by grants.
+    by_grants_said: bool,
+    /// Why the lease was lost, when the arbiter itself said so.
+    lost: Option<String>,
+}
+
+impl ArbiterDesk {
+    pub fn new() -> ArbiterDesk {
+        ArbiterDesk {
+            lease: None,
+            reach: Reach::Unknown,
+            under_way: None,
+            releasing: None,
+            last_asked: Instant::default(),
+            last: None,
+            answered: None,
+            holder: None,
+            free_since: None,
+            by_grants_said: false,
+            lost: None,
+        }
+    }
+
+    /// Our own sleep: the lease may be another's by now (rule 13). What is known of the arbiter's reach stands, because
+    /// nothing that could go wrong rests on it.
+    pub fn slept(&mut self) {
+        self.lease = None;
+    }
+
+    fn is_mute(&self) -> bool {
+        matches!(self.reach, Reach::Mute { .. })
+    }
+}
+
+/// How it stands with the arbiter's lease: the `arbiter` line of rule 6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeaseStand {
+    /// Held, in a number above the floor.
+    Held,
+    /// Nobody reaches the arbiter, and every other member agrees (S4).
+    ByAgreement,
+    /// The arbiter answers, and nobody holds the lease.
+    Free,
+    /// The arbiter answers, and this member holds the lease.
+    HeldBy(MemberId),
+    /// The arbiter does not answer.
+    Mute,
+    /// It has not been asked yet.
+    Unknown,
+}
+
+impl Negotiator {
+    /// The lease's number, when a takeover may rest on it: not over, nor about to be, and above every number heard of.
+    pub(super) fn usable_lease(&self) -> Option<u64> {
+        let lease = self.arbiter.lease?;
+        let lasts = self.now + self.lease_lead() < lease.asked_at + self.grant_length();
+        (lasts && lease.number > self.floor()).then_some(lease.number)
+    }
+
+    /// The number that a takeover now would have (rule 7).
+    pub(super) fn next_number(&self) -> u64 {
+        self.usable_lease().unwrap_or(self.floor() + 1)
+    }
+
+    /// Until when the arbiter's lease is this member's.
+    pub(super) fn own_lease_end(&self) -> Option<Instant> {
+        self.arbiter.lease.map(|lease| lease.asked_at + self.grant_length())
+    }
+
+    /// Rule 6's line.
+    pub(super) fn lease_stand(&self) -> LeaseStand {
+        if self.usable_lease().is_some() {
+            return LeaseStand::Held;
+        }
+        if self.nobody_reaches_it() {
+            return LeaseStand::ByAgreement;
+        }
+        match (&self.arbiter.reach, self.arbiter.holder) {
+            (Reach::Unknown, _) => LeaseStand::Unknown,
+            (Reach::Mute { .. }, _) => LeaseStand::Mute,
+            (Reach::Answers, Some(holder)) if holder != self.settings.me => LeaseStand::HeldBy(holder),
+            // What the arbiter has for this member's own is to be had again.
+            (Reach::Answers, Some(_) | None) => LeaseStand::Free,
+        }
+    }
+
+    /// S4's agreement: the arbiter is out of everybody's reach, as they say themselves, and every other member consents,
+    /// on disk, so that no number is ever taken twice.
+    fn nobody_reaches_it(&self) -> bool {
+        self.arbiter.is_mute()
+            && self.settings_agree()
+            && self.settings.others().all(|peer| {
+                let written = self.consent(peer).is_some_and(|consent| consent.written);
+                written && self.is_without_arbiter(peer)
+            })
+    }
+
+    /// Whether a peer says of itself that no arbiter answers it.
+    pub(super) fn is_without_arbiter(&self, peer: MemberId) -> bool {
+        self.peers[peer.index()].able == Some(Ability::Cannot(Unable::ArbiterUnreachable))
+    }
+
+    /// N19: S4's agreement rests on every member counting alike; with any difference it is off.
+    pub(super) fn settings_agree(&self) -> bool {
+        self.settings.others().all(|peer| {
+            let known = &self.peers[peer.index()];
+            known.agreement.is_some() && known.differs.is_empty()
+        })
+    }
+
+    /// Whether another's being without an arbiter counts for nothing, because this member is too (rule 3f's exception).
+    pub(super) fn shares_the_outage(&self) -> bool {
+        self.settings.protected_by(Protection::Arbiter)
+            && self.arbiter.is_mute()
+            && self.settings_agree()
+            && self.ability() == Ability::Cannot(Unable::ArbiterUnreachable)
+    }
+
+    /// Whether a takeover lacks nothing but the lease.
+    fn lacks_only_the_lease(&self) -> bool {
+        let (mut others, mut lease) = (true, true);
+        let _ = self.walk_rule_6(Assume::Nothing, &mut |met, condition| {
+            match condition {
+                Condition::Leased(_) => lease = met,
+                Condition::Able(_)
+                | Condition::NotWaiting(_)
+                | Condition::NoPromise(_)
+                | Condition::Settled
+                | Condition::Member(..)
+                | Condition::Majority { .. }
+                | Condition::Reference
+                | Condition::Fenced(_) => others &= met,
+            }
+            std::ops::ControlFlow::Continue(())
+        });
+        others && !lease
+    }
+
+    /// Whether the lease could be had later, when nothing else is missing: what is switched off first must not wait for it.
+    pub(super) fn lease_may_be_had(&self, stand: LeaseStand) -> bool {
+        match stand {
+            LeaseStand::Held | LeaseStand::ByAgreement | LeaseStand::Free => true,
+            LeaseStand::HeldBy(holder) => self.gone(holder).is_some(),
+            LeaseStand::Mute | LeaseStand::Unknown => false,
+        }
+    }
+
+    fn look_period(&self) -> Duration {
+        self.binding_interval().min(self.lease / 10).max(SOONEST)
+    }
+
+    fn soon(&self) -> Duration {
+        (self.lease / 20).clamp(SOONEST, SOON)
+    }
+
+    /// How long one call may take: several must fit between a renewal's turn and the lease's end.
+    fn call_time(&self) -> Duration {
+        (self.lease / 5).max(SOONEST)
+    }
+
+    /// The renewals' period: a third of the lease.
+    pub(super) fn renewal_period(&self) -> Duration {
+        self.lease / 3
+    }
+
+    /// What the arbiter is to be asked next, and when; none: nothing before something else happens.
+    fn next_call(&self) -> Option<(Instant, ArbiterCall)> {
+        if !self.settings.protected_by(Protection::Arbiter) {
+            return None;
+        }
+        if self.arbiter.under_way.is_some() || self.arbiter.releasing.is_some() || self.stopped {
+            return None;
+        }
+        let look_at = self.arbiter.last.map_or(self.now, |last| last.asked_at + self.look_period());
+        let look = Some((look_at, ArbiterCall::Look));
+        let failed_at = |wanted: fn(&ArbiterCall) -> bool| {
+            self.arbiter.last.filter(|last| wanted(&last.call) && !last.done).map(|last| last.over_at)
+        };
+        if self.announced().is_some() {
+            let Some(lease) = self.arbiter.lease else {
+                // One that acts by force looks for what makes it an ordinary Primary; any other goes on in its term.
+                let call =
+                    if self.is_forced() { ArbiterCall::Acquire { above: self.floor() } } else { ArbiterCall::Look };
+                return Some((look_at, call));
+            };
+            let at = match failed_at(|call| matches!(call, ArbiterCall::Renew { .. })) {
+                Some(failed_at) => failed_at + self.soon(),
+                None if self.wants_a_fresh_renewal(&lease) => self.now,
+                None => lease.asked_at + self.renewal_period(),
+            };
+            return Some((at, ArbiterCall::Renew { number: lease.number }));
+        }
+        match self.state {
+            State::Secondary if self.lacks_only_the_lease() => {
+                let refused_at = failed_at(|call| matches!(call, ArbiterCall::Acquire { .. }));
+                let at = refused_at.map_or(self.now, |refused_at| refused_at + self.soon());
+                Some((at, ArbiterCall::Acquire { above: self.floor() }))
+            }
+            // The lease counts from its acquisition; a disk that is slower than that is too slow.
+            State::Becoming { .. } => None,
+            State::Secondary | State::Primary { .. } | State::Stopping(_) => look,
+        }
+    }
+
+    /// When the arbiter is to be asked next.
+    pub(super) fn next_call_at(&self) -> Option<Instant> {
+        self.next_call().map(|(at, _)| at)
+    }
+
+    /// Asks what is due, and gives back a lease that leads nowhere.
+    pub(super) fn consider_arbiter(&mut self, out: &mut Vec<Output>) {
+        if matches!(self.state, State::Secondary)
+            && self.kept.is_none()
+            && !self.claim
+            && self.arbiter.lease.is_some()
+            && !self.may_take_over(Assume::Nothing)
+        {
+            self.release_lease(out);
+        }
+        if let Some((at, call)) = self.next_call()
+            && self.now >= at
+        {
+            let asked_at = self.call_arbiter(call, out);
+            self.arbiter.under_way = Some(Call { asked_at, call });
+        }
+        self.say_by_grants(out);
+    }
+
+    fn call_arbiter(&mut self, call: ArbiterCall, out: &mut Vec<Output>) -> Instant {
+        let asked_at = Instant(self.now.0.max(self.arbiter.last_asked.0 + 1));
+        self.arbiter.last_asked = asked_at;
+        out.push(Output::AskArbiter { asked_at, call, within: self.call_time() });
+        asked_at
+    }
+
+    /// Gives the lease back, if this member has one: others need not wait for its end.
+    pub(super) fn release_lease(&mut self, out: &mut Vec<Output>) {
+        let Some(lease) = self.arbiter.lease.take() else { return };
+        if self.arbiter.releasing.is_none() {
+            self.arbiter.releasing = Some(self.call_arbiter(ArbiterCall::Release { number: lease.number }, out));
+        }
+    }
+
+    /// Whether a lease is being given back to an arbiter that answers: what follows from it waits for that.
+    pub(super) fn lease_is_being_released(&self) -> bool {
+        self.arbiter.releasing.is_some() && self.arbiter.reach == Reach::Answers
+    }
+
+    pub(super) fn arbiter_replied(&mut self, asked_at: Instant, reply: ArbiterReply, out: &mut Vec<Output>) {
+        if self.arbiter.releasing == Some(asked_at) {
+            self.arbiter.releasing = None;
+            self.note_reach(asked_at, &reply, out);
+            if reply == ArbiterReply::Released {
+                self.note_holder(None);
+            }
+            return self.finish_release(out);
+        }
+        let Some(Call { call, .. }) = self.arbiter.under_way.take_if(|call| call.asked_at == asked_at) else { return };
+        self.note_reach(asked_at, &reply, out);
+        // What was asked before we slept may not be true any more (rule 13).
+        let trusted = asked_at >= self.trust_from;
+        let done = match (call, &reply) {
+            (ArbiterCall::Look, ArbiterReply::Stands { holder, .. }) => {
+                self.note_holder(*holder);
+                true
+            }
+            (ArbiterCall::Acquire { .. }, ArbiterReply::Granted { number }) => {
+                self.granted(*number, asked_at, trusted, out)
+            }
+            (ArbiterCall::Renew { number }, ArbiterReply::Renewed) => {
+                // A late one counts for nothing: only while Primary, and for the very lease.
+                let primary = self.announced().is_some() && trusted;
+                match self.arbiter.lease.as_mut().filter(|lease| primary && lease.number == number) {
+                    Some(lease) => lease.asked_at = asked_at,
+                    None => self.give_back_number(number, out),
+                }
+                true
+            }
+            (ArbiterCall::Renew { number }, ArbiterReply::Refused { holder, .. }) => {
+                self.note_holder(*holder);
+                if self.arbiter.lease.take_if(|lease| lease.number == number).is_some() {
+                    self.arbiter.lost = Some(match holder {
+                        Some(holder) => format!("the arbiter says that {} holds it", self.settings.name(*holder)),
+                        None => "the arbiter says that it is over".to_owned(),
+                    });
+                }
+                false
+            }
+            (ArbiterCall::Acquire { .. }, ArbiterReply::Refused { holder, .. }) => {
+                self.note_holder(*holder);
+                false
+            }
+            // What does not fit the question proves nothing, and nor does silence.
+            (
+                ArbiterCall::Look
+                | ArbiterCall::Acquire { .. }
+                | ArbiterCall::Renew { .. }
+                | ArbiterCall::Release { .. },
+                ArbiterReply::Stands { .. }
+                | ArbiterReply::Granted { .. }
+                | ArbiterReply::Renewed
+                | ArbiterReply::Released
+                | ArbiterReply::Refused { .. }
+                | ArbiterReply::Unreachable { .. },
+            ) => false,
+        };
+        self.arbiter.last = Some(LastCall { call, asked_at, over_at: self.now, done });
+    }
+
+    /// An acquisition that counts makes the lease this member's; any other is given back.
+    fn granted(&mut self, number: u64, asked_at: Instant, trusted: bool, out: &mut Vec<Output>) -> bool {
+        let forced = match self.state {
+            State::Primary { term, how: How::Forced } => Some(term),
+            State::Primary { how: How::ByRule, .. }
+            | State::Secondary
+            | State::Becoming { .. }
+            | State::Stopping(_) => None,
+        };
+        let can_use = matches!(self.state, State::Secondary) || forced.is_some();
+        if !trusted || !can_use || number > Term::MAX_NUMBER {
+            self.give_back_number(number, out);
+            return false;
+        }
+        self.note_holder(Some(self.settings.me));
+        self.arbiter.lease = Some(Lease { number, asked_at });
+        self.arbiter.lost = None;
+        if let Some(mine) = forced {
+            // It goes on in the arbiter's number, which no other member can have.
+            let why = self.reason.rule.clone();
+            self.keep_or_leave(why.clone(), mine, How::Forced, self.kill_at(), out);
+            self.begin(why, How::Forced, out);
+        }
+        true
+    }
+
+    /// Whether the arbiter's lease proves that no other member acts by the rules: it is held in this very number, and what
+    /// this member granted to another before is over.
+    pub(super) fn own_lease_is_proof(&self, number: u64) -> bool {
+        let held = self.arbiter.lease.is_some_and(|lease| lease.number == number);
+        let agreement = self.settings.agreement();
+        let promised = agreement.reply_timeout.max(agreement.lease);
+        held && self.own_lease_end().is_some_and(|end| self.now < end) && self.now >= self.since + promised
+    }
+
+    /// What was got too late is given back, so that nobody waits for its end.
+    fn give_back_number(&mut self, number: u64, out: &mut Vec<Output>) {
+        let in_use = self.arbiter.lease.is_some_and(|lease| lease.number == number);
+        if !in_use && self.arbiter.releasing.is_none() {
+            self.arbiter.releasing = Some(self.call_arbiter(ArbiterCall::Release { number }, out));
+        }
+    }
+
+    fn note_holder(&mut self, holder: Option<MemberId>) {
+        self.arbiter.holder = holder;
+        match holder {
+            Some(_) => self.arbiter.free_since = None,
+            None => {
+                self.arbiter.free_since.get_or_insert(self.now);
+            }
+        }
+    }
+
+    /// Whether the arbiter is there, and telling it when that changes.
+    fn note_reach(&mut self, asked_at: Instant, reply: &ArbiterReply, out: &mut Vec<Output>) {
+        let reach = match reply {
+            ArbiterReply::Unreachable { why } => Reach::Mute { why: why.clone() },
+            ArbiterReply::Stands { .. }
+            | ArbiterReply::Granted { .. }
+            | ArbiterReply::Renewed
+            | ArbiterReply::Released
+            | ArbiterReply::Refused { .. } => {
+                self.arbiter.answered = Some((self.now, self.now.since(asked_at)));
+                Reach::Answers
+            }
+        };
+        let was_mute = self.arbiter.is_mute();
+        let before = std::mem::replace(&mut self.arbiter.reach, reach);
+        match (was_mute, &self.arbiter.reach) {
+            (false, Reach::Mute { why }) => {
+                let why = why.clone();
+                self.event(Event::ArbiterLost { why }, out);
+            }
+            (true, Reach::Answers) => self.event(Event::ArbiterBack, out),
+            (true | false, Reach::Unknown | Reach::Answers | Reach::Mute { .. }) => {}
+        }
+        let comes_or_goes = was_mute != self.arbiter.is_mute() || before == Reach::Unknown;
+        if comes_or_goes && matches!(self.state, State::Secondary) && self.best_live_primary().is_none() {
+            // Nobody acts, and what the others judge this member by has changed: they hear it now.
+            self.query_all(out);
+        }
+    }
+
+    /// Whether this is a Primary without a lease of its own that goes on because every other member grants it the role.
+    pub(super) fn goes_on_by_grants(&self) -> bool {
+        self.settings.protected_by(Protection::Arbiter)
+            && matches!(self.state, State::Primary { how: How::ByRule, .. })
+            && self.own_lease_end().is_none_or(|end| end <= self.now)
+    }
+
+    fn say_by_grants(&mut self, out: &mut Vec<Output>) {
+        let by_grants = self.goes_on_by_grants();
+        if by_grants && !self.arbiter.by_grants_said {
+            self.event(Event::ByGrants { why: self.why_no_lease() }, out);
+        }
+        self.arbiter.by_grants_said = by_grants;
+    }
+
+    /// Why this member's lease could not be renewed, as a clause.
+    pub(super) fn why_no_lease(&self) -> String {
+        match (&self.arbiter.lost, &self.arbiter.reach) {
+            (Some(lost), _) => lost.clone(),
+            (None, Reach::Mute { why }) => why.clone(),
+            (None, Reach::Unknown | Reach::Answers) => "no renewal was answered in time".to_owned(),
+        }
+    }
+
+    /// Rule 15 beside an arbiter: a Primary that hears nobody shoots only after a renewal that it asked for since. It
+    /// proves that the Primary is not the one that is cut off, and that the others cannot have the lease.
+    pub(super) fn has_renewed_since_alone(&self) -> bool {
+        if !self.settings.protected_by(Protection::Arbiter) {
+            return true;
+        }
+        let Some(since) = self.alone_since else { return false };
+        self.arbiter.lease.is_some_and(|lease| lease.asked_at >= since)
+    }
+
+    fn wants_a_fresh_renewal(&self, lease: &Lease) -> bool {
+        self.settings.protected_by(Protection::Fence) && self.alone_since.is_some_and(|since| lease.asked_at < since)
+    }
+
+    /// A member that left the role gives its lease back once nothing runs any more; who only slept has none.
+    pub(super) fn lease_after(&mut self, leaving: Leaving, out: &mut Vec<Output>) {
+        match leaving {
+            // It comes first among equals and asks for a new one, which it gets as the holder of this.
+            Leaving::Lost { claim: true } => {}
+            Leaving::HandsOver { .. }
+            | Leaving::Ends { .. }
+            | Leaving::StepsDown
+            | Leaving::Lost { claim: false }
+            | Leaving::Yields => self.release_lease(out),
+        }
+    }
+
+    /// The `arbiter` line of rule 6 in words.
+    pub(super) fn lease_text(&self, stand: LeaseStand, assume_free: bool) -> String {
+        let ago = |at: Instant| super::look::ago(self.now.since(at));
+        let answers = match self.arbiter.answered {
+            Some((_, took)) => format!("arbiter answers, {}", seconds(took)),
+            None => "arbiter answers".to_owned(),
+        };
+        match stand {
+            LeaseStand::Held => "the arbiter's lease is this member's".to_owned(),
+            LeaseStand::ByAgreement => "nobody reaches the arbiter, and every other member agrees".to_owned(),
+            LeaseStand::HeldBy(_) if assume_free => answers,
+            LeaseStand::HeldBy(holder) => format!("{} holds the arbiter's lease", self.settings.name(holder)),
+            LeaseStand::Free => match (self.arbiter.free_since, self.last_primary_gone()) {
+                (Some(since), Some(gone)) if !assume_free => {
+                    let name = self.settings.name(gone);
+                    format!("lease free {}: {name}, if sound, has stopped acting", ago(since))
+                }
+                (Some(_) | None, _) => answers,
+            },
+            LeaseStand::Mute => match &self.arbiter.reach {
+                Reach::Mute { why } => format!("arbiter does not answer: {why}"),
+                Reach::Unknown | Reach::Answers => "arbiter does not answer".to_owned(),
+            },
+            LeaseStand::Unknown => "arbiter was not asked yet".to_owned(),
+        }
+    }
+
+    /// The owner of the highest term, when it counts as gone.
+    fn last_primary_gone(&self) -> Option<MemberId> {
+        self.settings.others().find(|peer| *peer == self.seen.owner && self.gone(*peer).is_some())
+    }
+
+    pub(super) fn arbiter_view(&self) -> Option<ArbiterView> {
+        if !self.settings.protected_by(Protection::Arbiter) {
+            return None;
+        }
+        let why = match &self.arbiter.reach {
+            Reach::Mute { why } => Some(why.clone()),
+            Reach::Unknown | Reach::Answers => None,
+        };
+        Some(ArbiterView {
+            answers: self.arbiter.reach == Reach::Answers,
+            answered: self.arbiter.answered.map(|(at, _)| at),
+            took: self.arbiter.answered.map(|(_, took)| took),
+            why,
+            holder: self.arbiter.holder.map(|holder| self.settings.name(holder)),
+            free_since: self.arbiter.free_since,
+            mine_until: self.own_lease_end(),
+            by_grants: self.goes_on_by_grants(),
+        })
+    }
+
+    /// Whether a peer can take the role although it says that it cannot: it lacks what nobody has.
+    pub(super) fn able_but_for_the_outage(&self, able: Ability) -> bool {
+        able == Ability::Cannot(Unable::ArbiterUnreachable) && self.arbiter.is_mute() && self.settings_agree()
+    }
+
+    /// A peer's stand under rule 6, for the forecast: what the lease would be if `assume` came to pass.
+    pub(super) fn lease_would_be_had(&self, stand: LeaseStand, assume: Assume) -> bool {
+        match (stand, assume) {
+            (LeaseStand::Held | LeaseStand::ByAgreement, _) => true,
+            // The one that holds it is assumed gone, or agrees to give it back.
+            (LeaseStand::Free | LeaseStand::HeldBy(_), Assume::Gone(_) | Assume::OperatorWants) => true,
+            // Who only looks acquires nothing, and would.
+            (LeaseStand::Free, Assume::NotObserving) => true,
+            (LeaseStand::Mute, Assume::OperatorWants) => {
+                self.settings_agree()
+                    && self.settings.others().all(|peer| {
+                        self.is_without_arbiter(peer) && matches!(self.stand_under(peer, assume), Stand::Consents)
+                    })
+            }
+            (LeaseStand::Mute, Assume::Nothing | Assume::NotObserving | Assume::Gone(_))
+            | (LeaseStand::Free, Assume::Nothing)
+            | (LeaseStand::HeldBy(_), Assume::Nothing | Assume::NotObserving)
+            | (LeaseStand::Unknown, _) => false,
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Reference addresses (`reachability`, S1): a member that none of them answers may be the one that is cut off, and does
+//! not promote itself. A filter, not a proof: both sides of a cut may reach the same address.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::event::Event;
+use super::exchange::Output;
+use super::settings::Protection;
+use super::time::Instant;
+use super::view::ReferenceView;
+use super::{Negotiator, State};
+
+/// What a member keeps about its reference addresses.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(super) struct Reference {
+    under_way: Option<Instant>,
+    last_asked: Option<Instant>,
+    /// When the last question that one of them answered was sent.
+    answered_question: Option<Instant>,
+    /// When that answer came.
+    answered: Option<Instant>,
+    /// Whether the last question was answered; none: not known yet.
+    answers: Option<bool>,
+}
+
+impl Negotiator {
+    /// Whether one answered less than the timeout ago, counted from the question, and since this member last slept.
+    pub(super) fn reference_answered(&self) -> bool {
+        let fresh = |asked: Instant| asked >= self.trust_from && self.now.since(asked) < self.timeout;
+        self.reference.answered_question.is_some_and(fresh)
+    }
+
+    /// Whether the last question was answered: what this member tells of itself.
+    pub(super) fn reference_answers(&self) -> bool {
+        self.reference.answers == Some(true)
+    }
+
+    /// Every interval while not Primary; when the next question is due.
+    pub(super) fn next_reference_at(&self) -> Option<Instant> {
+        let stands_by = matches!(self.state, State::Secondary | State::Becoming { .. });
+        if !self.settings.protected_by(Protection::Reachability) || !stands_by || self.reference.under_way.is_some() {
+            return None;
+        }
+        // What was answered before our own sleep counts for nothing, and is asked again at once.
+        let again = self.reference.last_asked.filter(|asked| *asked >= self.trust_from);
+        Some(again.map_or(self.now, |asked| asked + self.binding_interval()))
+    }
+
+    pub(super) fn consider_reference(&mut self, out: &mut Vec<Output>) {
+        let Some(at) = self.next_reference_at() else { return };
+        if self.now < at {
+            return;
+        }
+        let asked_at = Instant(self.now.0.max(self.reference.last_asked.map_or(0, |last| last.0 + 1)));
+        self.reference.last_asked = Some(asked_at);
+        self.reference.under_way = Some(asked_at);
+        let within = (self.timeout - self.timeout / 10).min(self.binding_interval()).max(Duration::from_millis(10));
+        out.push(Output::AskReference { asked_at, within });
+    }
+
+    pub(super) fn reference_replied(&mut self, asked_at: Instant, answered: bool, out: &mut Vec<Output>) {
+        if self.reference.under_way.take_if(|at| *at == asked_at).is_none() {
+            return;
+        }
+        if answered {
+            self.reference.answered_question = Some(asked_at);
+            self.reference.answered = Some(self.now);
+        }
+        let before = self.reference.answers.replace(answered);
+        match (before, answered) {
+            (None | Some(true), false) => self.event(Event::ReferenceLost, out),
+            (Some(false), true) => self.event(Event::ReferenceBack, out),
+            (None | Some(true), true) | (Some(false), false) => {}
+        }
+        if before != Some(answered) && matches!(self.state, State::Secondary) && self.best_live_primary().is_none() {
+            // Nobody acts, and what the others judge this member by has changed: they hear it now.
+            self.query_all(out);
+        }
+    }
+
+    /// The `reachability` line of rule 6 in words.
+    pub(super) fn reference_text(&self, ok: bool) -> String {
+        match (ok, self.reference.answered) {
+            (true, Some(at)) => format!("a reference address answered {}", super::look::ago(self.now.since(at))),
+            (true, None) => "a reference address answers".to_owned(),
+            (false, _) if self.reference.answers.is_none() => "no reference address was asked yet".to_owned(),
+            (false, _) => "no reference address answers: this member may be cut off".to_owned(),
+        }
+    }
+
+    pub(super) fn reference_view(&self) -> Option<ReferenceView> {
+        let asked_for = self.settings.protected_by(Protection::Reachability);
+        asked_for.then(|| ReferenceView { answers: self.reference_answers(), answered: self.reference.answered })
+    }
+}
