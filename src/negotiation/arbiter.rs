@@ -298,6 +298,7 @@ impl Negotiator {
             && !self.claim
             && self.arbiter.lease.is_some()
             && !self.may_take_over(Assume::Nothing)
+            && !self.lacks_only_the_lease()
         {
             self.release_lease(out);
         }
@@ -526,8 +527,7 @@ impl Negotiator {
     }
 
     /// The `arbiter` line of rule 6 in words.
-    pub(super) fn lease_text(&self, stand: LeaseStand, assume_free: bool) -> String {
-        let ago = |at: Instant| super::look::ago(self.now.since(at));
+    pub(super) fn lease_text(&self, stand: LeaseStand, ok: bool) -> String {
         let answers = match self.arbiter.answered {
             Some((_, took)) => format!("arbiter answers, {}", seconds(took)),
             None => "arbiter answers".to_owned(),
@@ -535,12 +535,12 @@ impl Negotiator {
         match stand {
             LeaseStand::Held => "the arbiter's lease is this member's".to_owned(),
             LeaseStand::ByAgreement => "nobody reaches the arbiter, and every other member agrees".to_owned(),
-            LeaseStand::HeldBy(_) if assume_free => answers,
+            LeaseStand::HeldBy(_) if ok => answers,
             LeaseStand::HeldBy(holder) => format!("{} holds the arbiter's lease", self.settings.name(holder)),
             LeaseStand::Free => match (self.arbiter.free_since, self.last_primary_gone()) {
-                (Some(since), Some(gone)) if !assume_free => {
-                    let name = self.settings.name(gone);
-                    format!("lease free {}: {name}, if sound, has stopped acting", ago(since))
+                (Some(since), Some(gone)) => {
+                    let (name, free_for) = (self.settings.name(gone), seconds(self.now.since(since)));
+                    format!("lease free for {free_for}: {name}, if sound, has stopped acting")
                 }
                 (Some(_) | None, _) => answers,
             },
