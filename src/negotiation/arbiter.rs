@@ -28,7 +28,7 @@ const SOON: Duration = Duration::from_millis(250);
 const SOONEST: Duration = Duration::from_millis(10);
 
 /// The lease that this member holds.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
 pub(super) struct Lease {
     /// Allotted by the arbiter; the term that it is held for.
     pub number: u64,
@@ -37,7 +37,7 @@ pub(super) struct Lease {
 }
 
 /// Whether the arbiter is within reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Reach {
     /// Not known yet.
     Unknown,
@@ -51,14 +51,14 @@ pub(super) enum Reach {
 }
 
 /// A call that is not answered yet.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
 struct Call {
     asked_at: Instant,
     call: ArbiterCall,
 }
 
 /// How the last call that was answered came out.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
 struct LastCall {
     call: ArbiterCall,
     asked_at: Instant,
@@ -68,7 +68,7 @@ struct LastCall {
 }
 
 /// What a member keeps about the arbiter.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct ArbiterDesk {
     pub lease: Option<Lease>,
     pub reach: Reach,
