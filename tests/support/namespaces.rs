@@ -90,8 +90,18 @@ impl Network {
 
     /// A group whose members run on these machines.
     pub fn group(&self, more: &str) -> Group {
-        let mut group = Group::at(self.addresses.clone(), more);
-        for (member, machine) in self.machines.iter().enumerate() {
+        self.group_on_the_first(self.machines.len(), more)
+    }
+
+    /// A machine's name, which `ip netns exec` takes, and its first address.
+    pub fn machine(&self, machine: usize) -> (&str, std::net::IpAddr) {
+        (&self.machines[machine], self.addresses[machine][0].ip())
+    }
+
+    /// A group whose members run on the first `count` of these machines.
+    pub fn group_on_the_first(&self, count: usize, more: &str) -> Group {
+        let mut group = Group::at(self.addresses[..count].to_vec(), more);
+        for (member, machine) in self.machines[..count].iter().enumerate() {
             group.run_through(member, &["ip", "netns", "exec", machine]);
         }
         group
