@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::arbiter::ArbiterEvent;
 use crate::control::desk::Desk;
 use crate::control::plan::Action;
 use crate::control::request::Outcome;
@@ -24,6 +25,7 @@ use crate::negotiation::message::Message;
 use crate::negotiation::time::Instant;
 use crate::process::ProcessEvent;
 
+use super::arbiter::{self, Arbitration};
 use super::around::Facts;
 use super::availability::Availability;
 use super::clock::{Clocks, rfc3339, unix_ms};
@@ -78,6 +80,7 @@ enum Woke {
     Fence(FenceEvent),
     Reference(ReferenceAnswer),
     Watchdog(WatchdogReport),
+    Arbiter(ArbiterEvent),
     Health(Figures),
     Ask(ToNode),
     Loaded(Box<Loaded>),
@@ -94,6 +97,8 @@ pub struct Inlets {
     pub fence: mpsc::Receiver<FenceEvent>,
     pub reference: mpsc::Receiver<ReferenceAnswer>,
     pub watchdog: mpsc::Receiver<WatchdogReport>,
+    /// None: there is no arbiter.
+    pub arbiter: Option<mpsc::Receiver<ArbiterEvent>>,
     pub health: HealthInlet,
     pub asks: mpsc::Receiver<ToNode>,
     /// Configurations that were read again.
@@ -122,6 +127,7 @@ pub struct Engine {
     pub fencing: Fencing,
     /// The addresses that answer while the network is there (S1).
     pub reference: Reference,
+    pub arbitration: Arbitration,
     pub running: Running,
     pub pings: Pings,
     pub gaps: Gaps,
@@ -183,6 +189,7 @@ impl Engine {
                 event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
                 answer = inlets.reference.recv() => answer.map_or(Woke::Ended, Woke::Reference),
                 report = inlets.watchdog.recv(), if self.watchdog.is_there() => report.map_or(Woke::Ended, Woke::Watchdog),
+                event = arbiter::next(&mut inlets.arbiter) => event.map_or(Woke::Ended, Woke::Arbiter),
                 figures = inlets.health.next() => Woke::Health(figures),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
@@ -215,6 +222,7 @@ impl Engine {
                     self.feed(now, Input::Reference { asked_at, answered });
                 }
                 Woke::Watchdog(report) => self.watchdog_report(report),
+                Woke::Arbiter(event) => self.arbiter_event(now, event),
                 Woke::Health(figures) => self.health_figures(now, figures),
                 Woke::Ask(ask) => self.ask(now, ask),
                 Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence, &mut inlets.health),
@@ -334,7 +342,7 @@ impl Engine {
                 self.two_acted.event(stamp(now), &self.facts.node, &event);
                 self.note(Entry::Event(event));
             }
-            Output::AskArbiter { .. } => {}
+            Output::AskArbiter { asked_at, call, within } => self.arbitration.ask(asked_at, call, within),
             Output::AskReference { asked_at, within } => self.reference.ask(asked_at, within),
             Output::Fence { peer, why: _ } => self.begin_fencing(now, peer),
             // Its answer follows when all outputs are carried out.

@@ -10,6 +10,7 @@ pub mod clock;
 pub mod replayed;
 pub mod state;
 
+mod arbiter;
 mod around;
 mod asks;
 mod availability;

@@ -25,6 +25,7 @@ use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::Incarnation;
 use crate::process::ProcessSettings;
 
+use super::arbiter::Arbitration;
 use super::around::Facts;
 use super::availability::Availability;
 use super::clock::Clocks;
@@ -162,6 +163,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let (running, loaded) = Running::start(config, me, keys, &to_node)?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
     let (fencing, fence_events) = Fencing::start(config, me)?;
+    let (arbitration, arbiter_events) = Arbitration::start(config, me)?;
 
     let session_stop = CancellationToken::new();
     let session = options.session.map(|session| {
@@ -199,6 +201,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         watchdog,
         fencing,
         reference,
+        arbitration,
         running,
         pings: Pings::default(),
         gaps: Gaps::default(),
@@ -235,6 +238,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         fence: fence_events,
         reference: reference_answers,
         watchdog: watchdog_reports,
+        arbiter: arbiter_events,
         health: figures,
         asks,
         loaded,
@@ -247,21 +251,34 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         state: reports,
         processes: mut process_events,
         fence,
+        arbiter,
         health: figures,
         asks,
         loaded,
         signals,
         ..
     } = inlets;
-    drop((link, reports, fence, asks, loaded, signals));
+    drop((link, reports, fence, arbiter, asks, loaded, signals));
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
         engine.sum_up(engine.availability.now());
     }
     let serves = engine.serves();
-    let Engine { links, journal, recorder, state, required, health, watchdog, fencing, reference, running, .. } =
-        engine;
+    let Engine {
+        links,
+        journal,
+        recorder,
+        state,
+        required,
+        health,
+        watchdog,
+        fencing,
+        reference,
+        arbitration,
+        running,
+        ..
+    } = engine;
     // The sampler's thread waits for nobody once its figures are no longer wanted.
     drop((figures, health));
     // The last words must reach the peers before anything else is waited for.
@@ -282,6 +299,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         .await;
     session_stop.cancel();
     server.shutdown().await;
+    arbitration.shutdown().await;
     fencing.shutdown().await;
     running.shutdown().await;
     if let Some(session) = session
