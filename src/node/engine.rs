@@ -78,9 +78,9 @@ enum Woke {
     State(StateReport),
     Process(ProcessEvent),
     Fence(FenceEvent),
+    Arbiter(ArbiterEvent),
     Reference(ReferenceAnswer),
     Watchdog(WatchdogReport),
-    Arbiter(ArbiterEvent),
     Health(Figures),
     Ask(ToNode),
     Loaded(Box<Loaded>),
@@ -95,10 +95,10 @@ pub struct Inlets {
     pub state: mpsc::Receiver<StateReport>,
     pub processes: mpsc::Receiver<ProcessEvent>,
     pub fence: mpsc::Receiver<FenceEvent>,
-    pub reference: mpsc::Receiver<ReferenceAnswer>,
-    pub watchdog: mpsc::Receiver<WatchdogReport>,
     /// None: there is no arbiter.
     pub arbiter: Option<mpsc::Receiver<ArbiterEvent>>,
+    pub reference: mpsc::Receiver<ReferenceAnswer>,
+    pub watchdog: mpsc::Receiver<WatchdogReport>,
     pub health: HealthInlet,
     pub asks: mpsc::Receiver<ToNode>,
     /// Configurations that were read again.
@@ -125,9 +125,9 @@ pub struct Engine {
     pub watchdog: Watchdog,
     pub desk: Desk,
     pub fencing: Fencing,
+    pub arbitration: Arbitration,
     /// The addresses that answer while the network is there (S1).
     pub reference: Reference,
-    pub arbitration: Arbitration,
     pub running: Running,
     pub pings: Pings,
     pub gaps: Gaps,
@@ -187,9 +187,9 @@ impl Engine {
                 report = inlets.state.recv() => report.map_or(Woke::Ended, Woke::State),
                 event = inlets.processes.recv() => event.map_or(Woke::Ended, Woke::Process),
                 event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
+                event = arbiter::next(&mut inlets.arbiter) => event.map_or(Woke::Ended, Woke::Arbiter),
                 answer = inlets.reference.recv() => answer.map_or(Woke::Ended, Woke::Reference),
                 report = inlets.watchdog.recv(), if self.watchdog.is_there() => report.map_or(Woke::Ended, Woke::Watchdog),
-                event = arbiter::next(&mut inlets.arbiter) => event.map_or(Woke::Ended, Woke::Arbiter),
                 figures = inlets.health.next() => Woke::Health(figures),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
@@ -218,11 +218,11 @@ impl Engine {
                 Woke::State(report) => self.state_report(now, report),
                 Woke::Process(event) => self.process_event(now, event),
                 Woke::Fence(event) => self.fence_event(now, event),
+                Woke::Arbiter(event) => self.arbiter_event(now, event),
                 Woke::Reference(ReferenceAnswer { asked_at, answered }) => {
                     self.feed(now, Input::Reference { asked_at, answered });
                 }
                 Woke::Watchdog(report) => self.watchdog_report(report),
-                Woke::Arbiter(event) => self.arbiter_event(now, event),
                 Woke::Health(figures) => self.health_figures(now, figures),
                 Woke::Ask(ask) => self.ask(now, ask),
                 Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence, &mut inlets.health),
@@ -371,10 +371,10 @@ impl Engine {
     }
 
     fn remember_silence(&mut self, now: Instant, event: &Event) {
-        let Event::PeerGone { peer, rule: Rule::PeerSilent { .. } } = event else { return };
+        let Event::PeerGone { peer, rule: Rule::PeerSilent { silent_for, .. } } = event else { return };
         let mode = self.negotiator.mode_and_term().0;
         if let Some(peer) = self.facts.member(peer.as_str()) {
-            self.peers[peer.index()].replies.fell_silent(now, mode);
+            self.peers[peer.index()].replies.fell_silent(now, mode, *silent_for);
         }
     }
 
@@ -388,11 +388,13 @@ impl Engine {
             }
             LinkEvent::Up { peer, hello, version } => {
                 self.peers[peer.index()].version = Some(version);
+                self.peers[peer.index()].replies.connected(now, self.facts.query_interval);
                 self.links.send_shown(peer, &self.shown_told);
                 self.feed(now, Input::LinkUp { peer, hello });
             }
             LinkEvent::Down { peer, why: _ } => {
                 self.peers[peer.index()].theirs.gone();
+                self.peers[peer.index()].replies.disconnected();
                 self.feed(now, Input::LinkDown { peer });
             }
             LinkEvent::Refused { peer } => self.feed(now, Input::LinkRefused { peer }),

@@ -200,8 +200,8 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         supervisor,
         watchdog,
         fencing,
-        reference,
         arbitration,
+        reference,
         running,
         pings: Pings::default(),
         gaps: Gaps::default(),
@@ -236,9 +236,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         state: reports,
         processes: process_events,
         fence: fence_events,
+        arbiter: arbiter_events,
         reference: reference_answers,
         watchdog: watchdog_reports,
-        arbiter: arbiter_events,
         health: figures,
         asks,
         loaded,
@@ -274,8 +274,8 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         health,
         watchdog,
         fencing,
-        reference,
         arbitration,
+        reference,
         running,
         ..
     } = engine;
@@ -363,6 +363,7 @@ fn facts(config: &Config, me: MemberId, negotiator: &Negotiator, incarnation: In
         query_interval: config.negotiation.query_interval,
         reply_timeout: config.negotiation.reply_timeout,
         boot_timeout: config.negotiation.boot_timeout,
+        guards: crate::control::guards::Guards::of(config),
     }
 }
 

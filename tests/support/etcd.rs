@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
-use crate::support::{Running, addresses, temporary_folder, wait_until, write};
+use crate::support::{Folder, Running, addresses, temporary_folder, wait_until, write};
 
 /// How many servers.
 pub const SERVERS: usize = 3;
@@ -21,7 +21,7 @@ pub const USER: (&str, &str) = ("tandem", "c0rrect-h0rse-72");
 
 /// See the module.
 pub struct Etcd {
-    folder: tempfile::TempDir,
+    folder: Folder,
     hosts: Vec<IpAddr>,
     servers: Vec<Option<Running>>,
     tls: bool,
