@@ -113,6 +113,7 @@ fn s4_a_device_that_fails_later_is_told_and_the_controller_goes_on() {
     drop(reader);
     let told = "does not take signs of life (Broken pipe (os error 32))";
     wait_until(PATIENCE, "it is told", || pair.journal(0).iter().any(|record| record.entry.text().contains(told)));
+    pair.wait(0, "the alarm", |status| status.alarms.iter().any(|alarm| alarm.id == "watchdog_not_armed"));
     assert_eq!(pair.settle(), 0, "it goes on");
 }
 
