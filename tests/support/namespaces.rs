@@ -90,7 +90,7 @@ impl Network {
 
     /// A group whose members run on these machines.
     pub fn group(&self, more: &str) -> Group {
-        self.group_on_the_first(self.machines.len(), more)
+        self.group_of(self.machines.len(), more)
     }
 
     /// A machine's name, which `ip netns exec` takes, and its first address.
@@ -99,7 +99,7 @@ impl Network {
     }
 
     /// A group whose members run on the first `count` of these machines.
-    pub fn group_on_the_first(&self, count: usize, more: &str) -> Group {
+    pub fn group_of(&self, count: usize, more: &str) -> Group {
         let mut group = Group::at(self.addresses[..count].to_vec(), more);
         for (member, machine) in self.machines[..count].iter().enumerate() {
             group.run_through(member, &["ip", "netns", "exec", machine]);
