@@ -37,7 +37,7 @@ use super::processes::Required;
 use super::publication::Publication;
 use super::reload::Running;
 use super::signals::Signals;
-use super::state::StateStore;
+use super::state::{Stall, StateStore};
 use super::supervisor::Supervisor;
 use super::two_acted::TwoActed;
 
@@ -187,6 +187,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         recorder,
         availability,
         state,
+        stall: Stall::default(),
         required: Required::new(processes),
         health,
         supervisor,
