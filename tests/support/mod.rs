@@ -44,6 +44,8 @@ pub enum Part {
     StallingDisk,
     /// `python3`, as a service to supervise.
     Python,
+    /// The servers of etcd, `etcdctl`, and `openssl` for their certificates.
+    Etcd,
 }
 
 impl Part {
@@ -61,12 +63,13 @@ impl Part {
             Part::Pkill => "pkill",
             Part::StallingDisk => "a disk that can be made to stall",
             Part::Python => "python3",
+            Part::Etcd => "etcd",
         }
     }
 
     /// Whether it is there; asked once a process.
     fn probe(self) -> Result<(), String> {
-        static FOUND: [OnceLock<Result<(), String>>; 12] = [const { OnceLock::new() }; 12];
+        static FOUND: [OnceLock<Result<(), String>>; 13] = [const { OnceLock::new() }; 13];
         let (slot, look): (usize, fn() -> Result<(), String>) = match self {
             Part::NetworkNamespaces => (0, namespaces),
             Part::Firewall => (1, firewall),
@@ -78,6 +81,7 @@ impl Part {
             Part::Pkill => (9, || succeeds("pkill", &["--version"])),
             Part::Python => (10, || succeeds("python3", &["--version"])),
             Part::StallingDisk => (11, stalling_disk),
+            Part::Etcd => (12, etcd),
             Part::PrivateMounts => (4, || succeeds("unshare", &["-m", "mount", "-t", "tmpfs", "none", "/mnt"])),
             Part::Ipv6 => (3, || TcpListener::bind("[::1]:0").map(drop).map_err(|error| error.to_string())),
         };
@@ -138,6 +142,12 @@ fn stalling_disk() -> Result<(), String> {
     let all = "truncate -s 8M $0/disk && mkfs.ext4 -q -F $0/disk && mkdir $0/at && mount -o loop $0/disk $0/at && \
                fsfreeze -f $0/at && fsfreeze -u $0/at && umount $0/at";
     succeeds("unshare", &["-m", "sh", "-c", all, &folder.path().display().to_string()])
+}
+
+fn etcd() -> Result<(), String> {
+    succeeds("etcd", &["--version"])?;
+    succeeds("etcdctl", &["version"])?;
+    succeeds("openssl", &["version"])
 }
 
 fn firewall() -> Result<(), String> {
