@@ -8,9 +8,11 @@
 mod apply;
 mod arbiter;
 mod checks;
+mod coverage;
 mod disk;
 mod fault;
 mod network;
+pub mod plan;
 mod power;
 mod process;
 mod queue;
@@ -24,6 +26,7 @@ mod world;
 
 pub use arbiter::{ArbiterFault, Reference, Road};
 pub use checks::Broken;
+pub use coverage::{Coverage, Reached};
 pub use fault::{Agent, Crash, Fault, Order, Step, Way};
 pub use rng::Rng;
 pub use world::{Carry, Group, World};
