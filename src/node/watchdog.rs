@@ -19,6 +19,7 @@ use nix::libc::c_int;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::required::RunWhen;
+use crate::control::status;
 use crate::journal::Entry;
 use crate::negotiation::time::Instant;
 
@@ -175,6 +176,8 @@ struct Armed {
     thread: std::thread::JoinHandle<()>,
     ended: oneshot::Receiver<()>,
     next: Instant,
+    /// Why it does not take signs of life; none: it does.
+    failing: Option<String>,
 }
 
 /// The watchdog of this controller, if it has one.
@@ -202,12 +205,22 @@ impl Watchdog {
         });
         let thread = thread.map_err(WatchdogError::Thread)?;
         let next = Instant::default();
-        Ok((Watchdog { armed: Some(Armed { path, timeout, words, thread, ended, next }) }, received))
+        Ok((Watchdog { armed: Some(Armed { path, timeout, words, thread, ended, next, failing: None }) }, received))
     }
 
     /// Whether there is one.
     pub fn is_there(&self) -> bool {
         self.armed.is_some()
+    }
+
+    /// How it stands, for people; none: there is none.
+    pub fn status(&self) -> Option<status::Watchdog> {
+        self.armed.as_ref().map(|armed| status::Watchdog {
+            device: armed.path.display().to_string(),
+            timeout_ms: u64::try_from(armed.timeout.as_millis()).unwrap_or(u64::MAX),
+            armed: armed.failing.is_none(),
+            why: armed.failing.clone(),
+        })
     }
 
     /// When the next sign of life is wanted.
@@ -294,7 +307,11 @@ impl Engine {
 
     /// The watchdog's thread has something to tell.
     pub(super) fn watchdog_report(&mut self, report: WatchdogReport) {
-        let Some(armed) = &self.watchdog.armed else { return };
+        let Some(armed) = &mut self.watchdog.armed else { return };
+        armed.failing = match &report {
+            WatchdogReport::Failing { why } => Some(why.clone()),
+            WatchdogReport::Well => None,
+        };
         let device = armed.path.display();
         let text = match &report {
             WatchdogReport::Failing { why } => {
