@@ -122,7 +122,7 @@ impl World {
     }
 
     /// The driver's contract: first how late it is, then what lay in the sockets, then what it woke for.
-    fn thaw(&mut self, member: usize) {
+    pub(super) fn thaw(&mut self, member: usize) {
         let process = &mut self.processes[member];
         let Run::Frozen { since } = process.run else { return };
         process.run = Run::Running;
