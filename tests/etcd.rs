@@ -10,8 +10,7 @@ use std::time::{Duration, Instant};
 
 use etcd::Etcd;
 use support::{Part, require, wait_until};
-use tandem::arbiter::etcd::Etcd as Client;
-use tandem::arbiter::{Arbiter, Claimant};
+use tandem::arbiter::{Arbiter, Claimant, EtcdArbiter};
 use tandem::config::arbiter::EtcdConfig;
 use tandem::negotiation::exchange::{ArbiterCall, ArbiterReply};
 use tandem::negotiation::member::MemberId;
@@ -30,23 +29,23 @@ fn config(etcd: &Etcd) -> EtcdConfig {
     EtcdConfig { endpoints: etcd.endpoints(), ..EtcdConfig::default() }
 }
 
-fn client_with(config: &EtcdConfig, etcd: &Etcd, me: MemberId) -> Client {
+fn client_with(config: &EtcdConfig, etcd: &Etcd, me: MemberId) -> EtcdArbiter {
     let claimant = Claimant { group: "plant".to_owned(), me, members: vec!["alpha".into(), "beta".into()] };
-    Client::new(config, claimant, LEASE, |path| etcd.file(path)).expect("a client")
+    EtcdArbiter::new(config, claimant, LEASE, |path| etcd.file(path)).expect("a client")
 }
 
-fn client(etcd: &Etcd, me: MemberId) -> Client {
+fn client(etcd: &Etcd, me: MemberId) -> EtcdArbiter {
     client_with(&config(etcd), etcd, me)
 }
 
-fn acquire(client: &mut Client, above: u64) -> u64 {
+fn acquire(client: &mut EtcdArbiter, above: u64) -> u64 {
     match client.ask(ArbiterCall::Acquire { above }, CALL) {
         ArbiterReply::Granted { number } => number,
         other => panic!("not granted: {other:?}"),
     }
 }
 
-fn stands(client: &mut Client) -> (Option<MemberId>, u64) {
+fn stands(client: &mut EtcdArbiter) -> (Option<MemberId>, u64) {
     match client.ask(ArbiterCall::Look, CALL) {
         ArbiterReply::Stands { holder, number } => (holder, number),
         other => panic!("not seen: {other:?}"),

@@ -24,6 +24,7 @@ use crate::journal::Entry;
 use crate::negotiation::time::Instant;
 
 use super::engine::{Engine, News};
+use super::gaps::millis;
 
 /// Signs of life for each of the device's times: so many may get lost before the machine is reset.
 const SIGNS: u32 = 4;
@@ -213,19 +214,19 @@ impl Watchdog {
         self.armed.is_some()
     }
 
+    /// When the next sign of life is wanted.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.armed.as_ref().map(|armed| armed.next)
+    }
+
     /// How it stands, for people; none: there is none.
     pub fn status(&self) -> Option<status::Watchdog> {
         self.armed.as_ref().map(|armed| status::Watchdog {
             device: armed.path.display().to_string(),
-            timeout_ms: u64::try_from(armed.timeout.as_millis()).unwrap_or(u64::MAX),
+            timeout_ms: millis(armed.timeout),
             armed: armed.failing.is_none(),
             why: armed.failing.clone(),
         })
-    }
-
-    /// When the next sign of life is wanted.
-    pub fn next_deadline(&self) -> Option<Instant> {
-        self.armed.as_ref().map(|armed| armed.next)
     }
 
     /// A sign of life, when one is wanted. One that the device has not taken yet is not overtaken.
@@ -308,16 +309,16 @@ impl Engine {
     /// The watchdog's thread has something to tell.
     pub(super) fn watchdog_report(&mut self, report: WatchdogReport) {
         let Some(armed) = &mut self.watchdog.armed else { return };
-        armed.failing = match &report {
-            WatchdogReport::Failing { why } => Some(why.clone()),
-            WatchdogReport::Well => None,
-        };
         let device = armed.path.display();
         let text = match &report {
             WatchdogReport::Failing { why } => {
                 format!("{device} does not take signs of life ({why}): it does not watch, or resets the machine soon")
             }
             WatchdogReport::Well => format!("{device} takes signs of life again"),
+        };
+        armed.failing = match report {
+            WatchdogReport::Failing { why } => Some(format!("it does not take signs of life ({why})")),
+            WatchdogReport::Well => None,
         };
         self.note(Entry::Fault { part: "watchdog".to_owned(), text });
         self.news = News::Urgent;

@@ -90,8 +90,18 @@ impl Network {
 
     /// A group whose members run on these machines.
     pub fn group(&self, more: &str) -> Group {
-        let mut group = Group::at(self.addresses.clone(), more);
-        for (member, machine) in self.machines.iter().enumerate() {
+        self.group_of(self.machines.len(), more)
+    }
+
+    /// A machine's first address.
+    pub fn address_of(&self, machine: usize) -> SocketAddr {
+        self.addresses[machine][0]
+    }
+
+    /// A group whose members run on the first `count` of these machines.
+    pub fn group_of(&self, count: usize, more: &str) -> Group {
+        let mut group = Group::at(self.addresses[..count].to_vec(), more);
+        for (member, machine) in self.machines.iter().enumerate().take(count) {
             group.run_through(member, &["ip", "netns", "exec", machine]);
         }
         group
