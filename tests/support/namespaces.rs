@@ -107,6 +107,14 @@ impl Network {
         group
     }
 
+    /// Gives every machine an address that answers it whatever becomes of the cables: a reference address.
+    pub fn reference(&self, address: &str) {
+        for machine in &self.machines {
+            ip(&["-n", machine, "address", "add", &format!("{address}/32"), "dev", "lo"]);
+            ip(&["-n", machine, "link", "set", "lo", "up"]);
+        }
+    }
+
     /// Pulls a direct cable: both ends lose their carrier.
     pub fn pull(&self, cable: usize) {
         ip(&["-n", &self.machines[0], "link", "set", &format!("cable{cable}"), "down"]);
