@@ -22,10 +22,18 @@ const ENDS: &str = "<!-- end of the table -->\n";
 /// What the table compares: a column's head, how many members, and what the file says beside them.
 const COLUMNS: [(&str, usize, &str); 6] = [
     ("none", 2, ""),
-    ("`reachability`", 2, "[takeover]\nprotection = [\"reachability\"]\n[reachability]\ntargets = [\"tcp://10.0.0.254:22\"]\n"),
+    (
+        "`reachability`",
+        2,
+        "[takeover]\nprotection = [\"reachability\"]\n[reachability]\ntargets = [\"tcp://10.0.0.254:22\"]\n",
+    ),
     ("`fence`", 2, "[takeover]\nprotection = [\"fence\"]\n"),
     ("`majority` (3)", 3, "[takeover]\nprotection = [\"majority\"]\n"),
-    ("`arbiter`", 2, "[takeover]\nprotection = [\"arbiter\"]\n[arbiter]\nkind = \"file\"\ndirectory = \"/mnt/shared/tandem\"\n"),
+    (
+        "`arbiter`",
+        2,
+        "[takeover]\nprotection = [\"arbiter\"]\n[arbiter]\nkind = \"file\"\ndirectory = \"/mnt/shared/tandem\"\n",
+    ),
     (
         "`fence` + `arbiter`",
         2,
@@ -66,7 +74,8 @@ fn document(arguments: &[&str]) -> (Option<i32>, Value) {
 fn u6_an_unprotected_pair_ends_with_1_and_tells_the_rule_and_what_would_prevent_it() {
     let folder = temporary_folder();
     let file = group(folder.path(), "pair", 2, "");
-    let output = output(&["rehearse", "--scenario", "link-cut", "--scenario", "primary-crashes", "--config", text(&file)]);
+    let output =
+        output(&["rehearse", "--scenario", "link-cut", "--scenario", "primary-crashes", "--config", text(&file)]);
     let said = stdout(&output);
     assert_eq!(output.status.code(), Some(1), "{said}{}", stderr(&output));
     let wanted = [
@@ -92,7 +101,8 @@ fn u6_protected_groups_end_with_0_when_the_link_lies() {
     let folder = temporary_folder();
     for (number, (head, members, more)) in COLUMNS.iter().enumerate().skip(2) {
         let file = group(folder.path(), &number.to_string(), *members, more);
-        let output = output(&["rehearse", "--scenario", "link-cut", "--scenario", "primary-frozen", "--config", text(&file)]);
+        let output =
+            output(&["rehearse", "--scenario", "link-cut", "--scenario", "primary-frozen", "--config", text(&file)]);
         let said = stdout(&output);
         assert_eq!(output.status.code(), Some(0), "{head}: {said}{}", stderr(&output));
         assert!(said.contains("Safe: in none of 2 scenarios could two act at once."), "{head}: {said}");
@@ -129,7 +139,8 @@ fn s11_an_observe_only_group_is_told_that_nobody_acts_and_why() {
 
 #[test]
 fn u6_the_document_is_what_its_schema_says() {
-    let schema = std::fs::read_to_string(Path::new(REPOSITORY).join("assets/rehearse.schema.json")).expect("the schema");
+    let schema =
+        std::fs::read_to_string(Path::new(REPOSITORY).join("assets/rehearse.schema.json")).expect("the schema");
     let schema: Value = serde_json::from_str(&schema).expect("JSON");
     let validator = jsonschema::draft202012::new(&schema).expect("it is a schema");
     let folder = temporary_folder();
@@ -165,9 +176,13 @@ fn cell(scenario: &Value) -> String {
         "safe" if scenario["outage_ms"].as_u64() < Some(250) => "one acts".to_owned(),
         "safe" => format!("{} nobody", seconds(&scenario["outage_ms"])),
         "idle" => "nobody acts".to_owned(),
-        "unsafe" if scenario["two"]["until"].is_null() => format!("**both act**, {}", seconds(&scenario["two"]["total_ms"])),
+        "unsafe" if scenario["two"]["until"].is_null() => {
+            format!("**both act**, {}", seconds(&scenario["two"]["total_ms"]))
+        }
         "unsafe" => "**both act**".to_owned(),
-        "beyond" if scenario["two"]["until"].is_null() => format!("*both act*, {}", seconds(&scenario["two"]["total_ms"])),
+        "beyond" if scenario["two"]["until"].is_null() => {
+            format!("*both act*, {}", seconds(&scenario["two"]["total_ms"]))
+        }
         "beyond" => "*both act*".to_owned(),
         "left_out" => "–".to_owned(),
         other => panic!("{other} is not in the schema"),

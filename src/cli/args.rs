@@ -130,6 +130,11 @@ pub enum Command {
     /// Makes a new group key, mode 0600; never overwrites
     #[command(after_help = "Example: tandem keygen /etc/tandem/group.key\nCopy it to every member, by a safe way.")]
     Keygen(KeygenArgs),
+    /// Random faults against the simulated rules, for as long as asked
+    #[command(after_help = "Example: tandem soak --seconds 60\n\
+        Needs no configuration and no controller; takes all cores. Ctrl-C ends it early, with the same summary.\n\
+        Exit 1 when something was found: it prints the seed, and how to run that one again.")]
+    Soak(SoakArgs),
     /// A whole group on this machine, to play with
     #[command(after_help = "Example: tandem demo\nNeeds no configuration, and leaves nothing behind.")]
     Demo(DemoArgs),
@@ -336,6 +341,17 @@ pub struct DemoArgs {
     /// takeover.protection, comma separated
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub protection: Vec<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct SoakArgs {
+    /// For how long
+    #[arg(long, value_name = "N", required_unless_present = "seed")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=31_536_000))]
+    pub seconds: Option<u64>,
+    /// The first seed; without --seconds the only one
+    #[arg(long, value_name = "S")]
+    pub seed: Option<u64>,
 }
 
 #[derive(Debug, Args)]

@@ -26,6 +26,7 @@ mod replay;
 mod report;
 mod run;
 mod sample_process;
+mod soak;
 mod status;
 pub mod usage;
 mod whereabouts;
@@ -60,6 +61,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Reload => reload::run(global),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),
+        Command::Soak(args) => soak::run(&args),
         Command::Completions(args) => packaging::completions(&args),
         Command::Man(args) => packaging::man(&args),
         Command::Guardian => guardian::run(),

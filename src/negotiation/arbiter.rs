@@ -28,7 +28,7 @@ const SOON: Duration = Duration::from_millis(250);
 const SOONEST: Duration = Duration::from_millis(10);
 
 /// The lease that this member holds.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
 pub(super) struct Lease {
     /// Allotted by the arbiter; the term that it is held for.
     pub number: u64,
@@ -37,7 +37,7 @@ pub(super) struct Lease {
 }
 
 /// Whether the arbiter is within reach.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Reach {
     /// Not known yet.
     Unknown,
@@ -51,14 +51,14 @@ pub(super) enum Reach {
 }
 
 /// A call that is not answered yet.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
 struct Call {
     asked_at: Instant,
     call: ArbiterCall,
 }
 
 /// How the last call that was answered came out.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
 struct LastCall {
     call: ArbiterCall,
     asked_at: Instant,
@@ -68,7 +68,7 @@ struct LastCall {
 }
 
 /// What a member keeps about the arbiter.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct ArbiterDesk {
     pub lease: Option<Lease>,
     pub reach: Reach,
@@ -298,6 +298,7 @@ impl Negotiator {
             && !self.claim
             && self.arbiter.lease.is_some()
             && !self.may_take_over(Assume::Nothing)
+            && !self.lacks_only_the_lease()
         {
             self.release_lease(out);
         }
@@ -526,8 +527,7 @@ impl Negotiator {
     }
 
     /// The `arbiter` line of rule 6 in words.
-    pub(super) fn lease_text(&self, stand: LeaseStand, assume_free: bool) -> String {
-        let ago = |at: Instant| super::look::ago(self.now.since(at));
+    pub(super) fn lease_text(&self, stand: LeaseStand, ok: bool) -> String {
         let answers = match self.arbiter.answered {
             Some((_, took)) => format!("arbiter answers, {}", seconds(took)),
             None => "arbiter answers".to_owned(),
@@ -535,12 +535,12 @@ impl Negotiator {
         match stand {
             LeaseStand::Held => "the arbiter's lease is this member's".to_owned(),
             LeaseStand::ByAgreement => "nobody reaches the arbiter, and every other member agrees".to_owned(),
-            LeaseStand::HeldBy(_) if assume_free => answers,
+            LeaseStand::HeldBy(_) if ok => answers,
             LeaseStand::HeldBy(holder) => format!("{} holds the arbiter's lease", self.settings.name(holder)),
             LeaseStand::Free => match (self.arbiter.free_since, self.last_primary_gone()) {
-                (Some(since), Some(gone)) if !assume_free => {
-                    let name = self.settings.name(gone);
-                    format!("lease free {}: {name}, if sound, has stopped acting", ago(since))
+                (Some(since), Some(gone)) => {
+                    let (name, free_for) = (self.settings.name(gone), seconds(self.now.since(since)));
+                    format!("lease free for {free_for}: {name}, if sound, has stopped acting")
                 }
                 (Some(_) | None, _) => answers,
             },

@@ -13,7 +13,7 @@ use super::term::Term;
 use super::time::Instant;
 
 /// The rule that fired. One variant a rule, with what is needed to say its sentence.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "rule", rename_all = "snake_case")]
 pub enum Rule {
     /// N1: a controller boots as Secondary.
@@ -163,7 +163,7 @@ pub enum Rule {
 }
 
 /// How a peer stood when a decision was taken.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PeerEvidence {
     /// The peer.
     pub name: Name,
@@ -182,7 +182,7 @@ pub struct PeerEvidence {
 }
 
 /// A peer's last answer as evidence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct AnswerEvidence {
     /// Whether it said "be Primary".
     pub be_primary: bool,
@@ -193,7 +193,7 @@ pub struct AnswerEvidence {
 }
 
 /// A change of mode with its reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Decision {
     /// When.
     pub at: Instant,

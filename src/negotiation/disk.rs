@@ -10,14 +10,14 @@ use super::takeover::{Assume, How};
 use super::{Negotiator, State};
 
 /// How far the disk has come.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Disk {
     /// The latest version asked for.
-    asked: StateVersion,
+    pub(super) asked: StateVersion,
     /// The latest version known to be on disk.
-    written: StateVersion,
+    pub(super) written: StateVersion,
     /// Whether the state changed since `asked`.
-    changed: bool,
+    pub(super) changed: bool,
     /// Whether the last write failed.
     pub failed: bool,
 }

@@ -14,7 +14,7 @@ use super::term::Term;
 use super::time::Instant;
 
 /// What must survive a restart, whole each time (negotiation.md, "What a member keeps").
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Durable {
     /// The highest term heard of, or taken.
     pub seen: Term,
@@ -25,7 +25,7 @@ pub struct Durable {
 }
 
 /// A hold, or the latest word that ended one, as it is kept on disk.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DurableHold {
     /// Which word of the operator this is.
     pub stamp: HoldStamp,
@@ -49,7 +49,7 @@ impl Durable {
 pub struct StateVersion(pub u64);
 
 /// What an operator can ask the negotiation for. The plan before it and the question who may ask are control's.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "command", rename_all = "snake_case")]
 pub enum Command {
     /// This member becomes Primary; the other hands over first.
@@ -99,7 +99,7 @@ pub enum Command {
 }
 
 /// What became of an [`Output::Fence`], all its attempts included.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum FenceResult {
     /// The agent says that the peer is off, and its status says so too.
@@ -112,7 +112,7 @@ pub enum FenceResult {
 }
 
 /// Why a peer is switched off.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "why", rename_all = "snake_case")]
 pub enum FenceWhy {
     /// Rule 15: this Primary hears no other member.
@@ -144,7 +144,7 @@ impl FenceWhy {
 }
 
 /// What the arbiter is asked (rule 14). Each call is answered once, at the latest when its time is over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "call", rename_all = "snake_case")]
 pub enum ArbiterCall {
     /// Whether it is there, and who holds the lease. Changes nothing.
@@ -169,7 +169,7 @@ pub enum ArbiterCall {
 }
 
 /// What became of an [`ArbiterCall`].
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "reply", rename_all = "snake_case")]
 pub enum ArbiterReply {
     /// To [`ArbiterCall::Look`]: the lease as it stands.
@@ -203,7 +203,7 @@ pub enum ArbiterReply {
 }
 
 /// Why the controller stops.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StopCause {
     /// SIGTERM: hands over, unless the group is held.

@@ -17,35 +17,35 @@ use super::view::{DeviceView, FenceState, FenceView, Gone, OffWord};
 use super::{Negotiator, State};
 
 /// A fencing that failed is begun again after this long, for ever, while it blocks a takeover.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(60);
+pub(super) const TRY_AGAIN_AFTER: Duration = Duration::from_secs(60);
 
 /// Words that were on their way when the power went may still be read for this long: they are no sign of life.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(100);
 
 /// What is known of switching one peer off.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Fencing {
     /// Since when the agent works.
-    under_way: Option<Instant>,
+    pub(super) under_way: Option<Instant>,
     /// Whether the peer was heard when it began.
-    of_one_heard: bool,
+    pub(super) of_one_heard: bool,
     /// Whether this controller slept since it began: then its outcome may be old (rule 13).
-    slept_since: bool,
+    pub(super) slept_since: bool,
     /// Which incarnation of the peer it was begun against.
-    of: Option<Incarnation>,
+    pub(super) of: Option<Incarnation>,
     /// Set while it is off: since when that is known, and by whose word.
-    off: Option<(Instant, OffWord)>,
+    pub(super) off: Option<(Instant, OffWord)>,
     /// How the last round failed.
-    failed: Option<Failed>,
+    pub(super) failed: Option<Failed>,
     /// Rounds begun since the peer was last heard.
-    rounds: u32,
+    pub(super) rounds: u32,
     /// Since when a takeover has waited for nothing but this.
-    wanted_since: Option<Instant>,
+    pub(super) wanted_since: Option<Instant>,
     /// The device, as it answered last.
-    device: Option<DeviceView>,
+    pub(super) device: Option<DeviceView>,
     /// Whose word it was that it is off, when it was heard after all.
-    heard_after_off: Option<OffWord>,
-    took: Option<Duration>,
+    pub(super) heard_after_off: Option<OffWord>,
+    pub(super) took: Option<Duration>,
 }
 
 impl Fencing {
@@ -70,16 +70,16 @@ impl Fencing {
 }
 
 /// A round that failed.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Failed {
-    at: Instant,
-    why: String,
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
+pub(super) struct Failed {
+    pub(super) at: Instant,
+    pub(super) why: String,
     /// Whether the peer lived when the round began: then its next word does not make up for it.
-    of_one_heard: bool,
+    pub(super) of_one_heard: bool,
 }
 
 /// An operator's order to switch a peer off, whose outcome is not known yet.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct FenceOrder {
     peer: MemberId,
 }
@@ -285,7 +285,10 @@ impl Negotiator {
         let wanted = fencing.wanted_since?;
         Some(match &fencing.failed {
             Some(failed) if !failed.of_one_heard => failed.at + TRY_AGAIN_AFTER,
-            Some(_) | None => wanted + self.delay_before(peer),
+            Some(_) | None => {
+                let promised = self.promise.map_or(wanted, |promise| promise.until);
+                promised.max(wanted + self.delay_before(peer))
+            }
         })
     }
 
@@ -385,11 +388,14 @@ impl Negotiator {
         let _ = self.walk_rule_6(Assume::Nothing, &mut |met, condition| {
             match condition {
                 super::takeover::Condition::Fenced(_) => fencing &= met,
+                // The delay counts while a promise to the silent one runs out; the shot waits for its end.
+                super::takeover::Condition::NoPromise(to) => {
+                    others &= met || to.is_some_and(|to| self.lacks_fencing(to));
+                }
                 // What is silent for its lease keeps it for a while; it is asked for after the fencing.
                 super::takeover::Condition::Leased(stand) => others &= self.lease_may_be_had(stand),
                 super::takeover::Condition::Able(_)
                 | super::takeover::Condition::NotWaiting(_)
-                | super::takeover::Condition::NoPromise(_)
                 | super::takeover::Condition::Settled
                 | super::takeover::Condition::Member(..)
                 | super::takeover::Condition::Reference

@@ -27,7 +27,7 @@ pub(super) const LONGEST_STOP: Duration = Duration::from_secs(10 * 60);
 pub(super) const STEPPED_DOWN_FOR: Duration = Duration::from_secs(30 * 60);
 
 /// An operator's command whose outcome is not known yet.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Pending {
     pub by: Name,
     pub wanted: Wanted,
@@ -35,7 +35,7 @@ pub(super) struct Pending {
 }
 
 /// What the operator waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Wanted {
     /// That this member is Primary.
     TakeOver {
@@ -49,11 +49,11 @@ pub(super) enum Wanted {
 }
 
 /// A release that waits for the vote to be on disk.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Release {
-    term: Term,
-    to: MemberId,
-    version: StateVersion,
+    pub(super) term: Term,
+    pub(super) to: MemberId,
+    pub(super) version: StateVersion,
 }
 
 impl Negotiator {

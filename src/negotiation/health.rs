@@ -22,38 +22,38 @@ use super::view::HealthView;
 use super::{Negotiator, State};
 
 /// S6 counts within this.
-const HOUR: Duration = Duration::from_secs(60 * 60);
+pub(super) const HOUR: Duration = Duration::from_secs(60 * 60);
 
 /// What is known of the Primary's health, and what was done about it.
-#[derive(Debug, Default, Clone, Serialize, Deserialize)]
+#[derive(Debug, Default, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct HealthTakeovers {
     /// Whose low scores are counted.
-    of: Option<MemberId>,
+    pub(super) of: Option<MemberId>,
     /// Low scores in a row.
-    low: u32,
-    asked: Option<Asked>,
+    pub(super) low: u32,
+    pub(super) asked: Option<Asked>,
     /// What was refused last, and told.
-    refused: Option<Refusal>,
+    pub(super) refused: Option<Refusal>,
     /// When this member took over for health, within the last hour.
-    taken: VecDeque<Instant>,
+    pub(super) taken: VecDeque<Instant>,
     /// Since when it takes no more of this kind (S6).
-    stopped: Option<Instant>,
+    pub(super) stopped: Option<Instant>,
     /// That it was asked, and that it did not answer, was told: once for each time it is sick.
-    asked_said: bool,
-    unanswered_said: bool,
+    pub(super) asked_said: bool,
+    pub(super) unanswered_said: bool,
     /// S11: what would have been done was said.
-    would_said: bool,
+    pub(super) would_said: bool,
 }
 
 /// A Primary was asked to hand over for its health.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Asked {
-    peer: MemberId,
-    term: Term,
-    since: Instant,
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
+pub(super) struct Asked {
+    pub(super) peer: MemberId,
+    pub(super) term: Term,
+    pub(super) since: Instant,
     /// When its time is over; an agreement moves it.
-    until: Instant,
-    score: Score,
+    pub(super) until: Instant,
+    pub(super) score: Score,
 }
 
 impl HealthTakeovers {

@@ -19,19 +19,19 @@ use super::time::Instant;
 pub const MAX_HOLD: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The latest word about the hold.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct HoldState {
-    stamp: HoldStamp,
+    pub(super) stamp: HoldStamp,
     /// Set while it is in force.
-    force: Option<Force>,
+    pub(super) force: Option<Force>,
     /// Who spoke last.
-    by: Option<Name>,
+    pub(super) by: Option<Name>,
 }
 
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Force {
-    since: Instant,
-    until: Instant,
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
+pub(super) struct Force {
+    pub(super) since: Instant,
+    pub(super) until: Instant,
 }
 
 impl HoldState {

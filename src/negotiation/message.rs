@@ -45,7 +45,7 @@ impl Mode {
 }
 
 /// "In which mode should you be?", from a Secondary, every interval (N4).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Query {
     /// Comes back in the answer.
     pub id: QueryId,
@@ -64,7 +64,7 @@ pub struct Query {
 }
 
 /// The mode that who answers wants the asker to be in (N6).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Order {
     /// "Be Primary": a promise not to become Primary oneself for a while (N16).
@@ -83,7 +83,7 @@ pub enum Order {
 }
 
 /// The answer to a [`Query`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Answer {
     /// The query's.
     pub id: QueryId,
@@ -104,7 +104,7 @@ pub struct Answer {
 }
 
 /// "I am Primary", every interval and at once on connecting and on becoming so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Beacon {
     /// The sender's term.
     pub term: Term,
@@ -113,7 +113,7 @@ pub struct Beacon {
 }
 
 /// "I shall not become Primary for a lease": the answer to a [`Beacon`] where a lease is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Grant {
     /// The beacon's.
     pub sent_at: Instant,
@@ -122,14 +122,14 @@ pub struct Grant {
 }
 
 /// "This one is Primary in a better term than yours": from who hears two Primaries that may not hear each other.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Relay {
     /// The better term; its owner is the member.
     pub term: Term,
 }
 
 /// Why a hand-over is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum HandOverCause {
     /// An operator asked the sender to take over.
@@ -139,7 +139,7 @@ pub enum HandOverCause {
 }
 
 /// "Hand the role over to me."
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HandOverRequest {
     /// The term it ends; a request for any other term ends nothing (N18).
     pub term: Term,
@@ -148,7 +148,7 @@ pub struct HandOverRequest {
 }
 
 /// Why a hand-over was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// The one asked is not Primary.
@@ -183,7 +183,7 @@ impl Refusal {
 }
 
 /// The answer to a [`HandOverRequest`]; agreed is also sent unasked to the successor on SIGTERM.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct HandOverAnswer {
     /// The term that ends.
     pub term: Term,
@@ -192,7 +192,7 @@ pub struct HandOverAnswer {
 }
 
 /// "I am no longer Primary in this term; `to` may follow."
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Released {
     /// The term that ended.
     pub term: Term,
@@ -215,7 +215,7 @@ pub const MAX_OPERATOR: usize = 64;
 
 /// The group's automatic takeovers are frozen, or free again (S7). Sent to all on change and on connecting; the later
 /// stamp wins.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Hold {
     /// Which word of the operator this is.
     pub stamp: HoldStamp,
@@ -226,7 +226,7 @@ pub struct Hold {
 }
 
 /// A frame's content, as far as the negotiation is concerned.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Message {
     /// See [`Query`].
@@ -252,7 +252,7 @@ pub enum Message {
 }
 
 /// What the link learns of a peer when their connection comes up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PeerHello {
     /// The peer's.
     pub incarnation: Incarnation,

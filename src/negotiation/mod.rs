@@ -13,6 +13,7 @@ pub mod event;
 pub mod exchange;
 pub mod member;
 pub mod message;
+pub mod rebase;
 pub mod settings;
 pub mod term;
 pub mod time;
@@ -61,7 +62,7 @@ use time::Instant;
 const SHORTEST_STALL: Duration = Duration::from_millis(5);
 
 /// Where a member is between Secondary and Primary.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 enum State {
     Secondary,
     /// Decided, and waiting for the disk (rule 7). People see this as Secondary, "taking over".
@@ -81,14 +82,14 @@ enum State {
 }
 
 /// Not to become Primary before `until`, because `to` was told that it may (N16).
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
 struct Promise {
     to: MemberId,
     until: Instant,
 }
 
 /// No candidate until `to`, who was handed the role, has announced itself (rule 11).
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
 struct Waiting {
     to: MemberId,
     until: Instant,
@@ -96,7 +97,7 @@ struct Waiting {
 
 /// One member's negotiation. See the module's first paragraph. Serialisable whole, private parts included: the journal's
 /// recorder writes it now and then, so that a replay may begin there (U5).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub struct Negotiator {
     settings: Settings,
     now: Instant,

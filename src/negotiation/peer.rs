@@ -13,7 +13,7 @@ use super::time::Instant;
 use super::view::Gone;
 
 /// The last answer of a peer.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
 pub(super) struct LastAnswer {
     /// Set when it said "be Primary".
     pub consent: Option<Consent>,
@@ -22,7 +22,7 @@ pub(super) struct LastAnswer {
 }
 
 /// "Be Primary", with what it is worth.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
 pub(super) struct Consent {
     /// The number it was given for.
     pub proposed: u64,
@@ -33,7 +33,7 @@ pub(super) struct Consent {
 }
 
 /// One peer.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Peer {
     pub link_up: bool,
     /// Whether a connection was up since boot: until then the boot's waits apply.

@@ -13,7 +13,7 @@ use super::view::ReferenceView;
 use super::{Negotiator, State};
 
 /// What a member keeps about its reference addresses.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Reference {
     under_way: Option<Instant>,
     last_asked: Option<Instant>,

@@ -35,7 +35,7 @@ impl Protection {
 }
 
 /// Settings of one member. Build it, then [`Settings::check`] it: the machine relies on what that checks.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Settings {
     /// Who this member is.
     pub me: MemberId,
@@ -79,7 +79,7 @@ pub struct Settings {
 }
 
 /// What may change while a member runs: nothing that a promise, a lease or another member counts on (U10).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Tuning {
     /// See [`Settings::crash_detection`].
     pub crash_detection: bool,
@@ -251,7 +251,7 @@ impl Settings {
 
 /// What members must agree on, key by key (N19). A difference is an alarm that names the key; of two times the shorter
 /// binds.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Agreement {
     /// Over the members' names and addresses, in order.
     pub members_hash: u64,

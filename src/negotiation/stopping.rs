@@ -26,7 +26,7 @@ use super::{Negotiator, State};
 const KILL_BEFORE_THE_END: Duration = Duration::from_millis(500);
 
 /// How a Primary leaves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum Leaving {
     /// To a named successor (rule 11).
     HandsOver { to: MemberId, cause: HandOverCause },
@@ -51,26 +51,26 @@ impl Leaving {
 }
 
 /// A Primary on its way out.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Stopping {
     pub term: Term,
     pub how: How,
     pub leaving: Leaving,
     pub decision: Decision,
-    since: Instant,
-    by: Option<Instant>,
+    pub(super) since: Instant,
+    pub(super) by: Option<Instant>,
 }
 
 /// What runs only on the Primary goes on for a moment, while this member asks whether anybody took over (rule 13).
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Kept {
     pub term: Term,
     pub how: How,
-    decision: Decision,
-    since: Instant,
+    pub(super) decision: Decision,
+    pub(super) since: Instant,
     pub until: Instant,
     /// When it would have to be gone: before the lease ends that it rested on.
-    kill_at: Option<Instant>,
+    pub(super) kill_at: Option<Instant>,
 }
 
 impl Negotiator {

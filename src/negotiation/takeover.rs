@@ -406,7 +406,7 @@ impl Negotiator {
 }
 
 /// Whether what protection asks for was there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub(super) enum How {
     /// By rule 6.
     ByRule,

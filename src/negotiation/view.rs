@@ -14,7 +14,7 @@ use super::term::Term;
 use super::time::Instant;
 
 /// Why a peer counts as gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Gone {
     /// Never heard since boot, and the boot's wait is over (N3).
@@ -68,7 +68,7 @@ pub enum FenceState {
 }
 
 /// A peer's fencing device, as it answered last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct DeviceView {
     /// Whether it answered.
     pub answers: bool,
@@ -92,7 +92,7 @@ pub struct FenceView {
 }
 
 /// Whose word it was that a peer is off.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OffWord {
     /// The fencing device's.

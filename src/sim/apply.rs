@@ -44,6 +44,11 @@ impl World {
                 let (index, _) = self.link_of(a.index(), b.index());
                 self.links[index].set_delay(longest);
             }
+            Fault::Rough(a, b, percent) => {
+                let (index, _) = self.link_of(a.index(), b.index());
+                self.links[index].set_rough(percent);
+            }
+            Fault::ClockRate(member, millionths) => self.processes[member.index()].next_rate = Some(millionths),
             Fault::SlowDisk(member, longest) => {
                 self.processes[member.index()].disk.latency = (longest / 2, longest);
             }
@@ -74,6 +79,10 @@ impl World {
         if process.alive() {
             return;
         }
+        if let Some(millionths) = process.next_rate.take() {
+            process.clock.set_rate(now, millionths);
+        }
+        self.coverage.booted();
         let settings = self.own_settings[member].as_ref().unwrap_or(&self.group).clone();
         let settings = Settings { me: MemberId(member as u8), ..settings };
         let negotiator = Negotiator::new(settings, process.clock.shows(now), process.disk.kept.clone());

@@ -105,6 +105,10 @@ impl Trace {
             Fault::Cut(one, two, way) => write!(what, "cut {} {} ({way:?})", name(one), name(two)),
             Fault::Heal(one, two) => write!(what, "heal {} {}", name(one), name(two)),
             Fault::Delay(one, two, most) => write!(what, "delay {} {} up to {most:?}", name(one), name(two)),
+            Fault::Rough(one, two, percent) => {
+                write!(what, "between {} and {} {percent} % take a detour or come twice", name(one), name(two))
+            }
+            Fault::ClockRate(one, millionths) => write!(what, "the next clock of {}: {millionths} ppm", name(one)),
             Fault::SlowDisk(one, most) => write!(what, "slow disk of {}: up to {most:?}", name(one)),
             Fault::BreakDisk(one) => write!(what, "disk of {} fails", name(one)),
             Fault::MendDisk(one) => write!(what, "disk of {} works", name(one)),
@@ -115,6 +119,7 @@ impl Trace {
             Fault::Arbiter(fault) => match fault {
                 ArbiterFault::Road(one, road) => write!(what, "the road of {} to the arbiter: {road:?}", name(one)),
                 ArbiterFault::Delay(most) => write!(what, "the arbiter takes up to {most:?} each way"),
+                ArbiterFault::Rate(millionths) => write!(what, "the arbiter's clock: {millionths} ppm"),
                 ArbiterFault::Vanish => write!(what, "the arbiter is gone"),
                 ArbiterFault::Return => write!(what, "the arbiter is back"),
                 ArbiterFault::Restart(time) => write!(what, "the arbiter restarts, which takes {time:?}"),

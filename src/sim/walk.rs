@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::arbiter::{ArbiterFault, Reference, Road};
 use super::checks::Broken;
+use super::coverage::Coverage;
 use super::fault::{Agent, Crash, Fault, Order, Step, Way};
 use super::rng::Rng;
 use super::world::{Carry, Group, World};
@@ -20,10 +22,12 @@ pub struct Failure {
 }
 
 /// What a run that went well came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
     /// Inputs handled.
     pub events: u64,
+    /// What was reached.
+    pub coverage: Coverage,
 }
 
 /// How long a Primary may be missing in a group without a hold whose members run and hear each other again (S10).
@@ -38,7 +42,7 @@ pub fn recovery_bound(group: &Group) -> Duration {
 }
 
 /// The longest that processes take to stop in a walk.
-const LONGEST_STOP: Duration = Duration::from_secs(6);
+pub(super) const LONGEST_STOP: Duration = Duration::from_secs(6);
 
 /// Longer than any agent works, or is waited for, with a silence and a delay before it.
 const FENCING_IS_OVER: Duration = Duration::from_secs(40);
@@ -142,7 +146,7 @@ pub fn walk_with_processes(group: &Group, seed: u64) -> Result<Done, Failure> {
 }
 
 /// One fault of processes, of their health or of fencing.
-fn fault_of_processes(members: usize, rng: &mut Rng) -> Fault {
+pub(super) fn fault_of_processes(members: usize, rng: &mut Rng) -> Fault {
     let one = id(rng.below(members as u64) as usize);
     let other = id((one.index() + 1 + rng.below(members as u64 - 1) as usize) % members);
     match rng.below(100) {
@@ -189,7 +193,7 @@ fn run_through(group: &Group, seed: u64, steps: &[Step], carry: Option<Carry>) -
     };
     let mut world = fresh();
     match drive(&mut world, steps) {
-        Ok(()) => Ok(Done { events: world.events() }),
+        Ok(()) => Ok(Done { events: world.events(), coverage: world.coverage().clone() }),
         Err(_) => {
             let mut world = fresh();
             world.keep_trace();
@@ -200,7 +204,7 @@ fn run_through(group: &Group, seed: u64, steps: &[Step], carry: Option<Carry>) -
     }
 }
 
-fn drive(world: &mut World, steps: &[Step]) -> Result<(), Broken> {
+pub(super) fn drive(world: &mut World, steps: &[Step]) -> Result<(), Broken> {
     for step in steps {
         world.run(step.after)?;
         world.apply(step.fault);
@@ -243,14 +247,19 @@ pub fn recover(world: &mut World) -> Result<(), Broken> {
 
 fn mend(world: &mut World) {
     let members = world.members();
+    world.apply(Fault::Arbiter(ArbiterFault::Return));
+    world.apply(Fault::Arbiter(ArbiterFault::Delay(Duration::ZERO)));
     for member in members.clone() {
         world.apply(Fault::Thaw(member));
         world.apply(Fault::MendDisk(member));
         world.apply(Fault::Recover(member));
         world.apply(Fault::Fencing(member, Agent::Works));
+        world.apply(Fault::Reference(member, Reference::Answers));
+        world.apply(Fault::Arbiter(ArbiterFault::Road(member, Road::Open)));
         for other in members.clone().filter(|other| *other > member) {
             world.apply(Fault::Heal(member, other));
             world.apply(Fault::Delay(member, other, Duration::from_millis(2)));
+            world.apply(Fault::Rough(member, other, 0));
         }
     }
     // Some of the dead stay dead, but never so many that nobody could act.
@@ -292,7 +301,7 @@ fn may_act(world: &World) -> bool {
     running > 0 && enough && heard && !world.group.observe_only
 }
 
-fn id(member: usize) -> MemberId {
+pub(super) fn id(member: usize) -> MemberId {
     // A group has at most five members here.
     MemberId(member as u8)
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::arbiter::{Arbiter, Reference};
 use super::checks::{Broken, Checks};
+use super::coverage::Coverage;
 use super::disk::Outcome;
 use super::fault::Agent;
 use super::network::{Closing, Link};
@@ -58,6 +59,7 @@ pub(super) enum Happening {
         side: usize,
         epoch: u32,
         era: u32,
+        number: u64,
         message: Message,
     },
     Closes {
@@ -176,6 +178,9 @@ pub struct World {
     pub(super) told: Option<Vec<Told>>,
     out: Vec<Output>,
     events: u64,
+    /// Words that came on an old connection, twice, or overtaken.
+    pub(super) dropped: u64,
+    pub(super) coverage: Coverage,
     seed: u64,
     /// What every message goes through on its way; none: it arrives as it was sent.
     pub(super) carry: Option<Carry>,
@@ -217,6 +222,8 @@ impl World {
             told: None,
             out: Vec::new(),
             events: 0,
+            dropped: 0,
+            coverage: Coverage::default(),
             seed,
             carry: None,
             decisions: Vec::new(),
@@ -253,6 +260,16 @@ impl World {
     /// How many inputs were handled.
     pub fn events(&self) -> u64 {
         self.events
+    }
+
+    /// How many words came on an old connection, twice, or after one that was said later, and were dropped.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// What was reached so far.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
     }
 
     /// What was broken first, if anything was.
@@ -336,7 +353,9 @@ impl World {
     pub(super) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Ticks { member } => self.ticks(member),
-            Happening::Arrives { link, side, epoch, era, message } => self.arrives(link, side, epoch, era, message),
+            Happening::Arrives { link, side, epoch, era, number, message } => {
+                self.arrives(link, side, epoch, era, (number, message));
+            }
             Happening::Closes { link, side, epoch } => self.close(link, side, epoch, Closing::AtOnce),
             Happening::Opens { link, side, epoch } => self.opens(link, side, epoch),
             Happening::Flushes { link, side, epoch } => self.flush(link, side, epoch),
@@ -446,6 +465,9 @@ impl World {
         } else if let Input::WriteFailed { version } = &input {
             process.disk.tell(Outcome::Failed(*version));
         }
+        if let Input::Arbiter { reply, .. } = &input {
+            self.coverage.replied(reply);
+        }
         let mut out = std::mem::take(&mut self.out);
         let local = process.clock.shows(self.now);
         negotiator.handle(local, input, &mut out);
@@ -462,6 +484,7 @@ impl World {
             if let Some(told) = &mut self.told {
                 told.extend(Told::of(self.now, member, &output));
             }
+            self.coverage.wants(&output);
             match output {
                 Output::Send { to, message } => self.send(member, to, message),
                 Output::Write { version, state } => {

@@ -42,6 +42,8 @@ pub enum Part {
     Pkill,
     /// `python3`, as a service to supervise.
     Python,
+    /// The servers of etcd, `etcdctl`, and `openssl` for their certificates.
+    Etcd,
 }
 
 impl Part {
@@ -58,12 +60,13 @@ impl Part {
             Part::Promtool => "promtool",
             Part::Pkill => "pkill",
             Part::Python => "python3",
+            Part::Etcd => "etcd",
         }
     }
 
     /// Whether it is there; asked once a process.
     fn probe(self) -> Result<(), String> {
-        static FOUND: [OnceLock<Result<(), String>>; 11] = [const { OnceLock::new() }; 11];
+        static FOUND: [OnceLock<Result<(), String>>; 12] = [const { OnceLock::new() }; 12];
         let (slot, look): (usize, fn() -> Result<(), String>) = match self {
             Part::NetworkNamespaces => (0, namespaces),
             Part::Firewall => (1, firewall),
@@ -74,6 +77,7 @@ impl Part {
             Part::Promtool => (7, || succeeds("promtool", &["--version"])),
             Part::Pkill => (9, || succeeds("pkill", &["--version"])),
             Part::Python => (10, || succeeds("python3", &["--version"])),
+            Part::Etcd => (11, etcd),
             Part::PrivateMounts => (4, || succeeds("unshare", &["-m", "mount", "-t", "tmpfs", "none", "/mnt"])),
             Part::Ipv6 => (3, || TcpListener::bind("[::1]:0").map(drop).map_err(|error| error.to_string())),
         };
@@ -126,6 +130,12 @@ fn fence_agents() -> Result<(), String> {
     // It has no question to which it answers without a configuration.
     let found = ["/usr/bin/ipmi_sim", "/usr/local/bin/ipmi_sim"].iter().any(|path| Path::new(path).exists());
     if found { Ok(()) } else { Err("there is no ipmi_sim".to_owned()) }
+}
+
+fn etcd() -> Result<(), String> {
+    succeeds("etcd", &["--version"])?;
+    succeeds("etcdctl", &["version"])?;
+    succeeds("openssl", &["version"])
 }
 
 fn firewall() -> Result<(), String> {

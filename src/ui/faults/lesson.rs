@@ -63,7 +63,7 @@ impl FaultState {
     }
 
     /// Whether the group has had it switched off, and it has not come back.
-    fn switched_off(&self, status: Option<&Status>, member: usize) -> bool {
+    pub(super) fn switched_off(&self, status: Option<&Status>, member: usize) -> bool {
         let name = self.name(member);
         let fencing = status.iter().flat_map(|status| &status.fencing).find(|fencing| fencing.peer == name);
         let last = fencing.and_then(|fencing| fencing.last.as_ref());
