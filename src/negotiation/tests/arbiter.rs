@@ -553,7 +553,11 @@ fn u12_a_takeover_is_expected_when_the_lease_is_free_and_the_silent_one_is_off()
 
     let mut fenced = Group::beside(vec![fenced_and_leased(0), fenced_and_leased(1)], &register());
     fenced.wait(s(10));
-    assert_eq!(fenced.members[1].view().forecast.expected, Some(s(8)), "the silence and the delay; its lease is shorter");
+    assert_eq!(
+        fenced.members[1].view().forecast.expected,
+        Some(s(8)),
+        "the silence and the delay; its lease is shorter"
+    );
 }
 
 #[test]
