@@ -11,7 +11,7 @@ use crate::negotiation::message::{Message, Order};
 use crate::negotiation::settings::Settings;
 
 /// How many lines are kept.
-const KEPT: usize = 80;
+const KEPT: usize = 400;
 
 /// A run's last lines.
 #[derive(Debug)]
