@@ -503,6 +503,21 @@ fn rule_15_beside_an_arbiter_a_primary_alone_shoots_after_a_renewal_that_it_aske
 }
 
 #[test]
+fn rule_15_under_majority_a_primary_alone_shoots_nobody_although_the_arbiter_answers() {
+    let all = |me| {
+        let protection = vec![Protection::Fence, Protection::Arbiter, Protection::Majority];
+        Settings { protection, fence_delay: vec![Some(s(5)); 3], ..three(me) }
+    };
+    let mut group = Group::beside((0..3).map(all).collect(), &register());
+    group.wait(s(15));
+    assert_eq!(group.primaries(), [0]);
+    group.cut(0, 1);
+    group.cut(0, 2);
+    one_at_most(&mut group, 300);
+    assert_eq!(group.members[0].shots(), [], "it has lost its majority, and the others would be shot for nothing");
+}
+
+#[test]
 fn rule_15_with_fence_and_arbiter_the_fencing_comes_first_and_then_the_lease() {
     let arbiter = register();
     let mut group = Group::beside(vec![fenced_and_leased(0), fenced_and_leased(1)], &arbiter);

@@ -166,7 +166,10 @@ fn step() -> impl Strategy<Value = Step> {
             peer,
             result: if off { FenceResult::Off } else { FenceResult::Failed { why: "no answer".to_owned() } },
         }),
-        1 => (member(), any::<bool>()).prop_map(|(peer, answers)| Input::FenceDevice { peer, answers }),
+        1 => (member(), any::<bool>()).prop_map(|(peer, answers)| Input::FenceDevice {
+            peer,
+            why_not: (!answers).then(|| "no answer".to_owned()),
+        }),
         3 => command().prop_map(Input::Command),
         1 => prop_oneof![40 => Just(Input::Tick), 1 => Just(Input::Stop { cause: StopCause::Signal })],
     ];
