@@ -18,9 +18,12 @@ use lies::Times;
 
 const RUNS: u32 = 20;
 
+/// One run: how long nobody acted.
+type Run = fn(Times) -> Duration;
+
 fn main() {
     let wanted: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let all: [(&str, fn(Times) -> Duration); 3] =
+    let all: [(&str, Run); 3] =
         [("partition", lies::silent_partition), ("cut_off", lies::cut_off), ("frozen", lies::frozen)];
     for (name, run) in all {
         if wanted.is_empty() || wanted.iter().any(|one| one == name) {
@@ -29,7 +32,7 @@ fn main() {
     }
 }
 
-fn measure(name: &str, run: fn(Times) -> Duration) {
+fn measure(name: &str, run: Run) {
     let mut outages: Vec<Duration> = (0..RUNS).map(|number| run(Times::default(number))).collect();
     outages.sort();
     let lease = Times::default(0).lease;

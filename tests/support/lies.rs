@@ -64,9 +64,9 @@ impl Rig {
             binary()
         ));
         std::fs::create_dir(pair.folder().join("shared")).expect("a folder");
-        for member in 0..2 {
+        for (member, name) in NAMES.iter().enumerate().take(2) {
             // Each goes its own way to the shared directory, so that one way can be taken away.
-            let way = format!("way-of-{}", NAMES[member]);
+            let way = format!("way-of-{name}");
             std::os::unix::fs::symlink("shared", pair.folder().join(&way)).expect("a link");
             pair.change_config(member, |text| text.replace("\"shared\"", &format!("\"{way}\"")));
         }
