@@ -80,6 +80,30 @@ fn full() -> Status {
         transition: Some(Transition { to: Mode::Primary, waiting_for: text("its disk"), since_ms: 1 }),
         hold: Some(Hold { since_ms: 1, expires_ms: 2, by: text("ops"), not_told: vec![text("alpha")] }),
         protection: Protection { policy: vec![text("majority")], state: ProtectionState::Ok },
+        arbiter: Some(Arbiter {
+            kind: text("etcd"),
+            place: text("etcd at 10.0.8.1:2379 and 2 more"),
+            answers: true,
+            answered_ms: Some(300),
+            took_us: Some(6_000),
+            why: Some(text("connection refused")),
+            holder: Some(text("alpha")),
+            free_ms: Some(9),
+            lease_left_ms: Some(4_200),
+            lease_ms: 5_000,
+            by_grants: false,
+        }),
+        reference: Some(Reference {
+            targets: vec![text("tcp://10.0.0.254:22")],
+            answers: true,
+            answered_ms: Some(300),
+        }),
+        watchdog: Some(Watchdog {
+            device: text("/dev/watchdog"),
+            timeout_ms: 10_000,
+            armed: false,
+            why: Some(text("busy")),
+        }),
         links: vec![Link {
             peer: text("alpha"),
             address: text("10.0.0.1:7400"),
@@ -110,6 +134,7 @@ fn full() -> Status {
                 query: 274_362,
                 count: 9,
                 first_age_ms: 9_000,
+                why: Some(text("the link was down")),
             }],
             attached: vec![text("ops3")],
             processes: vec![PeerProcess {
@@ -159,6 +184,7 @@ fn full() -> Status {
         fencing: vec![Fencing {
             peer: text("alpha"),
             agent: text("fence_ipmilan"),
+            address: Some(text("10.0.9.1")),
             action: text("off"),
             device: Some(FenceDevice { answers: false, age_ms: 41_000, took_ms: 60, why: Some(text("no answer")) }),
             monitor_ms: Some(60_000),
@@ -178,7 +204,7 @@ fn full() -> Status {
             expected_ms: Some(3_000),
             if_fails: Some(text("alpha")),
             acts: Some(text("beta")),
-            lines: vec![Line { ok: true, text: text("beta is fit") }],
+            lines: vec![Line { ok: true, about: text("health"), text: text("beta is fit") }],
         },
         alarms: vec![Alarm {
             id: text("peer_silent:alpha"),
@@ -226,6 +252,7 @@ fn bare() -> Status {
     status.transition = None;
     status.hold = None;
     status.protection = Protection { policy: Vec::new(), state: ProtectionState::Unprotected };
+    (status.arbiter, status.reference, status.watchdog) = (None, None, None);
     status.links.clear();
     status.processes.clear();
     status.fencing.clear();

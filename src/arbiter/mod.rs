@@ -9,11 +9,13 @@
 //! the moment that the call was begun, it says yes to no other; and no number is ever allotted twice.
 
 mod actor;
+mod etcd;
 mod file;
 
 use std::time::Duration;
 
 pub use actor::{Actor, ArbiterEvent};
+pub use etcd::{EtcdArbiter, EtcdError};
 pub use file::FileArbiter;
 
 use crate::negotiation::exchange::{ArbiterCall, ArbiterReply};

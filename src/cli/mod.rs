@@ -20,11 +20,13 @@ mod moment;
 mod packaging;
 mod ping;
 mod plain;
+mod rehearse;
 mod reload;
 mod replay;
 mod report;
 mod run;
 mod sample_process;
+mod soak;
 mod status;
 pub mod usage;
 mod whereabouts;
@@ -53,11 +55,13 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
+        Command::Rehearse(args) => rehearse::run(global, &args),
         Command::Report(args) => report::run(global, &args),
         Command::Check(args) => check::run(global, &args),
         Command::Reload => reload::run(global),
         Command::Keygen(args) => keygen::run(&args),
         Command::Demo(args) => demo::run(global, &args),
+        Command::Soak(args) => soak::run(&args),
         Command::Completions(args) => packaging::completions(&args),
         Command::Man(args) => packaging::man(&args),
         Command::Guardian => guardian::run(),

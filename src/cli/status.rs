@@ -137,7 +137,7 @@ fn alarms(status: &Status, text: &mut String) {
         }
         *text += &format!("  first   {}\n", alarm.first);
         for line in &alarm.then {
-            *text += &format!("  then    {line}\n");
+            *text += &format!("  then    {}\n", line.replace('\n', "\n          "));
         }
         *text += &format!("  do not  {}\n", alarm.do_not);
         if let Some(seen) = &alarm.seen {
@@ -171,7 +171,8 @@ fn takeover(status: &Status, text: &mut String) {
     let ready = if takeover.ready { "READY" } else { "NOT READY" };
     *text += &format!("{}: {ready}\n", words::forecast(status));
     for line in &takeover.lines {
-        *text += &format!("  {}  {}\n", if line.ok { "ok" } else { "NO" }, line.text);
+        let about = if takeover.ready { String::new() } else { format!("{:<10}", line.about) };
+        *text += &format!("  {}  {about}{}\n", if line.ok { "ok" } else { "NO" }, line.text);
     }
 }
 

@@ -47,6 +47,8 @@ const PLACES: Decision = Decision::Restart("what is open there would have to be 
 const ARBITER: Decision =
     Decision::Restart("the lease that a Primary acts by may stand there, and another arbiter knows nothing of it");
 
+const WATCHDOG: Decision = Decision::Restart("the device is armed, and only a clean end disarms it");
+
 /// The decision for every key of the schema.
 const DECISIONS: &[(&str, Decision)] = &[
     ("group", Decision::Restart("the group's name is part of every connection")),
@@ -123,6 +125,9 @@ const DECISIONS: &[(&str, Decision)] = &[
     ("arbiter.key_file", ARBITER),
     ("arbiter.directory", ARBITER),
     ("arbiter.lease", Decision::Restart("leases and promises that stand were given for the length that stood then")),
+    ("reachability.targets", Decision::Restart("a takeover may rest on an answer of the targets that stood then")),
+    ("watchdog.device", WATCHDOG),
+    ("watchdog.timeout", WATCHDOG),
     ("state.directory", PLACES),
     ("control.socket", PLACES),
     ("control.mode", PLACES),
@@ -171,7 +176,7 @@ impl Values {
         values.health(config);
         values.processes(config);
         values.fences(config);
-        values.arbiter(config);
+        values.guards(config);
         values.places(config);
         values.0.into_iter().map(|value| (value.path, (value.key, value.value))).collect()
     }
@@ -288,7 +293,7 @@ impl Values {
         self.add("fencing", None, None, "always", &config.fencing_always);
     }
 
-    fn arbiter(&mut self, config: &Config) {
+    fn guards(&mut self, config: &Config) {
         let arbiter = config.arbiter.as_ref();
         let (etcd, directory) = match arbiter.map(|arbiter| &arbiter.kind) {
             Some(ArbiterKind::Etcd(etcd)) => (Some(etcd), None),
@@ -305,6 +310,9 @@ impl Values {
         add("key_file", &etcd.map(|etcd| &etcd.key_file));
         add("directory", &directory);
         add("lease", &arbiter.map(|arbiter| arbiter.lease));
+        self.add("reachability", None, None, "targets", &config.reference_targets);
+        self.add("watchdog", None, None, "device", &config.watchdog.device);
+        self.add("watchdog", None, None, "timeout", &config.watchdog.timeout);
     }
 
     fn places(&mut self, config: &Config) {

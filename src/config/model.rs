@@ -333,6 +333,12 @@ impl Config {
         self.resolve(path, me)
     }
 
+    /// The watchdog's device on `me`; none: there is none.
+    pub fn watchdog_device(&self, me: MemberId) -> Option<PathBuf> {
+        let device = &self.watchdog.device;
+        (!device.is_empty()).then(|| self.resolve(device, me))
+    }
+
     /// The file that `me` runs for `program`, the first text of any command of the file. `{member}` is replaced; a path
     /// starts at the file's folder; a name is looked for in `search` (a process's own PATH), else in the controller's.
     ///

@@ -105,6 +105,10 @@ pub(super) const ARBITER: Section = table(
 );
 /// Whether fencing is for everybody who is sick.
 pub(super) const FENCING: Section = table("fencing", &["always"]);
+/// The reference addresses.
+pub(super) const REACHABILITY: Section = table("reachability", &["targets"]);
+/// The device that resets the machine.
+pub(super) const WATCHDOG: Section = table("watchdog", &["device", "timeout"]);
 /// What is kept on disk.
 pub(super) const STATE: Section = table("state", &["directory"]);
 /// The control socket.
@@ -117,7 +121,7 @@ pub(super) const SCREEN: Section = table("screen", &["theme", "ascii", "bell", "
 pub(super) const JOURNAL: Section = table("journal", &["keep"]);
 
 /// The sections in brackets, in the order of the contract; and what is written inside them.
-pub(super) const SECTIONS: [&Section; 20] = [
+pub(super) const SECTIONS: [&Section; 22] = [
     &MEMBER,
     &NEGOTIATION,
     &SECURITY,
@@ -133,6 +137,8 @@ pub(super) const SECTIONS: [&Section; 20] = [
     &FENCE,
     &FENCING,
     &ARBITER,
+    &REACHABILITY,
+    &WATCHDOG,
     &STATE,
     &CONTROL,
     &METRICS,
@@ -141,7 +147,7 @@ pub(super) const SECTIONS: [&Section; 20] = [
 ];
 
 /// Sections that a later version brings.
-pub(super) const LATER_SECTIONS: [&str; 3] = ["virtual_address", "reachability", "watchdog"];
+pub(super) const LATER_SECTIONS: [&str; 1] = ["virtual_address"];
 
 /// The names that may stand at the top of the file as sections.
 pub(super) fn outer_names() -> impl Iterator<Item = &'static str> {

@@ -4,7 +4,9 @@ mod arbiter;
 mod fences;
 mod health;
 mod processes;
+mod reachability;
 mod takeover;
+mod watchdog;
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -12,7 +14,6 @@ use std::time::Duration;
 
 use toml::de::{DeTable, DeValue};
 
-use super::arbiter::WatchdogConfig;
 use super::duration;
 use super::error::{ConfigError, ConfigErrors, Place};
 use super::members;
@@ -46,6 +47,7 @@ impl Config {
         let fences = fences::read(&mut reader, top, &members);
         let takeover = takeover::read(&mut reader, top, &members);
         let arbiter = arbiter::read(&mut reader, top, &takeover.protection);
+        let reference_targets = reachability::read(&mut reader, top, &takeover.protection);
         let config = Config {
             path: path.to_owned(),
             group,
@@ -59,8 +61,8 @@ impl Config {
             fences,
             fencing_always: fences::read_always(&mut reader, top),
             arbiter,
-            reference_targets: Vec::new(),
-            watchdog: WatchdogConfig::default(),
+            reference_targets,
+            watchdog: watchdog::read(&mut reader, top),
             metrics_listen: read_metrics(&mut reader, top),
             state_pattern: read_state(&mut reader, top),
             control: read_control(&mut reader, top),

@@ -2,6 +2,7 @@
 //! `config/` are true.
 
 mod arbiter;
+mod guards;
 mod required;
 
 use std::path::{Path, PathBuf};
@@ -79,6 +80,8 @@ fn every_default_of_the_reference_file_is_the_program_s() {
     assert_eq!(reference.hooks, least.hooks);
     assert_eq!(reference.fences, least.fences);
     assert_eq!(reference.fencing_always, least.fencing_always);
+    assert_eq!(reference.reference_targets, least.reference_targets);
+    assert_eq!(reference.watchdog, least.watchdog);
     assert_eq!(reference.metrics_listen, least.metrics_listen);
     assert_eq!(reference.state_pattern, least.state_pattern);
     assert_eq!(reference.control, least.control);
@@ -241,14 +244,7 @@ fn an_unknown_key_names_itself_its_line_and_its_neighbour() {
 
 #[test]
 fn what_a_later_version_brings_is_told_as_such() {
-    for more in [
-        "[[virtual_address]]\naddress = \"10.0.0.50/24\"\n",
-        "[reachability]\ntargets = []\n",
-        "[watchdog]\ndevice = \"\"\n",
-        "[takeover]\nprotection = [\"reachability\"]\n",
-    ] {
-        one_fault(more, &["comes with a later version"]);
-    }
+    one_fault("[[virtual_address]]\naddress = \"10.0.0.50/24\"\n", &["comes with a later version"]);
 }
 
 #[test]

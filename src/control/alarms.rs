@@ -9,15 +9,18 @@ use crate::negotiation::ability::Sick;
 use crate::negotiation::message::Mode;
 use crate::negotiation::view::Gone;
 
+use super::guards::Guards;
 use super::status::{AlarmClass, Fencing, Link, Process};
 
 mod fencing;
 mod find;
+mod guards;
 mod processes;
 mod words;
 
 pub use fencing::{Blocks, FencingAlarm};
 pub use find::alarms_from;
+pub use guards::{GuardAlarm, Lacks};
 pub use processes::ProcessAlarm;
 pub use words::Words;
 
@@ -47,6 +50,10 @@ pub struct Around {
     pub processes: Vec<Process>,
     /// How each other member is switched off.
     pub fencing: Vec<Fencing>,
+    /// The arbiter, the reference addresses and the watchdog.
+    pub guards: Guards,
+    /// The time on the wall at the view's `now`, RFC 3339; empty: not known.
+    pub time: String,
     /// Hooks whose last run failed lately, with how.
     pub hooks_failed: Vec<(String, String)>,
     /// Processes that the guardian stopped lately (P6).
@@ -209,6 +216,8 @@ pub enum Alarm {
     },
     /// S2: something is wrong with switching a member off.
     Fencing(FencingAlarm),
+    /// S1: something is wrong with what else protects the group.
+    Guard(GuardAlarm),
     /// P1: something is wrong with what runs here.
     Process(ProcessAlarm),
     /// S6: the mode changes often.
@@ -289,6 +298,7 @@ impl Alarm {
         match self {
             Alarm::TwoPrimaries { .. } | Alarm::NobodyActs { .. } | Alarm::StateNotDurable { .. } => AlarmClass::Alarm,
             Alarm::Fencing(fencing) => fencing.class(),
+            Alarm::Guard(guard) => guard.class(),
             Alarm::TwoActed(_)
             | Alarm::Forced { .. }
             | Alarm::ProtectionMissing { .. }
@@ -332,6 +342,7 @@ impl Alarm {
             | Alarm::BothUnhealthy { .. }
             | Alarm::TakeoversUsedUp { .. }
             | Alarm::Fencing(_)
+            | Alarm::Guard(_)
             | Alarm::Process(_)
             | Alarm::Flapping { .. }
             | Alarm::JournalFailing
@@ -366,6 +377,7 @@ impl Alarm {
             | Alarm::BothUnhealthy { .. }
             | Alarm::TakeoversUsedUp { .. }
             | Alarm::Fencing(_)
+            | Alarm::Guard(_)
             | Alarm::Flapping { .. }
             | Alarm::JournalFailing
             | Alarm::JournalLosing { .. }
@@ -402,6 +414,7 @@ impl Alarm {
             Alarm::BothUnhealthy { .. } => "both_unhealthy",
             Alarm::TakeoversUsedUp { .. } => "takeovers_used_up",
             Alarm::Fencing(fencing) => fencing.kind(),
+            Alarm::Guard(guard) => guard.kind(),
             Alarm::Process(process) => process.kind(),
             Alarm::Flapping { .. } => FLAPPING,
             Alarm::JournalFailing => "journal_failing",
@@ -430,6 +443,7 @@ impl Alarm {
             },
             Alarm::PathDown { peer, address, .. } => format!("{kind}:{peer}:{address}"),
             Alarm::NobodyActs { .. }
+            | Alarm::Guard(_)
             | Alarm::TwoActed(_)
             | Alarm::StateNotDurable { .. }
             | Alarm::Forced { .. }
@@ -458,6 +472,8 @@ pub const TWO_PRIMARIES: &str = "two_primaries";
 pub const NOBODY_ACTS: &str = "nobody_acts";
 /// The kind of "fencing failed", which makes a status critical.
 pub const FENCING_FAILED: &str = "fencing_failed";
+/// The kind of "no takeover: what protection asks for is out of reach", which makes a status critical.
+pub const HELD_BACK: &str = "takeover_held_back";
 /// The kind of "heard after it was said to be off", which makes a status critical.
 pub const HEARD_AFTER_OFF: &str = "heard_after_off";
 /// The kind of "flapping", which makes a status degraded.

@@ -9,7 +9,9 @@ use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
 use crate::negotiation::view::{Gone, PeerView, View};
 
-use super::alarms::{FENCING_FAILED, FLAPPING, HEARD_AFTER_OFF, NOBODY_ACTS, TWO_PRIMARIES};
+use super::alarms::{FENCING_FAILED, FLAPPING, HEARD_AFTER_OFF, HELD_BACK, NOBODY_ACTS, TWO_PRIMARIES};
+use super::forecast::{self, Known};
+use super::guards::Guards;
 use super::plan::Plan;
 use super::status::{self, Judgement, ProtectionState, SCHEMA, Status};
 use super::words;
@@ -39,6 +41,8 @@ pub struct Surroundings {
     pub processes: Vec<status::Process>,
     /// How each other member is switched off.
     pub fencing: Vec<status::Fencing>,
+    /// The arbiter, the reference addresses and the watchdog, as configured.
+    pub guards: Guards,
     /// What is wrong, from [`super::desk::Desk::alarms`].
     pub alarms: Vec<status::Alarm>,
     /// Who looks at a screen of this member, from [`super::desk::Desk::attached`].
@@ -105,8 +109,9 @@ fn gone_word(gone: Gone) -> &'static str {
 
 /// Whether a member acts that is not heard now: it might, when it is only silent and nothing keeps it from it.
 fn may_act_unheard(view: &View, peer: &PeerView) -> bool {
-    // Under a majority a member that hears too few others stops before its lease ends (rule 8), unless forced.
-    if view.protection.contains(&Protection::Majority) && view.protected_now && !view.forced {
+    // Under a lease a member that can no longer renew it stops before it ends (rule 8), unless forced.
+    let leased = [Protection::Majority, Protection::Arbiter].iter().any(|one| view.protection.contains(one));
+    if leased && view.protected_now && !view.forced {
         return false;
     }
     // Under fencing nobody takes over from a member that is on: who acts and is not switched off acts alone.
@@ -163,6 +168,9 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
             not_told: hold.not_told.iter().map(ToString::to_string).collect(),
         }),
         protection: protection(view),
+        arbiter: around.guards.arbiter_status(view),
+        reference: around.guards.reference_status(view),
+        watchdog: around.guards.watchdog.clone(),
         links: around.links.clone(),
         peers: view.peers.iter().map(|peer| compose_peer(peer, around)).collect(),
         health: status::Health {
@@ -177,12 +185,10 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
             expected_ms: view.forecast.expected.map(ms),
             if_fails: view.forecast.if_fails.as_ref().map(ToString::to_string),
             acts: view.forecast.acts.as_ref().map(ToString::to_string),
-            lines: view
-                .forecast
-                .lines
-                .iter()
-                .map(|line| status::Line { ok: line.ok, text: line.text.clone() })
-                .collect(),
+            lines: forecast::lines(
+                view,
+                Known { guards: &around.guards, fencing: &around.fencing, time: &around.time },
+            ),
         },
         alarms: around.alarms.clone(),
         attached: around.attached.clone(),
@@ -226,10 +232,12 @@ fn transition(view: &View, processes: &[status::Process]) -> Option<status::Tran
 fn protection(view: &View) -> status::Protection {
     status::Protection {
         policy: view.protection.iter().map(|one| one.word().to_owned()).collect(),
-        state: match (view.protection.is_empty(), view.protected_now) {
-            (true, _) => ProtectionState::Unprotected,
-            (false, true) => ProtectionState::Ok,
-            (false, false) => ProtectionState::Missing,
+        state: match (view.protection.as_slice(), view.protected_now) {
+            ([], _) => ProtectionState::Unprotected,
+            (_, false) => ProtectionState::Missing,
+            // It proves nothing of the other members (S1).
+            (only, true) if only.iter().all(|one| *one == Protection::Reachability) => ProtectionState::Filter,
+            (_, true) => ProtectionState::Ok,
         },
     }
 }
@@ -268,7 +276,7 @@ pub fn exit_class(status: &Status) -> ExitClass {
     let kind = |alarm: &status::Alarm| alarm.id.split(':').next().unwrap_or_default().to_owned();
     let standing: Vec<String> = status.alarms.iter().map(kind).collect();
     let stands = |kind: &str| standing.iter().any(|one| one == kind);
-    let critical = [TWO_PRIMARIES, NOBODY_ACTS, FENCING_FAILED, HEARD_AFTER_OFF];
+    let critical = [TWO_PRIMARIES, NOBODY_ACTS, FENCING_FAILED, HELD_BACK, HEARD_AFTER_OFF];
     if status.judgement == Judgement::TwoAct || critical.into_iter().any(stands) {
         return ExitClass::Critical;
     }

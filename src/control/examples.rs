@@ -135,6 +135,7 @@ pub fn around() -> Surroundings {
         sub_health: Vec::new(),
         processes: Vec::new(),
         fencing: Vec::new(),
+        guards: super::guards::Guards::default(),
         alarms: Vec::new(),
         attached: Vec::new(),
         events: Vec::new(),
@@ -205,6 +206,7 @@ pub fn fencing(peer: &str) -> status::Fencing {
     status::Fencing {
         peer: peer.to_owned(),
         agent: "fence_ipmilan".to_owned(),
+        address: Some("10.0.9.1".to_owned()),
         action: "off".to_owned(),
         device: Some(status::FenceDevice { answers: true, age_ms: 41_000, took_ms: 60, why: None }),
         monitor_ms: Some(60_000),

@@ -1,6 +1,6 @@
 //! What a controller shows and what it can be told: the status, the plans, and the Unix socket that carries both.
 //!
-//! [`desk`], [`plans`], [`alarms`], [`compose`] and [`words`] are pure: they look at a [`crate::negotiation::view::View`]
+//! [`desk`], [`plans`], [`alarms`], [`compose`], [`forecast`] and [`words`] are pure: they look at a [`crate::negotiation::view::View`]
 //! and at what the node adds, and know no socket and no clock. [`server`], [`session`] and [`client`] carry their values.
 
 pub mod alarms;
@@ -8,6 +8,8 @@ pub mod carrier;
 pub mod client;
 pub mod compose;
 pub mod desk;
+pub mod forecast;
+pub mod guards;
 pub mod plan;
 pub mod plans;
 pub mod request;

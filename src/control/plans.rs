@@ -12,6 +12,8 @@ use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
 use crate::negotiation::view::{Gone, PeerView, View};
 
+use super::forecast;
+use super::guards::Guards;
 use super::plan::{Action, LineState, PlanLine};
 use super::status;
 
@@ -35,6 +37,8 @@ pub struct Others {
     pub theirs: Vec<(String, Vec<status::PeerProcess>)>,
     /// How each other member is switched off.
     pub fencing: Vec<status::Fencing>,
+    /// The arbiter and the reference addresses.
+    pub guards: Guards,
 }
 
 /// A plan that another member holds.
@@ -152,8 +156,8 @@ fn take_over(view: &View, others: &Others) -> Result<Draft, String> {
     if view.able == Ability::Cannot(Unable::ObserveOnly) {
         return Err(format!("{me} is observe-only (takeover.observe_only): it does nothing"));
     }
-    let rests_on: Vec<PlanLine> = view
-        .take_over
+    let conditions = forecast::of_plan(view, &others.guards);
+    let rests_on: Vec<PlanLine> = conditions
         .iter()
         .map(|one| line(if one.ok { LineState::Ok } else { LineState::No }, one.text.clone()))
         .collect();

@@ -3,7 +3,11 @@
 //!
 //! Names of fields are a contract. `*_ms` are durations; `time` is RFC 3339. Fields are only added.
 
+mod protection;
+
 use serde::{Deserialize, Serialize};
+
+pub use protection::{Arbiter, Protection, ProtectionState, Reference, Watchdog};
 
 /// The version of this contract.
 pub const SCHEMA: u32 = 1;
@@ -45,6 +49,15 @@ pub struct Status {
     pub hold: Option<Hold>,
     /// What protects the group.
     pub protection: Protection,
+    /// The arbiter; none: protection asks for none (S1).
+    #[serde(default)]
+    pub arbiter: Option<Arbiter>,
+    /// The reference addresses; none: protection asks for none (S1).
+    #[serde(default)]
+    pub reference: Option<Reference>,
+    /// The hardware watchdog; none: none is configured (S4).
+    #[serde(default)]
+    pub watchdog: Option<Watchdog>,
     /// Each path to each peer.
     pub links: Vec<Link>,
     /// Each other member.
@@ -226,27 +239,6 @@ pub struct Hold {
     pub not_told: Vec<String>,
 }
 
-/// What protects the group.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Protection {
-    /// The configured words, empty when unprotected.
-    pub policy: Vec<String>,
-    /// `unprotected`, `ok`, or `missing`.
-    pub state: ProtectionState,
-}
-
-/// Whether what protection asks for is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ProtectionState {
-    /// None is configured.
-    Unprotected,
-    /// It is there.
-    Ok,
-    /// It is not there now.
-    Missing,
-}
-
 /// One path to a peer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Link {
@@ -361,6 +353,9 @@ pub struct Reply {
     pub count: u64,
     /// Age of the oldest of them.
     pub first_age_ms: u64,
+    /// Why there was no answer, where known.
+    #[serde(default)]
+    pub why: Option<String>,
 }
 
 /// What a reply told this member to be.
@@ -489,6 +484,9 @@ pub struct Fencing {
     pub peer: String,
     /// The agent's or the command's name: `fence_ipmilan`.
     pub agent: String,
+    /// Where the device is, as the agent's options say; none: they do not, or it is a command.
+    #[serde(default)]
+    pub address: Option<String>,
     /// `off` or `reboot`.
     pub action: String,
     /// What the last check of the device said; none: none was made yet, or none is.
@@ -576,6 +574,10 @@ pub struct Takeover {
 pub struct Line {
     /// Whether it is met.
     pub ok: bool,
+    /// What it is about, in a stable word: `fence`, `arbiter`, `health`, `network`, `majority`, `members`, `hand-over`,
+    /// `start`, `hold` or `promise`.
+    #[serde(default)]
+    pub about: String,
     /// What, as a sentence without a full stop.
     pub text: String,
 }

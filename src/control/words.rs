@@ -9,7 +9,8 @@ use std::time::Duration;
 use crate::negotiation::decision::{PeerEvidence, seconds};
 
 use super::status::{
-    AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProcessState, ProtectionState, ReplyKind, Status,
+    Alarm, AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProcessState, ProtectionState, ReplyKind, RunWhen,
+    Status,
 };
 
 pub use availability::availability;
@@ -99,11 +100,19 @@ pub fn stopping(status: &Status) -> bool {
     status.mode == Mode::Primary && status.transition.as_ref().is_some_and(|change| change.to == Mode::Secondary)
 }
 
-/// Whether a takeover waits for a fencing that failed (screens/3).
+/// Whether a takeover is held back by what protection asks for: a fencing that failed, an arbiter out of reach (screens/3).
 pub fn takeover_blocked(status: &Status) -> bool {
-    let failed = |alarm: &&super::status::Alarm| alarm.id.split(':').next() == Some(super::alarms::FENCING_FAILED);
-    status.mode == Mode::Secondary
-        && status.alarms.iter().find(failed).is_some_and(|alarm| alarm.class == AlarmClass::Alarm)
+    blocks(status).is_some()
+}
+
+/// The alarm that tells of it.
+fn blocks(status: &Status) -> Option<&Alarm> {
+    let kinds = [super::alarms::FENCING_FAILED, super::alarms::HELD_BACK];
+    let blocks = |alarm: &&Alarm| {
+        let kind = alarm.id.split(':').next().unwrap_or_default();
+        kinds.contains(&kind) && alarm.class == AlarmClass::Alarm
+    };
+    status.alarms.iter().find(blocks).filter(|_| status.mode == Mode::Secondary)
 }
 
 /// The shape of a mode.
@@ -157,9 +166,18 @@ pub fn standing(peer: &Peer) -> (Mark, &'static str, String) {
         (Some("stopped"), _) => (Mark::StandsBy, "STOPPED", "said that it stops".to_owned()),
         (Some(_), _) => (Mark::Unknown, "GONE", "may act".to_owned()),
         (None, None) => (Mark::Unknown, "NOT HEARD", "not heard since this start".to_owned()),
-        (None, Some(Mode::Primary)) => (Mark::Acts, "PRIMARY", format!("acts, term {}", peer.term)),
+        (None, Some(Mode::Primary)) => {
+            let does = if serves(peer) { "acts" } else { "not serving" };
+            (Mark::Acts, "PRIMARY", format!("{does}, term {}", peer.term))
+        }
         (None, Some(Mode::Secondary)) => (Mark::StandsBy, "SECONDARY", format!("stands by, {}", in_term(peer.term))),
     }
+}
+
+/// Whether everything that a Primary is to run runs there, as it tells.
+fn serves(peer: &Peer) -> bool {
+    let needed = peer.processes.iter().filter(|process| process.run_when == RunWhen::Primary);
+    needed.into_iter().all(|process| process.state == ProcessState::Running)
 }
 
 /// A member's term, as it is said everywhere; one that has not heard of any has none.
@@ -221,12 +239,28 @@ pub fn judgement(status: &Status) -> &'static str {
 
 /// What protects the group, in words.
 pub fn protection(status: &Status) -> String {
-    let by = status.protection.policy.join(" + ");
+    let policy = &status.protection.policy;
     match status.protection.state {
         ProtectionState::Unprotected => "UNPROTECTED".to_owned(),
-        ProtectionState::Ok => format!("PROTECTED by {by}"),
-        ProtectionState::Missing => format!("PROTECTION MISSING: {by}"),
+        ProtectionState::Filter => format!("UNPROTECTED, filtered by {FILTER}"),
+        ProtectionState::Ok => format!("PROTECTED by {}", proofs(status).join(" + ")),
+        ProtectionState::Missing => format!("PROTECTION MISSING: {}", policy.join(" + ")),
     }
+}
+
+/// The protection that is a filter and no proof: it keeps one that is cut off from taking over, and says nothing of the
+/// others (S1).
+const FILTER: &str = "reachability";
+
+/// What proves that no other acts: a filter proves nothing, and without a lease the others' grants stand in for it (S4).
+fn proofs(status: &Status) -> Vec<String> {
+    let by_grants = status.arbiter.as_ref().is_some_and(|arbiter| arbiter.by_grants);
+    let granted = match status.peers.as_slice() {
+        [one] => format!("{}'s grant", one.name),
+        _ => "the others' grants".to_owned(),
+    };
+    let proof = |word: &String| if word == "arbiter" && by_grants { granted.clone() } else { word.clone() };
+    status.protection.policy.iter().filter(|word| *word != FILTER).map(proof).collect()
 }
 
 /// Row 3.
@@ -245,12 +279,12 @@ pub fn row_three(status: &Status) -> JudgementRow {
 /// What row 3 says first: the judgement, or with an alarm the alarm. `aged` makes an age of the status one of now.
 pub fn judged(status: &Status, aged: impl Fn(u64) -> u64) -> String {
     let words = judgement(status);
+    if let (Judgement::NobodyActs, Some(alarm)) = (status.judgement, blocks(status)) {
+        return format!("!! {}   nobody is known to act", alarm.text);
+    }
     let lasts = |age: u64| lasting(Duration::from_millis(aged(age)));
     let alarm = status.alarms.iter().find(|alarm| alarm.class == AlarmClass::Alarm);
     match (alarm, status.judgement) {
-        (Some(_), Judgement::NobodyActs) if takeover_blocked(status) => {
-            "!! NO TAKEOVER: fencing failed   nobody is known to act".to_owned()
-        }
         (None, Judgement::TwoAct) => format!("!! {words}"),
         (None, Judgement::OneActs | Judgement::OneActsOtherUnknown | Judgement::NobodyActs) => words.to_owned(),
         (Some(alarm), Judgement::TwoAct | Judgement::NobodyActs) => match &status.two_acted {
@@ -392,8 +426,14 @@ pub fn split(status: &Status, aged: impl Fn(u64) -> u64) -> Vec<String> {
     if lines.is_empty() {
         return lines;
     }
-    if status.protection.state == ProtectionState::Unprotected {
-        lines.push("nothing keeps two from acting: takeover.protection is empty".to_owned());
+    match status.protection.state {
+        ProtectionState::Unprotected => {
+            lines.push("nothing keeps two from acting: takeover.protection is empty".to_owned());
+        }
+        ProtectionState::Filter => {
+            lines.push("reachability is a filter and no proof: it does not keep two from acting".to_owned());
+        }
+        ProtectionState::Ok | ProtectionState::Missing => {}
     }
     lines.push("when they hear each other again, the lower term gives way (N12)".to_owned());
     lines

@@ -98,7 +98,7 @@ async fn connect(
             return Err((Attempt::Refused, "connection refused".into()));
         }
         Ok(Err(error)) => return Err(failed(lost(&error))),
-        Err(_) => return Err(failed(format!("no connection within {} ms", limit.as_millis()))),
+        Err(_) => return Err((Attempt::Mute, format!("no connection within {} ms", limit.as_millis()))),
     };
     tune(&stream, shared).map_err(|error| failed(lost(&error)))?;
     let limit = shared.settings.handshake_deadline();
@@ -110,7 +110,7 @@ async fn connect(
         }
         Ok(Err(Failure::Probe)) => Err(failed("it accepts and closes at once".into())),
         Ok(Err(Failure::Broken(why))) => Err(failed(why)),
-        Err(_) => Err(failed(format!("no answer to the handshake within {} ms", limit.as_millis()))),
+        Err(_) => Err((Attempt::Mute, format!("no answer to the handshake within {} ms", limit.as_millis()))),
     }
 }
 

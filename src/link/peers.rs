@@ -25,8 +25,23 @@ pub(super) const MAX_EVENTS: usize = MAX_PATHS + 3;
 pub(super) enum Attempt {
     /// Nobody listens: the address answered so itself.
     Refused,
-    /// Any other failure, which proves nothing.
+    /// Nothing answered, which proves nothing.
+    Mute,
+    /// Any other failure, which proves nothing either.
     Failed,
+}
+
+/// "no answer to 133 calls, 1 a second": how often it was called since it is down, and how often that is.
+fn unanswered(calls: u32, over: Duration) -> String {
+    if calls == 1 {
+        return "no answer to 1 call".to_owned();
+    }
+    let each = over.as_secs_f64() / f64::from(calls);
+    let pace = match each > 1.5 {
+        true => format!("1 each {each:.0} s"),
+        false => format!("{:.0} a second", (1.0 / each.max(0.001)).max(1.0)),
+    };
+    format!("no answer to {calls} calls, {pace}")
 }
 
 struct Path {
@@ -41,6 +56,8 @@ struct Path {
     ups: u64,
     why: Option<String>,
     attempt: Option<Attempt>,
+    /// Calls since it is down that nothing answered.
+    unanswered: u32,
 }
 
 impl Path {
@@ -87,6 +104,7 @@ impl Peer {
         let place = &mut self.paths[path];
         place.session = None;
         place.since = Instant::now();
+        place.unanswered = 0;
         place.why = Some(why.to_owned());
         events.push(event);
         if !self.up() {
@@ -137,6 +155,7 @@ impl Peers {
                 ups: 0,
                 why: None,
                 attempt: None,
+                unanswered: 0,
             };
             Some(Peer {
                 id,
@@ -252,7 +271,13 @@ impl Peers {
         };
         let place = &mut peer.paths[path];
         place.attempt = Some(attempt);
-        place.why = Some(why);
+        place.why = Some(match attempt {
+            Attempt::Mute => {
+                place.unanswered = place.unanswered.saturating_add(1);
+                unanswered(place.unanswered, place.since.elapsed())
+            }
+            Attempt::Refused | Attempt::Failed => why,
+        });
         if peer.up() || peer.paths.iter().any(|path| path.attempt.is_none()) {
             return ((), events);
         }

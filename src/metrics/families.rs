@@ -2,6 +2,7 @@
 
 mod availability;
 mod group;
+mod guards;
 mod running;
 
 use crate::control::status::{Judgement, Mode, ProtectionState, Status};
@@ -33,6 +34,7 @@ pub(super) fn write(page: &mut Page, status: &Status) {
     people(page, status);
     group::write(page, status);
     running::write(page, status);
+    guards::write(page, status);
     availability::write(page, status);
 }
 
@@ -67,6 +69,7 @@ fn member(page: &mut Page, status: &Status) {
     page.gauge("tandem_protection_state", "1 for how it stands with what protection asks for.", |samples| {
         let states = [
             (ProtectionState::Unprotected, "unprotected"),
+            (ProtectionState::Filter, "filter"),
             (ProtectionState::Ok, "ok"),
             (ProtectionState::Missing, "missing"),
         ];

@@ -112,7 +112,8 @@ impl ArbiterDesk {
         self.lease = None;
     }
 
-    fn is_mute(&self) -> bool {
+    /// Whether the last call was not answered.
+    pub fn is_mute(&self) -> bool {
         matches!(self.reach, Reach::Mute { .. })
     }
 }
@@ -226,12 +227,13 @@ impl Negotiator {
     pub(super) fn lease_may_be_had(&self, stand: LeaseStand) -> bool {
         match stand {
             LeaseStand::Held | LeaseStand::ByAgreement | LeaseStand::Free => true,
-            LeaseStand::HeldBy(holder) => self.gone(holder).is_some(),
+            LeaseStand::HeldBy(holder) => self.knows(holder) && self.gone(holder).is_some(),
             LeaseStand::Mute | LeaseStand::Unknown => false,
         }
     }
 
-    fn look_period(&self) -> Duration {
+    /// A Secondary's looks: often enough that the end of a lease is known soon where only looks tell of its renewals.
+    pub(super) fn look_period(&self) -> Duration {
         self.binding_interval().min(self.lease / 10).max(SOONEST)
     }
 
@@ -300,6 +302,7 @@ impl Negotiator {
             && !self.claim
             && self.arbiter.lease.is_some()
             && !self.may_take_over(Assume::Nothing)
+            && !self.lacks_only_the_lease()
         {
             self.release_lease(out);
         }
@@ -461,7 +464,7 @@ impl Negotiator {
             }
         };
         let was_mute = self.arbiter.is_mute();
-        let before = std::mem::replace(&mut self.arbiter.reach, reach);
+        self.arbiter.reach = reach;
         match (was_mute, &self.arbiter.reach) {
             (false, Reach::Mute { why }) => {
                 let why = why.clone();
@@ -470,8 +473,10 @@ impl Negotiator {
             (true, Reach::Answers) => self.event(Event::ArbiterBack, out),
             (true | false, Reach::Unknown | Reach::Answers | Reach::Mute { .. }) => {}
         }
-        let comes_or_goes = was_mute != self.arbiter.is_mute() || before == Reach::Unknown;
-        if comes_or_goes && matches!(self.state, State::Secondary) && self.best_live_primary().is_none() {
+        if was_mute != self.arbiter.is_mute()
+            && matches!(self.state, State::Secondary)
+            && self.best_live_primary().is_none()
+        {
             // Nobody acts, and what the others judge this member by has changed: they hear it now.
             self.query_all(out);
         }
@@ -529,8 +534,7 @@ impl Negotiator {
     }
 
     /// The `arbiter` line of rule 6 in words.
-    pub(super) fn lease_text(&self, stand: LeaseStand, assume_free: bool) -> String {
-        let ago = |at: Instant| super::look::ago(self.now.since(at));
+    pub(super) fn lease_text(&self, stand: LeaseStand, ok: bool) -> String {
         let answers = match self.arbiter.answered {
             Some((_, took)) => format!("arbiter answers, {}", seconds(took)),
             None => "arbiter answers".to_owned(),
@@ -538,12 +542,12 @@ impl Negotiator {
         match stand {
             LeaseStand::Held => "the arbiter's lease is this member's".to_owned(),
             LeaseStand::ByAgreement => "nobody reaches the arbiter, and every other member agrees".to_owned(),
-            LeaseStand::HeldBy(_) if assume_free => answers,
+            LeaseStand::HeldBy(_) if ok => answers,
             LeaseStand::HeldBy(holder) => format!("{} holds the arbiter's lease", self.settings.name(holder)),
             LeaseStand::Free => match (self.arbiter.free_since, self.last_primary_gone()) {
-                (Some(since), Some(gone)) if !assume_free => {
-                    let name = self.settings.name(gone);
-                    format!("lease free {}: {name}, if sound, has stopped acting", ago(since))
+                (Some(since), Some(gone)) => {
+                    let (name, free_for) = (self.settings.name(gone), seconds(self.now.since(since)));
+                    format!("lease free for {free_for}: {name}, if sound, has stopped acting")
                 }
                 (Some(_) | None, _) => answers,
             },

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::control::alarms::{Around, FLAPPING_WITHIN, JournalState, RefusedKind, TwoThatActed};
 use crate::control::compose::{AroundPeer, Surroundings, compose, judge};
 use crate::control::desk::PlanEnded;
+use crate::control::guards::Guards;
 use crate::control::plans::{Others, PlanElsewhere};
 use crate::control::status::{self, AlarmClass, Judgement, LinkRole, LinkState, Status};
 use crate::journal::Entry;
@@ -44,6 +45,7 @@ pub struct Facts {
     pub query_interval: Duration,
     pub reply_timeout: Duration,
     pub boot_timeout: Duration,
+    pub guards: Guards,
 }
 
 impl Facts {
@@ -201,6 +203,8 @@ impl Engine {
             links: self.links.paths().iter().map(|path| self.link(path)).collect(),
             processes,
             fencing: self.fencing_status(now),
+            guards: self.guards(),
+            time: rfc3339(unix_ms()),
             hooks_failed: self.required.hooks_failed_lately(now),
             killed_by_guardian: self.required.killed_lately(now),
             nobody_acts_for: None,
@@ -216,6 +220,11 @@ impl Engine {
             }),
             refused_lately: self.refused.iter().map(|refused| (refused.kind, refused.from.clone())).collect(),
         }
+    }
+
+    /// What protects the group beside the fence devices.
+    fn guards(&self) -> Guards {
+        Guards { watchdog: self.watchdog.status(), ..self.facts.guards.clone() }
     }
 
     /// The status as of `now`.
@@ -255,6 +264,7 @@ impl Engine {
             sub_health: self.health.shown(),
             processes,
             fencing,
+            guards: self.guards(),
             alarms,
             attached: self.desk.attached(),
             events: self.events.iter().cloned().collect(),
@@ -302,8 +312,12 @@ impl Engine {
 
     /// What the plans look at beside the view: the other members' desks and screens, what runs, and the fence devices.
     pub(super) fn others(&self, now: Instant) -> Others {
-        let mut others =
-            Others { processes: self.required.status(), fencing: self.fencing_status(now), ..Others::default() };
+        let mut others = Others {
+            processes: self.required.status(),
+            fencing: self.fencing_status(now),
+            guards: self.guards(),
+            ..Others::default()
+        };
         for peer in self.negotiator.settings().others() {
             let name = self.facts.name(peer);
             let theirs = &self.peers[peer.index()].theirs;

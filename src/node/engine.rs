@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::arbiter::ArbiterEvent;
 use crate::control::desk::Desk;
 use crate::control::plan::Action;
 use crate::control::request::Outcome;
@@ -24,6 +25,7 @@ use crate::negotiation::message::Message;
 use crate::negotiation::time::Instant;
 use crate::process::ProcessEvent;
 
+use super::arbiter::{self, Arbitration};
 use super::around::Facts;
 use super::availability::Availability;
 use super::clock::{Clocks, rfc3339, unix_ms};
@@ -33,13 +35,15 @@ use super::health::{Figures, Health, HealthInlet};
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
+use super::reference::{Reference, ReferenceAnswer};
 use super::reload::{Loaded, Running};
 use super::replies::Replies;
 use super::signals::Signals;
-use super::state::{StateReport, StateWriter};
+use super::state::{Stall, StateReport, StateWriter};
 use super::supervisor::Supervisor;
 use super::theirs::Theirs;
 use super::two_acted::{Stamp, TwoActed};
+use super::watchdog::{Watchdog, WatchdogReport};
 
 /// Events that the status shows.
 const SHOWN_EVENTS: usize = 100;
@@ -74,6 +78,9 @@ enum Woke {
     State(StateReport),
     Process(ProcessEvent),
     Fence(FenceEvent),
+    Arbiter(ArbiterEvent),
+    Reference(ReferenceAnswer),
+    Watchdog(WatchdogReport),
     Health(Figures),
     Ask(ToNode),
     Loaded(Box<Loaded>),
@@ -88,6 +95,10 @@ pub struct Inlets {
     pub state: mpsc::Receiver<StateReport>,
     pub processes: mpsc::Receiver<ProcessEvent>,
     pub fence: mpsc::Receiver<FenceEvent>,
+    /// None: there is no arbiter.
+    pub arbiter: Option<mpsc::Receiver<ArbiterEvent>>,
+    pub reference: mpsc::Receiver<ReferenceAnswer>,
+    pub watchdog: mpsc::Receiver<WatchdogReport>,
     pub health: HealthInlet,
     pub asks: mpsc::Receiver<ToNode>,
     /// Configurations that were read again.
@@ -107,11 +118,18 @@ pub struct Engine {
     /// What the negotiation is told, for a replay (U5).
     pub recorder: Recorder,
     pub state: StateWriter,
+    /// Whether the disk keeps the state waiting.
+    pub stall: Stall,
     pub required: Required,
     pub health: Health,
     pub supervisor: Supervisor,
+    /// What resets the machine when this loop hangs (S4).
+    pub watchdog: Watchdog,
     pub desk: Desk,
     pub fencing: Fencing,
+    pub arbitration: Arbitration,
+    /// The addresses that answer while the network is there (S1).
+    pub reference: Reference,
     pub running: Running,
     pub pings: Pings,
     pub gaps: Gaps,
@@ -171,6 +189,9 @@ impl Engine {
                 report = inlets.state.recv() => report.map_or(Woke::Ended, Woke::State),
                 event = inlets.processes.recv() => event.map_or(Woke::Ended, Woke::Process),
                 event = inlets.fence.recv(), if self.fencing.has_devices() => event.map_or(Woke::Ended, Woke::Fence),
+                event = arbiter::next(&mut inlets.arbiter) => event.map_or(Woke::Ended, Woke::Arbiter),
+                answer = inlets.reference.recv() => answer.map_or(Woke::Ended, Woke::Reference),
+                report = inlets.watchdog.recv(), if self.watchdog.is_there() => report.map_or(Woke::Ended, Woke::Watchdog),
                 figures = inlets.health.next() => Woke::Health(figures),
                 () = inlets.signals.stop() => Woke::Stop,
                 ask = inlets.asks.recv() => ask.map_or(Woke::Ended, Woke::Ask),
@@ -199,6 +220,11 @@ impl Engine {
                 Woke::State(report) => self.state_report(now, report),
                 Woke::Process(event) => self.process_event(now, event),
                 Woke::Fence(event) => self.fence_event(now, event),
+                Woke::Arbiter(event) => self.arbiter_event(now, event),
+                Woke::Reference(ReferenceAnswer { asked_at, answered }) => {
+                    self.feed(now, Input::Reference { asked_at, answered });
+                }
+                Woke::Watchdog(report) => self.watchdog_report(report),
                 Woke::Health(figures) => self.health_figures(now, figures),
                 Woke::Ask(ask) => self.ask(now, ask),
                 Woke::Loaded(loaded) => self.loaded(now, *loaded, &mut inlets.fence, &mut inlets.health),
@@ -213,6 +239,7 @@ impl Engine {
             while let Ok(report) = inlets.state.try_recv() {
                 self.state_report(now, report);
             }
+            self.look_at_the_disk(now);
             while let Ok(event) = inlets.processes.try_recv() {
                 self.process_event(now, event);
             }
@@ -227,6 +254,7 @@ impl Engine {
                 }
             }
             self.supervisor.alive(now);
+            self.pet_watchdog(now);
             self.sample_health(now);
             self.renew_right(now);
         }
@@ -257,6 +285,8 @@ impl Engine {
             self.desk.next_deadline(self.facts.boot_timeout).filter(|deadline| *deadline > now),
             self.pings.next_deadline(),
             self.supervisor.next_deadline(),
+            self.stall.deadline(),
+            self.watchdog.next_deadline(),
             self.renewal_due(now),
             self.health.next_deadline(),
             self.publication.next(),
@@ -308,7 +338,10 @@ impl Engine {
                 }
                 self.links.send(to, &message);
             }
-            Output::Write { version, state } => self.state.write(version, state),
+            Output::Write { version, state } => {
+                self.stall.asked(version, now);
+                self.state.write(version, state);
+            }
             Output::ModeChanged(decision) => self.mode_changed(now, decision),
             Output::TakingOver(decision) => self.note(Entry::TakingOver(decision)),
             Output::Event(event) => {
@@ -316,7 +349,8 @@ impl Engine {
                 self.two_acted.event(stamp(now), &self.facts.node, &event);
                 self.note(Entry::Event(event));
             }
-            Output::AskArbiter { .. } | Output::AskReference { .. } => {}
+            Output::AskArbiter { asked_at, call, within } => self.arbitration.ask(asked_at, call, within),
+            Output::AskReference { asked_at, within } => self.reference.ask(asked_at, within),
             Output::Fence { peer, why: _ } => self.begin_fencing(now, peer),
             // Its answer follows when all outputs are carried out.
             Output::StopServing { .. } => {}
@@ -344,10 +378,10 @@ impl Engine {
     }
 
     fn remember_silence(&mut self, now: Instant, event: &Event) {
-        let Event::PeerGone { peer, rule: Rule::PeerSilent { .. } } = event else { return };
+        let Event::PeerGone { peer, rule: Rule::PeerSilent { silent_for, .. } } = event else { return };
         let mode = self.negotiator.mode_and_term().0;
         if let Some(peer) = self.facts.member(peer.as_str()) {
-            self.peers[peer.index()].replies.fell_silent(now, mode);
+            self.peers[peer.index()].replies.fell_silent(now, mode, *silent_for);
         }
     }
 
@@ -361,11 +395,13 @@ impl Engine {
             }
             LinkEvent::Up { peer, hello, version } => {
                 self.peers[peer.index()].version = Some(version);
+                self.peers[peer.index()].replies.connected(now, self.facts.query_interval);
                 self.links.send_shown(peer, &self.shown_told);
                 self.feed(now, Input::LinkUp { peer, hello });
             }
             LinkEvent::Down { peer, why: _ } => {
                 self.peers[peer.index()].theirs.gone();
+                self.peers[peer.index()].replies.disconnected();
                 self.feed(now, Input::LinkDown { peer });
             }
             LinkEvent::Refused { peer } => self.feed(now, Input::LinkRefused { peer }),
@@ -382,8 +418,18 @@ impl Engine {
         }
     }
 
+    /// A disk that neither writes nor fails is told as one that fails (N20).
+    fn look_at_the_disk(&mut self, now: Instant) {
+        if let Some((version, silent)) = self.stall.look(now) {
+            let text = format!("it is not on disk after {:.1} s: the disk stalls", silent.as_secs_f64());
+            self.note(Entry::Fault { part: "state".to_owned(), text });
+            self.feed(now, Input::WriteFailed { version });
+        }
+    }
+
     fn state_report(&mut self, now: Instant, report: StateReport) {
         let version = report.version;
+        self.stall.answered(version, now);
         match report.result {
             Ok(()) => {
                 self.state_failing = false;

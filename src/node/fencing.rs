@@ -9,7 +9,7 @@ use anyhow::Context;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::Config;
-use crate::config::fencing::{FenceConfig, FencePaths};
+use crate::config::fencing::{AgentConfig, FenceConfig, FencePaths};
 use crate::control::request::{self, FencePreview};
 use crate::control::status;
 use crate::fence::check::{Depth, check};
@@ -34,6 +34,8 @@ struct Known {
     name: String,
     /// "fence_ipmilan"
     agent: String,
+    /// Where the device is, as the agent's options say.
+    address: Option<String>,
     action: &'static str,
     timeout: Duration,
     monitor: Duration,
@@ -80,6 +82,7 @@ impl Fencing {
             peer: *peer,
             name: config.name(*peer).as_str().to_owned(),
             agent: Agent::new(fence.clone(), paths.clone()).name(),
+            address: address_of(&fence.agent),
             action: fence.action.word(),
             timeout: fence.timeout,
             monitor: fence.monitor,
@@ -140,6 +143,14 @@ impl Fencing {
 
     fn of(&mut self, name: &str) -> Option<&mut Known> {
         self.known.iter_mut().find(|known| known.name == name)
+    }
+}
+
+/// Where the device is: the options' names are those of the fence-agents convention.
+fn address_of(agent: &AgentConfig) -> Option<String> {
+    match agent {
+        AgentConfig::Agent { options, .. } => ["ip", "ipaddr"].iter().find_map(|name| options.get(*name).cloned()),
+        AgentConfig::Command { .. } => None,
     }
 }
 
@@ -227,14 +238,14 @@ impl Engine {
 
     fn device_asked(&mut self, now: Instant, device: &str, report: DeviceReport) {
         let Some(known) = self.fencing.of(device) else { return };
-        let (peer, answers) = (known.peer, report.dead.is_none());
+        let (peer, why_not) = (known.peer, report.dead.clone());
         let answered_before = known.device.as_ref().is_none_or(|(_, before)| before.dead.is_none());
         let newly_dead = report.dead.clone().filter(|_| answered_before);
         known.device = Some((now, report));
         if let Some(text) = newly_dead {
             self.note(Entry::Fault { part: format!("fence device for {device}"), text });
         }
-        self.feed(now, Input::FenceDevice { peer, answers });
+        self.feed(now, Input::FenceDevice { peer, why_not });
     }
 
     /// How the others are switched off, for the status.
@@ -281,6 +292,7 @@ fn shown(known: &Known, view: &FenceView, now: Instant) -> status::Fencing {
     status::Fencing {
         peer: known.name.clone(),
         agent: known.agent.clone(),
+        address: known.address.clone(),
         action: known.action.to_owned(),
         device: known.device.as_ref().map(|(at, report)| status::FenceDevice {
             answers: report.dead.is_none(),

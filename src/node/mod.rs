@@ -10,6 +10,7 @@ pub mod clock;
 pub mod replayed;
 pub mod state;
 
+mod arbiter;
 mod around;
 mod asks;
 mod availability;
@@ -20,6 +21,7 @@ mod health;
 mod pings;
 mod processes;
 mod publication;
+mod reference;
 mod reload;
 mod replies;
 mod signals;
@@ -27,6 +29,7 @@ mod start;
 mod supervisor;
 mod theirs;
 mod two_acted;
+mod watchdog;
 
 pub use engine::severity_word;
 pub use start::{Options, Session, run};

@@ -121,6 +121,12 @@ impl Replayed {
             Input::LinkDown { peer } => Some((peer, false)),
             _ => None,
         };
+        let interval = self.player.machine.settings().query_interval;
+        if let Some((peer, up)) = changed
+            && let Some(replies) = self.replies.get_mut(peer.index())
+        {
+            if up { replies.connected(now, interval) } else { replies.disconnected() }
+        }
         if let Some((peer, up)) = changed
             && let Some(path) = self.paths.get_mut(peer.index())
         {
@@ -147,12 +153,12 @@ impl Replayed {
             }
             Output::Event(event) => {
                 self.two_acted.event(stamp, node, &event);
-                if let Event::PeerGone { peer, rule: Rule::PeerSilent { .. } } = &event {
+                if let Event::PeerGone { peer, rule: Rule::PeerSilent { silent_for, .. } } = &event {
                     let machine = &self.player.machine;
                     let place = machine.settings().members.iter().position(|member| member == peer);
                     let mode = machine.mode_and_term().0;
                     if let Some(replies) = place.and_then(|place| self.replies.get_mut(place)) {
-                        replies.fell_silent(stamp.at, mode);
+                        replies.fell_silent(stamp.at, mode, *silent_for);
                     }
                 }
             }
@@ -234,6 +240,7 @@ impl Replayed {
             sub_health: Vec::new(),
             processes: Vec::new(),
             fencing: Vec::new(),
+            guards: crate::control::guards::Guards::default(),
             alarms,
             attached: Vec::new(),
             events,

@@ -23,6 +23,19 @@ struct Run {
     score: Option<Score>,
     rtt: Option<Duration>,
     query: u64,
+    why: Option<&'static str>,
+}
+
+/// Whether there is a connection to the peer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+enum Connection {
+    /// There was none since this start.
+    #[default]
+    NotYet,
+    /// There is one.
+    Up,
+    /// There was one.
+    Down,
 }
 
 /// One peer's replies.
@@ -31,9 +44,32 @@ pub struct Replies {
     runs: VecDeque<Run>,
     queries: u64,
     received: u64,
+    connection: Connection,
 }
 
 impl Replies {
+    /// The first path to the peer came up. Where that took longer than an `interval` since the start, at which the clock
+    /// began, questions were due and could not be put.
+    pub fn connected(&mut self, now: Instant, interval: Duration) {
+        let waited = now.since(Instant(0));
+        if self.connection == Connection::NotYet && waited >= interval {
+            self.silence(now, waited, Some("the link was starting"));
+        }
+        self.connection = Connection::Up;
+    }
+
+    /// The last path to it went down.
+    pub fn disconnected(&mut self) {
+        self.connection = Connection::Down;
+    }
+
+    fn silence(&mut self, now: Instant, lasted: Duration, why: Option<&'static str>) {
+        self.heard(now, ReplyKind::NoAnswer, None, None);
+        if let Some(run) = self.runs.front_mut() {
+            (run.oldest, run.why) = (run.oldest.min(now - lasted), why);
+        }
+    }
+
     /// A query was sent to the peer.
     pub fn asked(&mut self) {
         self.queries += 1;
@@ -56,7 +92,7 @@ impl Replies {
             }
             Some(_) | None => {
                 self.runs.truncate(KEPT - 1);
-                self.runs.push_front(Run { kind, newest: now, oldest: now, count: 1, score, rtt, query });
+                self.runs.push_front(Run { kind, newest: now, oldest: now, count: 1, score, rtt, query, why: None });
             }
         }
     }
@@ -90,9 +126,10 @@ impl Replies {
 
     /// The negotiation told this while this member was in `mode`: a silence is an entry in the history of replies too.
     /// Who is Primary asks nobody, so nobody owes it an answer (N5).
-    pub fn fell_silent(&mut self, now: Instant, mode: Mode) {
+    pub fn fell_silent(&mut self, now: Instant, mode: Mode, silent_for: Duration) {
         if mode == Mode::Secondary {
-            self.heard(now, ReplyKind::NoAnswer, None, None);
+            let why = (self.connection == Connection::Down).then_some("the link was down");
+            self.silence(now, silent_for, why);
         }
     }
 
@@ -106,6 +143,7 @@ impl Replies {
             query: run.query,
             count: run.count,
             first_age_ms: millis(now.since(run.oldest)),
+            why: run.why.map(str::to_owned),
         };
         self.runs.iter().map(reply).collect()
     }
@@ -127,6 +165,23 @@ mod tests {
         assert_eq!(report.len(), 2);
         assert_eq!((report[0].count, report[0].age_ms, report[0].first_age_ms, report[0].query), (5, 1000, 5000, 5));
         assert_eq!(report[1].reply, ReplyKind::NoAnswer);
+    }
+
+    #[test]
+    fn u1_time_without_an_answer_says_how_long_it_was_and_why() {
+        let at = |seconds: u64| Instant(seconds * 1_000_000_000);
+        let mut replies = Replies::default();
+        replies.connected(at(2), Duration::from_secs(1));
+        replies.heard(at(3), ReplyKind::StaySecondary, Some(Score::FULL), None);
+        replies.disconnected();
+        replies.fell_silent(at(7), Mode::Secondary, Duration::from_secs(3));
+        let told: Vec<(u64, Option<String>)> =
+            replies.report(at(10)).into_iter().map(|reply| (reply.first_age_ms, reply.why)).collect();
+        let said = |text: &str| Some(text.to_owned());
+        assert_eq!(told, [(6_000, said("the link was down")), (7_000, None), (10_000, said("the link was starting"))]);
+        let mut quick = Replies::default();
+        quick.connected(Instant(10), Duration::from_secs(1));
+        assert_eq!(quick.report(at(1)), [], "no question was due");
     }
 
     #[test]

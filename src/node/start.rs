@@ -25,6 +25,7 @@ use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::Incarnation;
 use crate::process::ProcessSettings;
 
+use super::arbiter::Arbitration;
 use super::around::Facts;
 use super::availability::Availability;
 use super::clock::Clocks;
@@ -35,11 +36,13 @@ use super::health::Health;
 use super::pings::Pings;
 use super::processes::Required;
 use super::publication::Publication;
+use super::reference::Reference;
 use super::reload::Running;
 use super::signals::Signals;
-use super::state::StateStore;
+use super::state::{Stall, StateStore};
 use super::supervisor::Supervisor;
 use super::two_acted::TwoActed;
+use super::watchdog::{Device, Watchdog};
 
 /// Events of the time before the start that the status shows.
 const OLD_EVENTS: usize = 50;
@@ -160,6 +163,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let (running, loaded) = Running::start(config, me, keys, &to_node)?;
     let (state, reports) = store.start_writer().context("the thread that writes the state cannot be started")?;
     let (fencing, fence_events) = Fencing::start(config, me)?;
+    let (arbitration, arbiter_events) = Arbitration::start(config, me)?;
 
     let session_stop = CancellationToken::new();
     let session = options.session.map(|session| {
@@ -169,10 +173,14 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         })
     });
 
+    // The last that may fail but these two, so that a start which fails has armed nothing for long.
+    let device = config.watchdog_device(me).map(|device| Device::open(&device, config.watchdog.timeout)).transpose()?;
     let (processes, process_events) = crate::process::start(process_settings(config, me, &directory, random, &links)?)
         .await
         .context("the required processes cannot be held")?;
     let (health, figures) = Health::start(config, now).context("the sampler of memory and CPU cannot be started")?;
+    let (watchdog, watchdog_reports) = Watchdog::start(device)?;
+    let (reference, reference_answers) = Reference::new(&config.reference_targets);
     let supervisor = Supervisor::from_environment();
     let facts = facts(config, me, &negotiator, incarnation);
     let first = facts.address.clone();
@@ -187,10 +195,14 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         recorder,
         availability,
         state,
+        stall: Stall::default(),
         required: Required::new(processes),
         health,
         supervisor,
+        watchdog,
         fencing,
+        arbitration,
+        reference,
         running,
         pings: Pings::default(),
         gaps: Gaps::default(),
@@ -225,6 +237,9 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         state: reports,
         processes: process_events,
         fence: fence_events,
+        arbiter: arbiter_events,
+        reference: reference_answers,
+        watchdog: watchdog_reports,
         health: figures,
         asks,
         loaded,
@@ -232,19 +247,50 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     };
     let ended = engine.run(&mut inlets).await;
     drop(to_node);
-    let Inlets { link, state: reports, processes: mut process_events, fence, health: figures, asks, loaded, signals } =
-        inlets;
-    drop((link, reports, fence, asks, loaded, signals));
+    let Inlets {
+        link,
+        state: reports,
+        processes: mut process_events,
+        fence,
+        arbiter,
+        health: figures,
+        asks,
+        loaded,
+        signals,
+        ..
+    } = inlets;
+    drop((link, reports, fence, arbiter, asks, loaded, signals));
 
     if let Ok(why) = &ended {
         engine.note(Entry::Stopped { why: why.clone() });
         engine.sum_up(engine.availability.now());
     }
-    let Engine { links, journal, recorder, state, required, health, fencing, running, .. } = engine;
+    let serves = engine.serves();
+    let Engine {
+        links,
+        journal,
+        recorder,
+        state,
+        required,
+        health,
+        watchdog,
+        fencing,
+        arbitration,
+        reference,
+        running,
+        ..
+    } = engine;
     // The sampler's thread waits for nobody once its figures are no longer wanted.
     drop((figures, health));
     // The last words must reach the peers before anything else is waited for.
-    links.shutdown().await;
+    let disarmed = async {
+        // Anything else leaves it armed: what should not run any more may still do.
+        if ended.is_ok() && !serves {
+            watchdog.disarm().await;
+        }
+    };
+    tokio::join!(links.shutdown(), disarmed);
+    reference.shutdown().await;
     // Nothing that runs only on the Primary is left by now; the rest may take its time. Last of all the guardian closes
     // its duplicates of the listening sockets.
     required
@@ -254,6 +300,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         .await;
     session_stop.cancel();
     server.shutdown().await;
+    arbitration.shutdown().await;
     fencing.shutdown().await;
     running.shutdown().await;
     if let Some(session) = session
@@ -317,6 +364,7 @@ fn facts(config: &Config, me: MemberId, negotiator: &Negotiator, incarnation: In
         query_interval: config.negotiation.query_interval,
         reply_timeout: config.negotiation.reply_timeout,
         boot_timeout: config.negotiation.boot_timeout,
+        guards: crate::control::guards::Guards::of(config),
     }
 }
 

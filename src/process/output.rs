@@ -1,13 +1,13 @@
 //! What required processes write (P4): the last lines in memory, all of it in files of bounded size.
 //!
-//! One thread reads the pipes of all processes, in turns, so that neither a slow disk nor a process that floods its output
-//! costs the controller's loop anything. A process that writes more than [`RATE`] is throttled by its pipe.
+//! One thread reads the pipes of all processes, in turns, so that a process that floods its output costs the controller's
+//! loop nothing; another writes the files, so that a disk that stalls costs the reading nothing. A process that writes more
+//! than [`RATE`] is throttled by its pipe.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::fs::{File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::AsFd;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -17,8 +17,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::messages::LaunchId;
 
-/// A file is as large as this at most; there are two, of which the older is replaced.
-pub const FILE_BYTES: u64 = 1 << 20;
+mod files;
+
+use files::{Files, ToFile};
+
 /// Lines kept in memory.
 const LINES: usize = 100;
 /// A longer line is cut, bytes.
@@ -77,7 +79,9 @@ impl Output {
     pub fn start() -> io::Result<Output> {
         let (sources, added) = channel();
         let (woken, wake) = io::pipe()?;
-        let thread = std::thread::Builder::new().name("output".to_owned()).spawn(move || read_all(&added, woken))?;
+        let files = Files::start()?;
+        let thread =
+            std::thread::Builder::new().name("output".to_owned()).spawn(move || read_all(&added, woken, &files))?;
         Ok(Output { sources: Some(sources), wake, thread: Some(thread) })
     }
 
@@ -111,7 +115,7 @@ impl Drop for Output {
 /// A pipe that is being read.
 struct Reading {
     source: Source,
-    file: Option<Rotating>,
+    file: Option<ToFile>,
     /// Lines that are not in the file yet: one write for all that was read at once.
     lines: Vec<u8>,
     /// The beginning of a line whose end has not come yet.
@@ -122,7 +126,7 @@ struct Reading {
     not_before: Instant,
 }
 
-fn read_all(added: &Receiver<Source>, mut woken: PipeReader) {
+fn read_all(added: &Receiver<Source>, mut woken: PipeReader, files: &Files) {
     let mut readings: BTreeMap<LaunchId, Reading> = BTreeMap::new();
     let mut chunk = vec![0_u8; CHUNK];
     loop {
@@ -148,9 +152,9 @@ fn read_all(added: &Receiver<Source>, mut woken: PipeReader) {
             ready.iter().enumerate().filter(|(at, _)| any(at + 1)).map(|(_, launch)| *launch).collect();
         drop(fds);
         for launch in readable {
-            let over = readings.get_mut(&launch).is_some_and(|reading| reading.read(&mut chunk) == Pipe::Closed);
+            let over = readings.get_mut(&launch).is_some_and(|reading| reading.read(&mut chunk, files) == Pipe::Closed);
             if over && let Some(reading) = readings.remove(&launch) {
-                reading.end();
+                reading.end(files);
             }
         }
         if told {
@@ -160,7 +164,7 @@ fn read_all(added: &Receiver<Source>, mut woken: PipeReader) {
                 match added.try_recv() {
                     Ok(source) => drop(readings.insert(source.launch, Reading::new(source))),
                     Err(std::sync::mpsc::TryRecvError::Empty) => break,
-                    Err(std::sync::mpsc::TryRecvError::Disconnected) => return last_look(readings, &mut chunk),
+                    Err(std::sync::mpsc::TryRecvError::Disconnected) => return last_look(readings, &mut chunk, files),
                 }
             }
         }
@@ -168,16 +172,16 @@ fn read_all(added: &Receiver<Source>, mut woken: PipeReader) {
 }
 
 /// The controller ends: what processes wrote last is already in the pipes.
-fn last_look(readings: BTreeMap<LaunchId, Reading>, chunk: &mut [u8]) {
+fn last_look(readings: BTreeMap<LaunchId, Reading>, chunk: &mut [u8], files: &Files) {
     for mut reading in readings.into_values() {
         let there = || {
             let mut fds = [PollFd::new(reading.source.pipe.as_fd(), PollFlags::POLLIN)];
             poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
         };
         if there() {
-            reading.read(chunk);
+            reading.read(chunk, files);
         }
-        reading.end();
+        reading.end(files);
     }
 }
 
@@ -189,17 +193,11 @@ enum Pipe {
 
 impl Reading {
     fn new(source: Source) -> Reading {
-        let file = source.path.as_deref().and_then(|path| match Rotating::open(path) {
-            Ok(file) => Some(file),
-            Err(error) => {
-                tracing::warn!(%error, path = %path.display(), "output is only kept in memory");
-                None
-            }
-        });
+        let file = source.path.clone().map(|path| ToFile::new(source.launch, path));
         Reading { source, file, lines: Vec::new(), line: Vec::new(), cut: false, not_before: Instant::now() }
     }
 
-    fn read(&mut self, chunk: &mut [u8]) -> Pipe {
+    fn read(&mut self, chunk: &mut [u8], files: &Files) -> Pipe {
         let count = match self.source.pipe.read(chunk) {
             Ok(0) => return Pipe::Closed,
             Ok(count) => count,
@@ -222,19 +220,15 @@ impl Reading {
                 self.finish_line();
             }
         }
-        self.write();
+        self.write(files);
         Pipe::Open
     }
 
-    /// Writes the lines to the file.
-    fn write(&mut self) {
-        if let Some(file) = &mut self.file
-            && let Err(error) = file.write(&self.lines)
-        {
-            tracing::warn!(%error, path = %file.path.display(), "output is only kept in memory from now on");
-            self.file = None;
+    /// Hands the lines over to the file.
+    fn write(&mut self, files: &Files) {
+        if let Some(file) = &mut self.file {
+            files.write(file, &mut self.lines);
         }
-        self.lines.clear();
     }
 
     fn finish_line(&mut self) {
@@ -254,50 +248,23 @@ impl Reading {
         }
     }
 
-    fn end(mut self) {
+    fn end(mut self, files: &Files) {
         if !self.line.is_empty() {
             self.finish_line();
-            self.write();
+            self.write(files);
         }
-    }
-}
-
-/// A file that begins anew when it is full; what was in it is kept once, as `PATH.1`.
-#[derive(Debug)]
-struct Rotating {
-    path: PathBuf,
-    file: File,
-    length: u64,
-}
-
-impl Rotating {
-    fn open(path: &Path) -> io::Result<Rotating> {
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)?;
+        if let Some(file) = &self.file {
+            files.end(file);
         }
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        let length = file.metadata()?.len();
-        Ok(Rotating { path: path.to_owned(), file, length })
-    }
-
-    fn write(&mut self, lines: &[u8]) -> io::Result<()> {
-        if lines.is_empty() {
-            return Ok(());
-        }
-        let length = lines.len() as u64;
-        if self.length > 0 && self.length + length > FILE_BYTES {
-            let mut old = self.path.clone().into_os_string();
-            old.push(".1");
-            std::fs::rename(&self.path, old)?;
-            *self = Rotating::open(&self.path)?;
-        }
-        self.length += length;
-        self.file.write_all(lines)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::BufRead;
+    use std::path::Path;
+
+    use super::files::FILE_BYTES;
     use super::*;
 
     fn wait_until(what: &str, mut condition: impl FnMut() -> bool) {
@@ -353,6 +320,49 @@ mod tests {
         yes.kill().unwrap();
         yes.wait().unwrap();
         assert!(rate < 3.0 * RATE as f64, "{rate} bytes a second");
+    }
+
+    #[test]
+    fn p3_p4_a_disk_that_stalls_delays_no_answer_and_what_is_missing_in_the_file_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        // Opening it for writing blocks until somebody reads, as a disk does that stalls.
+        let path = folder.path().join("plant.log");
+        nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        let mut output = Output::start().unwrap();
+        let (pipe, mut writer) = io::pipe().unwrap();
+        let tail = Tail::default();
+        let answered = Arc::new(Mutex::new(0));
+        let theirs = Arc::clone(&answered);
+        let filter: LineFilter = Box::new(move |line| {
+            let is_answer = line == "alive";
+            *theirs.lock().unwrap() += u32::from(is_answer);
+            is_answer
+        });
+        output.read(LaunchId(1), pipe, tail.clone(), Some(path.clone()), Some(filter));
+        let mut line = |number: u32| {
+            writeln!(writer, "line {number}\nalive").unwrap();
+            wait_until("it is answered", || *answered.lock().unwrap() == number + 1);
+        };
+        (0..500).for_each(&mut line);
+        assert_eq!(&*tail.last(1)[0], "line 499");
+        let mut disk = io::BufReader::new(std::fs::File::open(path).unwrap()).lines().map(Result::unwrap);
+        // Room again: what comes from now on is in the file, behind a word about what is not.
+        let mut text: Vec<String> = disk.by_ref().take(100).collect();
+        (500..502).for_each(line);
+        drop(writer);
+        let ending = std::thread::spawn(move || drop(output));
+        text.extend(disk);
+        ending.join().unwrap();
+        assert_eq!((text[0].as_str(), text.last().unwrap().as_str()), ("line 0", "line 501"));
+        let word = |line: &String| {
+            Some(
+                line.strip_prefix("tandem: ")?
+                    .strip_suffix(" lines are missing here: the disk was too slow")?
+                    .to_owned(),
+            )
+        };
+        let missing: usize = text.iter().find_map(word).expect("a word about it").parse().unwrap();
+        assert_eq!(text.len() - 1 + missing, 502);
     }
 
     #[test]

@@ -44,6 +44,11 @@ impl World {
                 let (index, _) = self.link_of(a.index(), b.index());
                 self.links[index].set_delay(longest);
             }
+            Fault::Rough(a, b, percent) => {
+                let (index, _) = self.link_of(a.index(), b.index());
+                self.links[index].set_rough(percent);
+            }
+            Fault::ClockRate(member, millionths) => self.processes[member.index()].next_rate = Some(millionths),
             Fault::SlowDisk(member, longest) => {
                 self.processes[member.index()].disk.latency = (longest / 2, longest);
             }
@@ -70,12 +75,16 @@ impl World {
 
     fn start(&mut self, member: usize) {
         let now = self.now;
-        let process = &mut self.processes[member];
-        if process.alive() {
+        let me = MemberId(member as u8);
+        if self.processes[member].alive() {
             return;
         }
-        let settings = self.own_settings[member].as_ref().unwrap_or(&self.group).clone();
-        let settings = Settings { me: MemberId(member as u8), ..settings };
+        let settings = Settings { me, ..self.settings_of(me).clone() };
+        self.coverage.booted();
+        let process = &mut self.processes[member];
+        if let Some(millionths) = process.next_rate.take() {
+            process.clock.set_rate(now, millionths);
+        }
         let negotiator = Negotiator::new(settings, process.clock.shows(now), process.disk.kept.clone());
         // A group that cannot work is the caller's mistake, and every member stays off.
         let Ok(negotiator) = negotiator else { return };
@@ -113,7 +122,7 @@ impl World {
     }
 
     /// The driver's contract: first how late it is, then what lay in the sockets, then what it woke for.
-    fn thaw(&mut self, member: usize) {
+    pub(super) fn thaw(&mut self, member: usize) {
         let process = &mut self.processes[member];
         let Run::Frozen { since } = process.run else { return };
         process.run = Run::Running;

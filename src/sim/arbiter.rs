@@ -48,6 +48,8 @@ pub enum ArbiterFault {
     /// It is gone, and comes back after this long, whole; a lease that had not ended begins anew then, as etcd's do when
     /// a new leader is elected.
     Restart(Duration),
+    /// From now on its clock runs so many millionths too fast, or too slow.
+    Rate(i64),
 }
 
 /// Whether any of the reference addresses answers a member.
@@ -195,7 +197,9 @@ impl World {
         if self.arbiter.away {
             return;
         }
-        let reply = self.arbiter.carry_out(self.now, MemberId(member as u8), call, self.group.lease);
+        let from = MemberId(member as u8);
+        let lease = self.settings_of(from).lease;
+        let reply = self.arbiter.carry_out(self.now, from, call, lease);
         if self.trace.is_on() {
             self.trace.arbiter(self.now, &self.group, member, call, &reply);
         }
@@ -244,6 +248,7 @@ impl World {
         match fault {
             ArbiterFault::Road(member, road) => arbiter.roads[member.index()] = road,
             ArbiterFault::Delay(longest) => arbiter.delay = (QUICK.0, longest.max(QUICK.0)),
+            ArbiterFault::Rate(millionths) => arbiter.clock.set_rate(self.now, millionths),
             ArbiterFault::Vanish => {
                 arbiter.away = true;
                 arbiter.era += 1;

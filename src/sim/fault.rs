@@ -77,6 +77,11 @@ pub enum Fault {
     Heal(MemberId, MemberId),
     /// From now on a message between the two takes up to this long.
     Delay(MemberId, MemberId, Duration),
+    /// From now on so many of a hundred words between the two take a detour, or come twice.
+    Rough(MemberId, MemberId, u64),
+    /// From its next start on a member's clock runs so many millionths too fast, or too slow. A lease's margin covers
+    /// what two clocks differ by up to a tenth.
+    ClockRate(MemberId, i64),
     /// From now on a write takes up to this long, and at least half of it.
     SlowDisk(MemberId, Duration),
     /// From now on writes fail.

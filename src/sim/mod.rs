@@ -8,14 +8,19 @@
 mod apply;
 mod arbiter;
 mod checks;
+mod coverage;
 mod disk;
 mod fault;
 mod network;
+mod pause;
+pub mod plan;
 mod power;
 mod process;
 mod queue;
+pub mod rehearse;
 mod rng;
 mod serving;
+mod told;
 mod trace;
 #[cfg(test)]
 mod traces;
@@ -24,6 +29,7 @@ mod world;
 
 pub use arbiter::{ArbiterFault, Reference, Road};
 pub use checks::Broken;
+pub use coverage::{Coverage, Reached};
 pub use fault::{Agent, Crash, Fault, Order, Step, Way};
 pub use rng::Rng;
 pub use world::{Carry, Group, World};

@@ -3,6 +3,10 @@
 //!
 //! A cut keeps the connection: words wait, as TCP makes them wait, until either side has gone without an acknowledgement
 //! for the reply timeout. A broken connection drops what is on its way, both ways. Only the higher address calls.
+//!
+//! Between members with several paths a word may also come twice, late, or after one that was said later, even after
+//! the connection it was said on: such a network is *rough*. As in the link room, what has been heard or overtaken, and
+//! what comes on an old connection, is dropped; so to the negotiation a rough network is one that loses words.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -18,6 +22,9 @@ use crate::negotiation::message::{Message, PeerHello};
 pub(super) const LOW: usize = 0;
 /// The side that calls.
 pub(super) const HIGH: usize = 1;
+
+/// A detour takes up to this much longer, in nanoseconds.
+const DETOUR: u64 = 200_000_000;
 
 /// Words that wait behind a cut; a real socket buffer would hold no more.
 const MAX_STASH: usize = 4_096;
@@ -36,9 +43,14 @@ pub(super) struct Lane {
     delay: (u64, u64),
     /// Nothing arrives before this: words keep their order.
     last: u64,
-    stash: VecDeque<Message>,
+    stash: VecDeque<(u64, Message)>,
     /// Counts losses: what was sent before one does not arrive.
     era: u32,
+    /// Of a hundred words so many take a detour, or come twice.
+    rough: u64,
+    /// The number of the latest word that was said, and of the latest that was heard.
+    said: u64,
+    heard: u64,
 }
 
 /// Two members' network.
@@ -62,6 +74,9 @@ impl Link {
             last: 0,
             stash: VecDeque::new(),
             era: 0,
+            rough: 0,
+            said: 0,
+            heard: 0,
         };
         Link {
             members: [low, high],
@@ -80,24 +95,48 @@ impl Link {
         }
     }
 
+    pub fn set_rough(&mut self, percent: u64) {
+        for lane in &mut self.lanes {
+            lane.rough = percent;
+        }
+    }
+
     pub fn blocked(&self) -> bool {
         self.lanes[LOW].blocked || self.lanes[HIGH].blocked
     }
 
-    fn drop_words(&mut self) {
+    fn drop_words(&mut self, rng: &mut Rng) {
         for lane in &mut self.lanes {
-            lane.era += 1;
+            // On a rough network some come later, when nobody waits for them any more.
+            if lane.rough == 0 || rng.chance(50) {
+                lane.era += 1;
+            }
             lane.stash.clear();
         }
     }
 }
 
 impl Lane {
+    /// Keeps a word that cannot pass now, behind those that wait already.
+    fn keep(&mut self, number: u64, message: &Message) -> bool {
+        let waits = self.blocked || !self.stash.is_empty();
+        if waits && self.stash.len() < MAX_STASH {
+            self.stash.push_back((number, message.clone()));
+        }
+        waits
+    }
+
     /// When a word sent now arrives.
     fn arrival(&mut self, now: u64, rng: &mut Rng) -> u64 {
         let (least, most) = self.delay;
         self.last = (self.last + 1).max(now + least + rng.below(most - least + 1));
         self.last
+    }
+
+    /// When a word arrives that takes a detour, which keeps no order.
+    fn detour(&self, now: u64, rng: &mut Rng) -> u64 {
+        let (least, most) = self.delay;
+        now + least + rng.below(3 * (most - least) + DETOUR)
     }
 }
 
@@ -131,31 +170,44 @@ impl World {
         };
         let epoch = link.ends[side].epoch;
         let lane = &mut link.lanes[side];
-        if lane.blocked || !lane.stash.is_empty() {
-            if lane.stash.len() < MAX_STASH {
-                lane.stash.push_back(message);
-            }
+        lane.said += 1;
+        let number = lane.said;
+        if lane.keep(number, &message) {
             return;
         }
-        let at = lane.arrival(now, &mut self.rng);
         let era = lane.era;
-        self.queue.push(at, Happening::Arrives { link: index, side, epoch, era, message });
+        let mut at = None;
+        if lane.rough > 0 && self.rng.chance(lane.rough) {
+            let late = lane.detour(now, &mut self.rng);
+            if self.rng.chance(50) {
+                let message = message.clone();
+                self.queue.push(late, Happening::Arrives { link: index, side, epoch, era, number, message });
+            } else {
+                at = Some(late);
+            }
+        }
+        let at = at.unwrap_or_else(|| lane.arrival(now, &mut self.rng));
+        self.queue.push(at, Happening::Arrives { link: index, side, epoch, era, number, message });
     }
 
-    pub(super) fn arrives(&mut self, index: usize, side: usize, epoch: u32, era: u32, message: Message) {
+    pub(super) fn arrives(
+        &mut self,
+        index: usize,
+        side: usize,
+        epoch: u32,
+        era: u32,
+        (number, message): (u64, Message),
+    ) {
         let link = &mut self.links[index];
         let lane = &mut link.lanes[side];
-        if lane.era != era {
-            return;
-        }
-        if lane.blocked || !lane.stash.is_empty() {
-            if lane.stash.len() < MAX_STASH {
-                lane.stash.push_back(message);
-            }
+        if lane.era != era || lane.keep(number, &message) {
             return;
         }
         let end = link.ends[1 - side];
-        if end.up && end.epoch == epoch {
+        if !end.up || end.epoch != epoch || number <= lane.heard {
+            self.dropped += 1;
+        } else {
+            lane.heard = number;
             let peer = MemberId(link.members[side] as u8);
             let to = link.members[1 - side];
             self.notify(to, Input::Received { peer, message });
@@ -171,9 +223,9 @@ impl World {
             return;
         }
         let era = lane.era;
-        while let Some(message) = lane.stash.pop_front() {
+        while let Some((number, message)) = lane.stash.pop_front() {
             let at = lane.arrival(now, &mut self.rng);
-            self.queue.push(at, Happening::Arrives { link: index, side, epoch, era, message });
+            self.queue.push(at, Happening::Arrives { link: index, side, epoch, era, number, message });
         }
     }
 
@@ -234,7 +286,7 @@ impl World {
         }
         link.ends[side].up = false;
         if closing == Closing::AtOnce {
-            link.drop_words();
+            link.drop_words(&mut self.rng);
         }
         let other = link.ends[1 - side];
         if other.up && other.epoch == epoch && !link.lanes[side].blocked {
@@ -254,7 +306,7 @@ impl World {
             let epoch = self.links[index].ends[side].epoch;
             if silently {
                 self.links[index].ends[side].up = false;
-                self.links[index].drop_words();
+                self.links[index].drop_words(&mut self.rng);
                 self.links[index].weather += 1;
                 self.expect_timeouts(index);
             } else {
@@ -324,7 +376,7 @@ impl World {
         let now = self.now;
         let link = &mut self.links[index];
         link.epoch += 1;
-        link.drop_words();
+        link.drop_words(&mut self.rng);
         let epoch = link.epoch;
         let old = link.ends[LOW];
         let [low, high] = link.members;

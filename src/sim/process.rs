@@ -30,12 +30,16 @@ pub(super) enum Health {
     Sick,
     /// What runs only on the Primary is sick, so it shows only there.
     SickProcesses,
+    /// As its sampler measured.
+    Scored(Score),
 }
 
 /// A member's boot-time clock: an origin of its own, and a little too fast or too slow.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock {
+    /// What it showed at the virtual time `set_at`, when its rate was set last.
     offset: u64,
+    set_at: u64,
     /// Parts in a million.
     drift: i64,
 }
@@ -44,23 +48,39 @@ impl Clock {
     /// The largest drift, far below the tenth of a lease that is kept as a margin.
     const MAX_DRIFT: u64 = 5_000;
 
+    /// Two that differ by twice this are still within the margin.
+    const MOST_DRIFT: i64 = 45_000;
+
     pub fn new(rng: &mut Rng) -> Clock {
         // Both below a million million: far from every limit of the types.
         let drift = rng.below(2 * Clock::MAX_DRIFT + 1) as i64 - Clock::MAX_DRIFT as i64;
-        Clock { offset: 1_000_000_000 + rng.below(1_000_000_000_000), drift }
+        Clock { offset: 1_000_000_000 + rng.below(1_000_000_000_000), set_at: 0, drift }
     }
 
-    /// What this clock shows at the virtual time `at`.
+    /// From the virtual time `now` on it runs so many millionths too fast; it never jumps.
+    pub fn set_rate(&mut self, now: u64, millionths: i64) {
+        self.offset = self.shows(now).0;
+        self.set_at = now;
+        self.drift = millionths.clamp(-Clock::MOST_DRIFT, Clock::MOST_DRIFT);
+    }
+
+    /// What this clock shows at the virtual time `at`, which is not before its rate was set.
     pub fn shows(&self, at: u64) -> Instant {
         let millionths = 1_000_000_i64 + self.drift;
-        Instant(self.offset + scale(at, millionths.unsigned_abs(), 1_000_000))
+        Instant(self.offset + scale(at - self.set_at, millionths.unsigned_abs(), 1_000_000))
+    }
+
+    /// Goes on at `now` as if the time since `since` had not been: a hypervisor hid it.
+    pub fn hide(&mut self, since: u64, now: u64) {
+        self.offset = self.shows(since.max(self.set_at)).0;
+        self.set_at = now;
     }
 
     /// The first virtual time at which this clock shows `instant` or more.
     pub fn reaches(&self, instant: Instant) -> u64 {
         let millionths = 1_000_000_i64 + self.drift;
         let local = instant.0.saturating_sub(self.offset);
-        scale(local, 1_000_000, millionths.unsigned_abs()).saturating_add(2)
+        scale(local, 1_000_000, millionths.unsigned_abs()).saturating_add(self.set_at + 2)
     }
 }
 
@@ -77,6 +97,8 @@ pub(super) struct Process {
     pub life: u32,
     pub negotiator: Option<Negotiator>,
     pub clock: Clock,
+    /// The rate that its clock has from its next start on.
+    pub next_rate: Option<i64>,
     pub disk: Disk,
     /// What came while frozen.
     pub inbox: Vec<Input>,
@@ -114,6 +136,7 @@ impl Process {
             life: 0,
             negotiator: None,
             clock: Clock::new(rng),
+            next_rate: None,
             disk: Disk::new(),
             inbox: Vec::new(),
             tick_at: u64::MAX,
@@ -145,6 +168,7 @@ impl Process {
             Health::Good => false,
             Health::Sick => true,
             Health::SickProcesses => self.serves,
+            Health::Scored(score) => return score,
         };
         if low { Score::from_ten_thousandths(1_000) } else { Score::FULL }
     }

@@ -11,7 +11,7 @@ use crate::negotiation::message::{Message, Order};
 use crate::negotiation::settings::Settings;
 
 /// How many lines are kept.
-const KEPT: usize = 80;
+const KEPT: usize = 400;
 
 /// A run's last lines.
 #[derive(Debug)]
@@ -105,6 +105,10 @@ impl Trace {
             Fault::Cut(one, two, way) => write!(what, "cut {} {} ({way:?})", name(one), name(two)),
             Fault::Heal(one, two) => write!(what, "heal {} {}", name(one), name(two)),
             Fault::Delay(one, two, most) => write!(what, "delay {} {} up to {most:?}", name(one), name(two)),
+            Fault::Rough(one, two, percent) => {
+                write!(what, "between {} and {} {percent} % take a detour or come twice", name(one), name(two))
+            }
+            Fault::ClockRate(one, millionths) => write!(what, "the next clock of {}: {millionths} ppm", name(one)),
             Fault::SlowDisk(one, most) => write!(what, "slow disk of {}: up to {most:?}", name(one)),
             Fault::BreakDisk(one) => write!(what, "disk of {} fails", name(one)),
             Fault::MendDisk(one) => write!(what, "disk of {} works", name(one)),
@@ -115,6 +119,7 @@ impl Trace {
             Fault::Arbiter(fault) => match fault {
                 ArbiterFault::Road(one, road) => write!(what, "the road of {} to the arbiter: {road:?}", name(one)),
                 ArbiterFault::Delay(most) => write!(what, "the arbiter takes up to {most:?} each way"),
+                ArbiterFault::Rate(millionths) => write!(what, "the arbiter's clock: {millionths} ppm"),
                 ArbiterFault::Vanish => write!(what, "the arbiter is gone"),
                 ArbiterFault::Return => write!(what, "the arbiter is back"),
                 ArbiterFault::Restart(time) => write!(what, "the arbiter restarts, which takes {time:?}"),
@@ -147,7 +152,10 @@ fn input_text(group: &Settings, input: &Input) -> String {
         Input::Tuned(_) => "settings changed".to_owned(),
         Input::Arbiter { reply, .. } => format!("arbiter: {reply:?}"),
         Input::Reference { answered, .. } => format!("a reference address answers: {answered}"),
-        Input::FenceDevice { peer, answers } => format!("fence device of {} answers: {answers}", group.name(*peer)),
+        Input::FenceDevice { peer, why_not: None } => format!("fence device of {} answers", group.name(*peer)),
+        Input::FenceDevice { peer, why_not: Some(why) } => {
+            format!("fence device of {} does not answer: {why}", group.name(*peer))
+        }
         Input::Command(command) => format!("command {command:?}"),
         Input::Stop { cause } => format!("stop {cause:?}"),
     }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use super::arbiter::{ArbiterFault, Reference, Road};
 use super::checks::Broken;
+use super::coverage::Coverage;
 use super::fault::{Agent, Crash, Fault, Order, Step, Way};
 use super::rng::Rng;
 use super::world::{Carry, Group, World};
@@ -20,25 +22,28 @@ pub struct Failure {
 }
 
 /// What a run that went well came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Done {
     /// Inputs handled.
     pub events: u64,
+    /// What was reached.
+    pub coverage: Coverage,
 }
 
 /// How long a Primary may be missing in a group without a hold whose members run and hear each other again (S10).
 ///
 /// The longest road: a member that was started last waits for one that never comes (`boot_timeout`, or
 /// `connect_grace`), within which links come back and disks are tried again. Then a silence (T), and a promise that was
-/// given at its end, a settling or an operator's pending command (T and less), with an interval before each next
-/// question. Walks stay well below it.
+/// given at its end, a lease that runs out, a settling or an operator's pending command (PL, the longer of timeout and
+/// lease, and less), with an interval before each next question. Walks stay well below it.
 pub fn recovery_bound(group: &Group) -> Duration {
     let boot = group.boot_timeout.max(group.connect_grace);
-    boot + 2 * group.reply_timeout + 2 * group.query_interval
+    let promise = group.reply_timeout.max(group.lease_length().unwrap_or_default());
+    boot + group.reply_timeout + promise + 2 * group.query_interval
 }
 
 /// The longest that processes take to stop in a walk.
-const LONGEST_STOP: Duration = Duration::from_secs(6);
+pub(super) const LONGEST_STOP: Duration = Duration::from_secs(6);
 
 /// Longer than any agent works, or is waited for, with a silence and a delay before it.
 const FENCING_IS_OVER: Duration = Duration::from_secs(40);
@@ -142,7 +147,7 @@ pub fn walk_with_processes(group: &Group, seed: u64) -> Result<Done, Failure> {
 }
 
 /// One fault of processes, of their health or of fencing.
-fn fault_of_processes(members: usize, rng: &mut Rng) -> Fault {
+pub(super) fn fault_of_processes(members: usize, rng: &mut Rng) -> Fault {
     let one = id(rng.below(members as u64) as usize);
     let other = id((one.index() + 1 + rng.below(members as u64 - 1) as usize) % members);
     match rng.below(100) {
@@ -189,7 +194,7 @@ fn run_through(group: &Group, seed: u64, steps: &[Step], carry: Option<Carry>) -
     };
     let mut world = fresh();
     match drive(&mut world, steps) {
-        Ok(()) => Ok(Done { events: world.events() }),
+        Ok(()) => Ok(Done { events: world.events(), coverage: world.coverage().clone() }),
         Err(_) => {
             let mut world = fresh();
             world.keep_trace();
@@ -200,7 +205,7 @@ fn run_through(group: &Group, seed: u64, steps: &[Step], carry: Option<Carry>) -
     }
 }
 
-fn drive(world: &mut World, steps: &[Step]) -> Result<(), Broken> {
+pub(super) fn drive(world: &mut World, steps: &[Step]) -> Result<(), Broken> {
     for step in steps {
         world.run(step.after)?;
         world.apply(step.fault);
@@ -230,7 +235,9 @@ pub fn recover(world: &mut World) -> Result<(), Broken> {
     for member in world.members() {
         world.apply(Fault::Order(member, Order::Resume));
     }
-    world.run(recovery_bound(&world.group) + world.longest_stop())?;
+    // Where members differ, the longest counts (N19).
+    let bound = world.members().map(|member| recovery_bound(world.settings_of(member))).max().unwrap_or_default();
+    world.run(bound + world.longest_stop())?;
     settled(world)?;
     let before = world.primaries().next();
     world.run(4 * world.group.reply_timeout)?;
@@ -243,14 +250,19 @@ pub fn recover(world: &mut World) -> Result<(), Broken> {
 
 fn mend(world: &mut World) {
     let members = world.members();
+    world.apply(Fault::Arbiter(ArbiterFault::Return));
+    world.apply(Fault::Arbiter(ArbiterFault::Delay(Duration::ZERO)));
     for member in members.clone() {
         world.apply(Fault::Thaw(member));
         world.apply(Fault::MendDisk(member));
         world.apply(Fault::Recover(member));
         world.apply(Fault::Fencing(member, Agent::Works));
+        world.apply(Fault::Reference(member, Reference::Answers));
+        world.apply(Fault::Arbiter(ArbiterFault::Road(member, Road::Open)));
         for other in members.clone().filter(|other| *other > member) {
             world.apply(Fault::Heal(member, other));
             world.apply(Fault::Delay(member, other, Duration::from_millis(2)));
+            world.apply(Fault::Rough(member, other, 0));
         }
     }
     // Some of the dead stay dead, but never so many that nobody could act.
@@ -289,10 +301,11 @@ fn may_act(world: &World) -> bool {
     let enough = !world.group.protected_by(Protection::Majority) || running > world.group.members.len() / 2;
     // A member that has not heard its peer since its own start waits for it (rule 6).
     let heard = !world.group.protected_by(Protection::Fence) || running == world.group.members.len();
-    running > 0 && enough && heard && !world.group.observe_only
+    let somebody = world.running().any(|member| !world.settings_of(member).observe_only);
+    enough && heard && somebody
 }
 
-fn id(member: usize) -> MemberId {
+pub(super) fn id(member: usize) -> MemberId {
     // A group has at most five members here.
     MemberId(member as u8)
 }

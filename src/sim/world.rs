@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use super::arbiter::{Arbiter, Reference};
 use super::checks::{Broken, Checks};
+use super::coverage::Coverage;
 use super::disk::Outcome;
 use super::fault::Agent;
 use super::network::{Closing, Link};
+use super::power::GIVEN_UP_AFTER;
 use super::process::{Process, Run};
 use super::queue::Queue;
 use super::rng::{Rng, nanos};
+use super::told::Told;
 use super::trace::Trace;
 use crate::negotiation::Negotiator;
 use crate::negotiation::decision::Decision;
@@ -56,6 +59,7 @@ pub(super) enum Happening {
         side: usize,
         epoch: u32,
         era: u32,
+        number: u64,
         message: Message,
     },
     Closes {
@@ -163,13 +167,20 @@ pub struct World {
     pub(super) checks: Checks,
     /// By member: what switches it off.
     pub(super) agents: Vec<Agent>,
+    /// By member: when the drivers of the others give up an agent that hangs.
+    pub(super) agents_given_up_after: Vec<Duration>,
     pub(super) arbiter: Arbiter,
     /// By member.
     pub(super) references: Vec<Reference>,
     pub(super) trace: Trace,
-    broken: Option<Broken>,
+    pub(super) broken: Option<Broken>,
+    /// What members said of themselves, where somebody tells the story of the run.
+    pub(super) told: Option<Vec<Told>>,
     out: Vec<Output>,
     events: u64,
+    /// Words that came on an old connection, twice, or overtaken.
+    pub(super) dropped: u64,
+    pub(super) coverage: Coverage,
     seed: u64,
     /// What every message goes through on its way; none: it arrives as it was sent.
     pub(super) carry: Option<Carry>,
@@ -199,6 +210,7 @@ impl World {
             references: vec![Reference::Answers; count],
             checks: Checks::new(&group),
             agents: vec![Agent::Works; count],
+            agents_given_up_after: vec![GIVEN_UP_AFTER; count],
             own_settings: vec![None; group.members.len()],
             group,
             now: 0,
@@ -207,8 +219,11 @@ impl World {
             rng,
             trace: Trace::off(),
             broken: None,
+            told: None,
             out: Vec::new(),
             events: 0,
+            dropped: 0,
+            coverage: Coverage::default(),
             seed,
             carry: None,
             decisions: Vec::new(),
@@ -225,6 +240,11 @@ impl World {
     /// Gives a member settings of its own from its next start on, to see what a difference does (N19).
     pub fn set(&mut self, member: MemberId, settings: Settings) {
         self.own_settings[member.index()] = Some(settings);
+    }
+
+    /// The settings that a member has from its next start on.
+    pub fn settings_of(&self, member: MemberId) -> &Settings {
+        self.own_settings[member.index()].as_ref().unwrap_or(&self.group)
     }
 
     /// Keeps the last events as text from now on, and every decision.
@@ -245,6 +265,16 @@ impl World {
     /// How many inputs were handled.
     pub fn events(&self) -> u64 {
         self.events
+    }
+
+    /// How many words came on an old connection, twice, or after one that was said later, and were dropped.
+    pub fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// What was reached so far.
+    pub fn coverage(&self) -> &Coverage {
+        &self.coverage
     }
 
     /// What was broken first, if anything was.
@@ -325,10 +355,12 @@ impl World {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
-    fn happen(&mut self, happening: Happening) {
+    pub(super) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Ticks { member } => self.ticks(member),
-            Happening::Arrives { link, side, epoch, era, message } => self.arrives(link, side, epoch, era, message),
+            Happening::Arrives { link, side, epoch, era, number, message } => {
+                self.arrives(link, side, epoch, era, (number, message));
+            }
             Happening::Closes { link, side, epoch } => self.close(link, side, epoch, Closing::AtOnce),
             Happening::Opens { link, side, epoch } => self.opens(link, side, epoch),
             Happening::Flushes { link, side, epoch } => self.flush(link, side, epoch),
@@ -438,6 +470,9 @@ impl World {
         } else if let Input::WriteFailed { version } = &input {
             process.disk.tell(Outcome::Failed(*version));
         }
+        if let Input::Arbiter { reply, .. } = &input {
+            self.coverage.replied(reply);
+        }
         let mut out = std::mem::take(&mut self.out);
         let local = process.clock.shows(self.now);
         negotiator.handle(local, input, &mut out);
@@ -450,6 +485,10 @@ impl World {
         for output in out.drain(..) {
             if self.trace.is_on() {
                 self.trace.output(self.now, &self.group, member, &output);
+            }
+            self.coverage.wants(&output);
+            if let Some(told) = &mut self.told {
+                told.extend(Told::of(self.now, member, &output));
             }
             match output {
                 Output::Send { to, message } => self.send(member, to, message),

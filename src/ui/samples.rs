@@ -58,8 +58,12 @@ fn event(time: &str, kind: &str, text: &str) -> Event {
     Event { seq: 1, time: time.to_owned(), kind: kind.to_owned(), text: text.to_owned() }
 }
 
+fn condition(ok: bool, about: &str, text: &str) -> Line {
+    Line { ok, about: about.to_owned(), text: text.to_owned() }
+}
+
 fn line(text: &str) -> Line {
-    Line { ok: true, text: text.to_owned() }
+    Line { ok: true, about: "health".to_owned(), text: text.to_owned() }
 }
 
 /// Screen 1: a healthy Secondary.
@@ -88,6 +92,9 @@ pub fn healthy() -> Status {
         transition: None,
         hold: None,
         protection: Protection { policy: Vec::new(), state: ProtectionState::Unprotected },
+        arbiter: None,
+        reference: None,
+        watchdog: None,
         links: vec![path("10.0.0.1:7400", 210, 2), path("10.1.0.1:7400", 250, 0)],
         peers: vec![Peer {
             name: "alpha".to_owned(),
@@ -108,6 +115,7 @@ pub fn healthy() -> Status {
                     query: 274_362,
                     count: 274_362,
                     first_age_ms: DAYS,
+                    why: None,
                 },
                 Reply {
                     age_ms: DAYS + 1000,
@@ -117,6 +125,7 @@ pub fn healthy() -> Status {
                     query: 1,
                     count: 1,
                     first_age_ms: DAYS + 1000,
+                    why: Some("the link was starting".to_owned()),
                 },
             ],
             attached: Vec::new(),
@@ -173,7 +182,7 @@ pub fn two_primaries() -> Status {
         expected_ms: None,
         if_fails: Some("beta".to_owned()),
         acts: Some("alpha".to_owned()),
-        lines: vec![Line { ok: false, text: "alpha is stopping: it gives way".to_owned() }, line("alpha is fit")],
+        lines: vec![condition(false, "health", "alpha is stopping: it gives way"), line("alpha is fit")],
     };
     status.attached = vec!["ops".to_owned(), "ops-2".to_owned()];
     status.alarms = vec![Alarm {

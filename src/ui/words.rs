@@ -45,6 +45,11 @@ pub fn round_trip(us: u64) -> String {
     }
 }
 
+/// The same where it is only to be seen that it is short: "0.2 ms", "6.4 ms", "140 ms".
+pub fn round_trip_short(us: u64) -> String {
+    if us < 1000 { format!("{:.1} ms", us as f64 / 1000.0) } else { round_trip(us) }
+}
+
 /// A count with its thousands apart: "274 361".
 pub fn count(number: u64) -> String {
     let digits = number.to_string();
@@ -107,6 +112,7 @@ mod tests {
         assert_eq!(ago(3 * 86_400_000), "3d ago");
         assert_eq!(tenths(9_700), "9.7 s");
         assert_eq!(round_trip(210), "0.21 ms");
+        assert_eq!((round_trip_short(210).as_str(), round_trip_short(6_400).as_str()), ("0.2 ms", "6.4 ms"));
         assert_eq!(count(274_361), "274 361");
         assert_eq!(coarse(754_000), "12 min");
         assert_eq!((within(300).as_str(), within(754_000).as_str()), ("within 1 s", "in 12 min"));

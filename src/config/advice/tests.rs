@@ -250,3 +250,49 @@ fn s2_a_secret_in_a_file_that_everybody_can_read_is_told() {
     assert!(!unwise("passwd = \"geheim\"", 0o600));
     assert!(!unwise("password_file = \"/etc/tandem/ipmi.pass\"", 0o644));
 }
+
+#[test]
+fn s1_reachability_alone_is_told_to_be_a_filter() {
+    let targets = "[reachability]\ntargets = [\"tcp://10.0.0.254:22\"]\n";
+    let alone = format!("[takeover]\nprotection = [\"reachability\"]\n{targets}");
+    let advice = of_file(&two_networks(&alone));
+    assert_eq!(keys_of(&advice), ["takeover.protection"]);
+    assert!(advice[0].message.contains("a filter, not a proof"), "{advice:?}");
+}
+
+#[test]
+fn s1_an_address_that_always_answers_is_told() {
+    let targets = "[\"tcp://127.0.0.1:22\", \"tcp://10.1.0.2:22\", \"tcp://10.0.0.254:22\"]";
+    let advice = of_file(&two_networks(&format!("[reachability]\ntargets = {targets}\n")));
+    assert_eq!(keys_of(&advice), ["takeover.protection", "reachability.targets", "reachability.targets"]);
+    assert!(advice[1].message.starts_with("127.0.0.1:22 is this machine itself"), "{advice:?}");
+    assert!(advice[2].message.starts_with("10.1.0.2:22 is beta's own"), "{advice:?}");
+}
+
+const ARBITER: &str = "[takeover]\nprotection = [\"arbiter\"]\n[arbiter]\nkind = \"file\"\n";
+
+#[test]
+fn s4_a_watchdog_slower_than_the_lease_is_told() {
+    let with = |timeout: &str| {
+        let watchdog = format!("[watchdog]\ndevice = \"/dev/watchdog\"\ntimeout = \"{timeout}\"\n");
+        of_file(&two_networks(&format!("{ARBITER}directory = \"/mnt/shared\"\n{watchdog}")))
+    };
+    assert_eq!(keys_of(&with("5s")), Vec::<&str>::new());
+    assert_eq!(keys_of(&with("6s")), ["watchdog.timeout"]);
+}
+
+#[test]
+fn s1_a_shared_directory_that_is_none_is_told_and_so_is_a_watchdog_that_is_not_there() {
+    let on = |directory: &str| {
+        let config = two_networks(&format!("{ARBITER}directory = \"{directory}\"\n"));
+        let found = of_machine(&config, MemberId(0)).unwise;
+        found.into_iter().filter(|advice| advice.key == "arbiter.directory").map(|advice| advice.message).collect()
+    };
+    let (missing, own): (Vec<String>, Vec<String>) = (on("/nowhere/at/all"), on("/etc"));
+    assert!(missing[0].contains("/nowhere/at/all is not there"), "{missing:?}");
+    assert!(own[0].contains("/etc lies on this machine's own disk"), "{own:?}");
+    assert_eq!(on("/proc"), Vec::<String>::new(), "another file system");
+    let watchdog = two_networks("[watchdog]\ndevice = \"/dev/no-watchdog\"\n");
+    let wrong = of_machine(&watchdog, MemberId(0)).wrong;
+    assert!(wrong.iter().any(|advice| advice.message == "there is no /dev/no-watchdog"), "{wrong:?}");
+}

@@ -64,7 +64,7 @@ pub(super) fn read(reader: &mut Reader<'_>, top: &DeTable<'_>, protection: &[Pro
         Kind::Etcd => ArbiterKind::Etcd(read_etcd(reader, &keys, key.span())?),
         Kind::File => {
             let example = ("directory", "directory = \"/mnt/shared/tandem\", which all members share");
-            ArbiterKind::File { directory: reader.needed(&keys, key.span(), example, path)? }
+            ArbiterKind::File { directory: reader.needed(&keys, key.span(), example, shared)? }
         }
     };
     Some(ArbiterConfig { kind, lease })
@@ -93,6 +93,18 @@ fn read_etcd(reader: &mut Reader<'_>, keys: &Part<'_, '_, '_>, span: std::ops::R
         }
     }
     endpoints.is_some().then_some(etcd)
+}
+
+/// A directory for all members.
+fn shared(value: &DeValue<'_>) -> Result<String, Fault> {
+    let directory = path(value)?;
+    match directory.contains("{member}") {
+        true => Err(Fault::new(
+            "with {member} in it, each member would have a directory, and a lease, of its own",
+            "write the same directory for all",
+        )),
+        false => Ok(directory),
+    }
 }
 
 /// The endpoints: texts, each `http://host:port` or `https://host:port`, at least one and none twice.

@@ -9,7 +9,7 @@ use crate::negotiation::member::MemberId;
 use crate::negotiation::settings::Protection;
 
 use super::super::model::{MemberConfig, Takeover};
-use super::super::read::{Fault, Reader, boolean, comes_later, integer, number, string, time, wrong_type};
+use super::super::read::{Fault, Reader, boolean, integer, number, string, time, wrong_type};
 use super::super::schema::{self, nearest};
 use super::table;
 
@@ -70,12 +70,12 @@ fn one_protection(
             None => Ok(Protection::Fence),
         },
         "arbiter" => Ok(Protection::Arbiter),
-        later @ "reachability" => Err(comes_later(&format!("{later:?}"))),
+        "reachability" => Ok(Protection::Reachability),
         other => {
             let known = ["majority", "fence", "arbiter", "reachability"];
             let suggestion = match nearest(other, known.into_iter()) {
                 Some(known) => format!("did you mean {known:?}?"),
-                None => "this version knows \"fence\", \"arbiter\" and \"majority\"".to_owned(),
+                None => "write one of \"fence\", \"arbiter\", \"majority\" and \"reachability\"".to_owned(),
             };
             Err(Fault::new(format!("{other:?} is no protection"), suggestion))
         }

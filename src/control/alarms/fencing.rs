@@ -1,8 +1,13 @@
 //! What is wrong with switching members off (S2, S3): it failed, its device is dead, or what it said was not so.
 
+use std::time::Duration;
+
 use crate::control::status::{AlarmClass, Fencing};
 use crate::negotiation::message::Mode;
 use crate::negotiation::view::{FenceState, OffWord, View};
+
+use crate::control::words::lasting;
+use crate::negotiation::time::Instant;
 
 use super::words::{Words, words};
 
@@ -17,10 +22,18 @@ pub enum FencingAlarm {
         peer: String,
         /// Whether a takeover waits for it.
         blocks: Blocks,
+        /// What failed, as a clause: "10.0.9.1 is mute".
+        device: String,
+        /// When it is tried again by itself; none: it is being tried now, or is not tried again.
+        next: Option<Duration>,
     },
     /// The device does not answer.
     DeviceDead {
-        /// The member that it switches.
+        /// This member.
+        node: String,
+        /// Whether it acts.
+        mode: Mode,
+        /// The member that the device switches.
         peer: String,
         /// The agent's name.
         agent: String,
@@ -73,17 +86,24 @@ impl FencingAlarm {
 
     pub(super) fn words(&self) -> Words {
         match self {
-            FencingAlarm::Failed { node, peer, blocks: Blocks::Takeover } => words(
+            FencingAlarm::Failed { node, peer, blocks: Blocks::Takeover, device, next } => words(
                 "NO TAKEOVER: fencing failed".to_owned(),
                 format!("Find out whether {peer} is off: lamps, its own console, call the site."),
-                &[
+                // Three ways that depend on what was found out, not three things to do.
+                &[[
                     format!("It is off: a, then o  \"{peer} is off, I looked\". {node} then takes over."),
                     "It is on, or unclear: have both its supplies cut, then the same.".to_owned(),
-                    "Or mend fencing; it is tried again by itself, once a minute.".to_owned(),
-                ],
+                    match next {
+                        Some(next) => {
+                            format!("Or mend fencing: {device}. Next try by itself in {}.", lasting(*next))
+                        }
+                        None => format!("Or mend fencing: {device}. It is being tried again now."),
+                    },
+                ]
+                .join("\n")],
                 &format!("force the takeover while {peer} may be on: two would act."),
             ),
-            FencingAlarm::Failed { node, peer, blocks: Blocks::Nothing } => words(
+            FencingAlarm::Failed { node, peer, blocks: Blocks::Nothing, .. } => words(
                 format!("{peer} is not heard, and could not be switched off"),
                 format!("Find out whether {peer} is on: lamps, its console, call the site."),
                 &[
@@ -92,11 +112,16 @@ impl FencingAlarm {
                 ],
                 &format!("take {peer} for off because it is silent."),
             ),
-            FencingAlarm::DeviceDead { peer, agent } => words(
+            FencingAlarm::DeviceDead { node, mode, peer, agent } => words(
                 format!("the fence device for {peer} does not answer ({agent})"),
                 "Look at the device: its network, its password, its power.".to_owned(),
                 &[
-                    format!("Until it answers, nobody takes over from a silent {peer} by itself."),
+                    match mode {
+                        Mode::Primary => {
+                            format!("{node} goes on acting; it could not switch {peer} off if it fell silent.")
+                        }
+                        Mode::Secondary => format!("Until it answers, {node} takes nothing over from a silent {peer}."),
+                    },
                     format!("To ask it now: tandem fence {peer} --dry-run."),
                 ],
                 "take fence out of takeover.protection to get past this.",
@@ -123,6 +148,7 @@ impl FencingAlarm {
 /// What is wrong now; what is worst first.
 pub(super) fn find(view: &View, fencing: &[Fencing]) -> Vec<FencingAlarm> {
     let mut found = Vec::new();
+    let device_of = |name: &str| fencing.iter().find(|one| one.peer == name);
     for peer in &view.peers {
         let name = peer.name.to_string();
         if let Some(word) = &peer.fence.heard_after_off {
@@ -141,12 +167,28 @@ pub(super) fn find(view: &View, fencing: &[Fencing]) -> Vec<FencingAlarm> {
         if failed && peer.gone.is_some() {
             let acts = view.peers.iter().any(|peer| peer.gone.is_none() && peer.mode == Some(Mode::Primary));
             let blocks = if view.mode == Mode::Primary || acts { Blocks::Nothing } else { Blocks::Takeover };
-            found.push(FencingAlarm::Failed { node: view.name.to_string(), peer: name.clone(), blocks });
+            let (device, next) = (what_failed(device_of(&name)), next_try(&peer.fence.state, view.now));
+            found.push(FencingAlarm::Failed { node: view.name.to_string(), peer: name.clone(), blocks, device, next });
         }
         if peer.fence.device.is_some_and(|device| !device.answers) {
-            let agent = fencing.iter().find(|one| one.peer == name).map_or("its agent", |one| &one.agent);
-            found.push(FencingAlarm::DeviceDead { peer: name, agent: agent.to_owned() });
+            let agent = device_of(&name).map_or("its agent", |one| &one.agent).to_owned();
+            found.push(FencingAlarm::DeviceDead { node: view.name.to_string(), mode: view.mode, peer: name, agent });
         }
     }
     found
+}
+
+/// "10.0.9.1 is mute" where nothing answered, else that its agent failed.
+fn what_failed(device: Option<&Fencing>) -> String {
+    let Some(device) = device else { return "its agent failed".to_owned() };
+    let said = device.last.as_ref().and_then(|last| last.why.as_deref()).unwrap_or_default();
+    let name = device.address.as_ref().unwrap_or(&device.agent);
+    if said.contains("no answer") { format!("{name} is mute") } else { format!("{name} fails") }
+}
+
+fn next_try(state: &FenceState, now: Instant) -> Option<Duration> {
+    match state {
+        FenceState::Failed { next, .. } => next.map(|next| next.since(now)),
+        FenceState::Idle | FenceState::Waiting { .. } | FenceState::UnderWay { .. } | FenceState::Off { .. } => None,
+    }
 }

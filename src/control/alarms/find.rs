@@ -9,8 +9,8 @@ use crate::negotiation::settings::Protection;
 use crate::negotiation::view::{Gone, View};
 
 use super::{
-    Alarm, Around, Blocks, FLAPPING_CHANGES, FencingAlarm, JournalState, Left, MayAct, ProcessAlarm, RefusedKind,
-    Yields, fencing, processes,
+    Alarm, Around, Blocks, FLAPPING_CHANGES, FencingAlarm, GuardAlarm, JournalState, Left, MayAct, ProcessAlarm,
+    RefusedKind, Yields, fencing, guards, processes,
 };
 
 /// Every cause that stands now, worst class first; within a class the one that tends to be the cause of the others
@@ -24,10 +24,15 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
         view.forecast.lines.iter().filter(|line| !line.ok).map(|line| line.text.clone()).collect()
     };
     let fence = fencing::find(view, &around.fencing);
-    let blocked = fence.iter().any(|alarm| matches!(alarm, FencingAlarm::Failed { blocks: Blocks::Takeover, .. }));
+    let unfenced = |alarm: &FencingAlarm| matches!(alarm, FencingAlarm::Failed { blocks: Blocks::Takeover, .. });
+    let guard = guards::find(view, &around.guards, around.nobody_acts_for);
+    let held_back = guard.iter().any(|alarm| matches!(alarm, GuardAlarm::HeldBack { .. }));
+    let blocked = held_back || fence.iter().any(unfenced);
     let device_dead = fence.iter().any(|alarm| matches!(alarm, FencingAlarm::DeviceDead { .. }));
     found.extend(fence.into_iter().map(Alarm::Fencing));
-    // That fencing failed is why nobody acts, and says what to do.
+    let unguarded = !guard.is_empty();
+    found.extend(guard.into_iter().map(Alarm::Guard));
+    // What holds the takeover back is why nobody acts, and says what to do.
     if !blocked && around.nobody_acts_for.is_some_and(|time| time > around.boot_timeout) {
         let unheard =
             view.peers.iter().filter(|peer| peer.gone.is_some_and(|gone| !matches!(gone, Gone::Stopped | Gone::Off)));
@@ -45,6 +50,10 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
     }
     for peer in &view.peers {
         if let Some(gone) = peer.gone {
+            // The alarm that holds a takeover back is about whoever is not heard.
+            if blocked && !matches!(gone, Gone::Stopped | Gone::Off) {
+                continue;
+            }
             let may_act = match (gone, judged) {
                 (Gone::Silent | Gone::NeverHeard, Judgement::OneActsOtherUnknown | Judgement::NobodyActs) => {
                     MayAct::Yes
@@ -73,7 +82,7 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
     // A peer that is gone or not heard yet is the cause, and has its own words.
     let gone = view.peers.iter().any(|peer| peer.gone.is_some() || peer.mode.is_none());
     let known = view.hold.is_some() || view.observe_only || view.able == Ability::Cannot(Unable::SteppedDown);
-    let known = known || device_dead || view.stopping.is_some();
+    let known = known || device_dead || unguarded || view.stopping.is_some();
     if !view.forecast.ready && !gone && !known && view.transition.is_none() {
         found.push(Alarm::TakeoverNotReady { missing: missing() });
     }

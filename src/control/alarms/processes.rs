@@ -27,6 +27,11 @@ pub enum ProcessAlarm {
         /// Which.
         process: String,
     },
+    /// An operator stopped it, and it is still stopped.
+    StoppedByHand {
+        /// Which.
+        process: String,
+    },
     /// P6: the guardian stopped what this controller had not renewed the right for.
     KilledByGuardian {
         /// Which.
@@ -47,6 +52,7 @@ impl ProcessAlarm {
             ProcessAlarm::GivenUp { .. } => "process_given_up",
             ProcessAlarm::DoesNotStart { .. } => "process_does_not_start",
             ProcessAlarm::DoesNotAnswer { .. } => "process_does_not_answer",
+            ProcessAlarm::StoppedByHand { .. } => "process_stopped",
             ProcessAlarm::KilledByGuardian { .. } => "killed_by_guardian",
             ProcessAlarm::HookFailed { .. } => "hook_failed",
         }
@@ -55,9 +61,10 @@ impl ProcessAlarm {
     /// Whether it is still so.
     pub(super) fn stands(&self) -> Stands {
         match self {
-            ProcessAlarm::GivenUp { .. } | ProcessAlarm::DoesNotStart { .. } | ProcessAlarm::DoesNotAnswer { .. } => {
-                Stands::Now
-            }
+            ProcessAlarm::GivenUp { .. }
+            | ProcessAlarm::DoesNotStart { .. }
+            | ProcessAlarm::DoesNotAnswer { .. }
+            | ProcessAlarm::StoppedByHand { .. } => Stands::Now,
             ProcessAlarm::KilledByGuardian { .. } | ProcessAlarm::HookFailed { .. } => Stands::Over,
         }
     }
@@ -67,7 +74,8 @@ impl ProcessAlarm {
         match self {
             ProcessAlarm::GivenUp { process, .. }
             | ProcessAlarm::DoesNotStart { process, .. }
-            | ProcessAlarm::DoesNotAnswer { process } => Some(process),
+            | ProcessAlarm::DoesNotAnswer { process }
+            | ProcessAlarm::StoppedByHand { process } => Some(process),
             ProcessAlarm::HookFailed { hook, .. } => Some(hook),
             ProcessAlarm::KilledByGuardian { .. } => None,
         }
@@ -93,6 +101,12 @@ impl ProcessAlarm {
                 "Read its last lines: 9 on the screen, then Enter. Is the machine busy?".to_owned(),
                 &[format!("If it hangs: tandem restart {process}.")],
                 "take it for healthy because it has a pid.",
+            ),
+            ProcessAlarm::StoppedByHand { process } => words(
+                format!("{process} is stopped by an operator"),
+                format!("When the work on it is over: tandem start {process}."),
+                &["It stays stopped until then, whoever is Primary.".to_owned()],
+                "count on this member as if all of it ran.",
             ),
             ProcessAlarm::KilledByGuardian { processes } => words(
                 format!("the guardian stopped {}: the controller stood still", processes.join(", ")),
@@ -125,11 +139,11 @@ pub(super) fn find(processes: &[Process]) -> Vec<ProcessAlarm> {
             ProcessState::Running if process.why.is_some() => {
                 found.push(ProcessAlarm::DoesNotAnswer { process: name() });
             }
+            ProcessState::Stopped => found.push(ProcessAlarm::StoppedByHand { process: name() }),
             ProcessState::Running
             | ProcessState::Restarting
             | ProcessState::Starting
             | ProcessState::Stopping
-            | ProcessState::Stopped
             | ProcessState::Waits => {}
         }
     }

@@ -164,6 +164,7 @@ impl Alarm {
                 "raise takeover.max_per_hour to get past this.",
             ),
             Alarm::Fencing(fencing) => fencing.words(),
+            Alarm::Guard(guard) => guard.words(),
             Alarm::Process(process) => process.words(),
             Alarm::Flapping { changes } => words(
                 format!("the mode changed {changes} times in {} min", FLAPPING_WITHIN.as_secs() / 60),

@@ -75,16 +75,27 @@ pub(super) fn to_stop(member: &str, here: &str, others: &Others) -> Programs {
         ProcessState::Starting | ProcessState::Running | ProcessState::Stopping => true,
         ProcessState::Waits | ProcessState::Restarting | ProcessState::Stopped | ProcessState::GivenUp => false,
     };
-    of(member, here, others, |run_when, state, stop_ms, _| {
+    let picked = of(member, here, others, |run_when, state, stop_ms, _| {
         (run_when == RunWhen::Primary && runs(state)).then_some(Some(stop_ms))
-    })
+    });
+    Programs::new(picked.into_iter())
 }
 
-/// What `member` starts when it becomes Primary.
+/// What `member` starts when it becomes Primary. What never ran there takes as long as it took on another member.
 pub(super) fn to_start(member: &str, here: &str, others: &Others) -> Programs {
-    of(member, here, others, |run_when, state, _, start_ms| {
+    let elsewhere = |name: &str| {
+        let own = others.processes.iter().map(|process| (process.name.as_str(), process.start_ms));
+        let theirs = others.theirs.iter().flat_map(|(_, processes)| processes);
+        let all = own.chain(theirs.map(|process| (process.name.as_str(), process.start_ms)));
+        all.filter(|(other, _)| *other == name).filter_map(|(_, start)| start).max()
+    };
+    let picked = of(member, here, others, |run_when, state, _, start_ms| {
         (run_when == RunWhen::Primary && state != ProcessState::Stopped).then_some(start_ms)
-    })
+    });
+    Programs::new(picked.into_iter().map(|(name, start_ms)| {
+        let start_ms = start_ms.or_else(|| elsewhere(&name));
+        (name, start_ms)
+    }))
 }
 
 /// Everything that runs here, as it stops when the controller ends.
@@ -99,18 +110,20 @@ fn of(
     here: &str,
     others: &Others,
     pick: impl Fn(RunWhen, ProcessState, u64, Option<u64>) -> Option<Option<u64>>,
-) -> Programs {
+) -> Vec<(String, Option<u64>)> {
     if member == here {
-        return Programs::new(others.processes.iter().filter_map(|process| {
+        let own = others.processes.iter().filter_map(|process| {
             let time = pick(process.run_when, process.state, process.stop_ms, process.start_ms)?;
             Some((process.name.clone(), time))
-        }));
+        });
+        return own.collect();
     }
     let theirs = others.theirs.iter().filter(|(name, _)| name == member).flat_map(|(_, processes)| processes);
-    Programs::new(theirs.filter_map(|process| {
+    let picked = theirs.filter_map(|process| {
         let time = pick(process.run_when, process.state, process.stop_ms, process.start_ms)?;
         Some((process.name.clone(), time))
-    }))
+    });
+    picked.collect()
 }
 
 /// How long nobody acts when the role goes from one that stops these to one that starts those.

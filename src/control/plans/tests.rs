@@ -207,6 +207,9 @@ fn p2_the_plan_of_a_takeover_counts_what_stops_there_and_what_starts_here() {
     let mut never_ran = others;
     never_ran.processes[0].start_ms = None;
     let draft = plan_for(&Action::TakeOver, &secondary(), &never_ran).expect("it makes sense");
+    assert_eq!(draft.nobody_acts, "Nobody acts for about 6 s.", "it takes as long as it took on alpha");
+    never_ran.theirs[0].1[0].start_ms = None;
+    let draft = plan_for(&Action::TakeOver, &secondary(), &never_ran).expect("it makes sense");
     assert_eq!(draft.nobody_acts, "Nobody acts for up to 5 s, then until plant-control is ready.");
 }
 

@@ -1,12 +1,16 @@
 //! One member, its peers played by hand.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::super::ability::{Ability, Score, Sick, Unable};
 use super::super::decision::{Decision, Rule};
 use super::super::event::Event;
-use super::super::exchange::{Command, CommandOutcome, Durable, FenceResult, FenceWhy, Input, Output, StateVersion};
+use super::super::exchange::{
+    ArbiterCall, ArbiterReply, Command, CommandOutcome, Durable, FenceResult, FenceWhy, Input, Output, StateVersion,
+};
 use super::super::member::MemberId;
 use super::super::message::{
     Answer, Beacon, HandOverAnswer, HandOverCause, Incarnation, Message, Mode, Order, PeerHello, Query, QueryId,
@@ -69,7 +73,53 @@ pub struct Bench {
     pub machine: Negotiator,
     pub now: Instant,
     pub disk: DiskMood,
+    /// What its calls to the arbiter reach; none: they are answered by hand.
+    pub arbiter: Option<Rc<RefCell<Register>>>,
+    /// Whether a reference address answers; none: the questions are answered by hand.
+    pub reference: Option<bool>,
     pub log: Vec<Output>,
+}
+
+/// The arbiter as these tests have it: answers at once, and to the letter of rule 14.
+#[derive(Debug, Default)]
+pub struct Register {
+    pub holder: Option<MemberId>,
+    pub number: u64,
+    pub expires: Instant,
+    /// Nobody reaches it.
+    pub away: bool,
+    /// These members do not reach it.
+    pub cut_off: Vec<MemberId>,
+    /// It answers whoever looks; the rest is answered by hand.
+    pub by_hand: bool,
+}
+
+impl Register {
+    pub fn ask(&mut self, now: Instant, from: MemberId, call: ArbiterCall, lease: Duration) -> ArbiterReply {
+        if self.away || self.cut_off.contains(&from) {
+            return ArbiterReply::Unreachable { why: "no answer from 10.0.8.1:2379".to_owned() };
+        }
+        self.holder = self.holder.filter(|_| now < self.expires);
+        let refused = ArbiterReply::Refused { holder: self.holder, number: self.number };
+        match call {
+            ArbiterCall::Look => ArbiterReply::Stands { holder: self.holder, number: self.number },
+            ArbiterCall::Acquire { above } if self.holder.is_none_or(|holder| holder == from) => {
+                self.holder = Some(from);
+                self.number = self.number.max(above) + 1;
+                self.expires = now + lease;
+                ArbiterReply::Granted { number: self.number }
+            }
+            ArbiterCall::Renew { number } if self.holder == Some(from) && self.number == number => {
+                self.expires = now + lease;
+                ArbiterReply::Renewed
+            }
+            ArbiterCall::Acquire { .. } | ArbiterCall::Renew { .. } => refused,
+            ArbiterCall::Release { number } => {
+                self.holder = self.holder.filter(|holder| *holder != from || self.number != number);
+                ArbiterReply::Released
+            }
+        }
+    }
 }
 
 impl Bench {
@@ -80,8 +130,25 @@ impl Bench {
 
     /// A member that boots now with what its disk kept.
     pub fn with_state(settings: Settings, kept: Option<Durable>) -> Bench {
+        Bench::asking(settings, kept, None)
+    }
+
+    /// A member that boots now, whose calls reach this arbiter.
+    pub fn beside(settings: Settings, arbiter: &Rc<RefCell<Register>>) -> Bench {
+        Bench::asking(settings, None, Some(arbiter.clone()))
+    }
+
+    fn asking(settings: Settings, kept: Option<Durable>, arbiter: Option<Rc<RefCell<Register>>>) -> Bench {
         let machine = Negotiator::new(settings, BOOT, kept).expect("usable settings");
-        let mut bench = Bench { stops_at_once: true, machine, now: BOOT, disk: DiskMood::Prompt, log: Vec::new() };
+        let mut bench = Bench {
+            stops_at_once: true,
+            machine,
+            now: BOOT,
+            disk: DiskMood::Prompt,
+            arbiter,
+            reference: None,
+            log: Vec::new(),
+        };
         bench.give(Input::Tick);
         bench
     }
@@ -120,6 +187,15 @@ impl Bench {
                     }
                 } else if let (Output::StopServing { .. }, true) = (output, self.stops_at_once) {
                     inputs.push_back(Input::ServingStopped);
+                } else if let (Output::AskArbiter { asked_at, call, .. }, Some(arbiter)) = (output, &self.arbiter) {
+                    let settings = self.machine.settings();
+                    if arbiter.borrow().by_hand && *call != ArbiterCall::Look {
+                        continue;
+                    }
+                    let reply = arbiter.borrow_mut().ask(self.now, settings.me, *call, settings.lease);
+                    inputs.push_back(Input::Arbiter { asked_at: *asked_at, reply });
+                } else if let (Output::AskReference { asked_at, .. }, Some(answered)) = (output, self.reference) {
+                    inputs.push_back(Input::Reference { asked_at: *asked_at, answered });
                 }
             }
             self.log.extend(out);
@@ -258,6 +334,23 @@ impl Bench {
 
     pub fn view(&self) -> View {
         self.machine.view(self.now)
+    }
+
+    /// Everything that the arbiter was asked, oldest first.
+    pub fn calls(&self) -> Vec<(Instant, ArbiterCall)> {
+        self.log
+            .iter()
+            .filter_map(|output| match output {
+                Output::AskArbiter { asked_at, call, .. } => Some((*asked_at, *call)),
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// The arbiter's reply to the latest call.
+    pub fn arbiter_says(&mut self, reply: ArbiterReply) -> &mut Bench {
+        let (asked_at, _) = *self.calls().last().expect("it was asked");
+        self.give(Input::Arbiter { asked_at, reply })
     }
 
     pub fn health(&mut self, ten_thousandths: u16) -> &mut Bench {

@@ -1,12 +1,14 @@
 //! Several members in one thread. The network delivers at once, or, where it is cut, never.
 
+use std::cell::RefCell;
+use std::rc::Rc;
 use std::time::Duration;
 
 use super::super::exchange::{Input, Output};
 use super::super::member::MemberId;
 use super::super::message::{Incarnation, Message, Mode, PeerHello};
 use super::super::settings::Settings;
-use super::bench::Bench;
+use super::bench::{Bench, Register};
 
 pub struct Group {
     pub members: Vec<Bench>,
@@ -20,7 +22,15 @@ pub struct Group {
 impl Group {
     /// All boot at once and find each other at once.
     pub fn new(settings: Vec<Settings>) -> Group {
-        let members: Vec<Bench> = settings.into_iter().map(Bench::new).collect();
+        Group::of(settings.into_iter().map(Bench::new).collect())
+    }
+
+    /// The same, with one arbiter for all.
+    pub fn beside(settings: Vec<Settings>, arbiter: &Rc<RefCell<Register>>) -> Group {
+        Group::of(settings.into_iter().map(|settings| Bench::beside(settings, arbiter)).collect())
+    }
+
+    fn of(members: Vec<Bench>) -> Group {
         let count = members.len();
         let mut group = Group { members, dead: vec![false; count], cut: Vec::new(), carried: vec![0; count] };
         for one in 0..count {

@@ -5,6 +5,7 @@
 //! `link`, pings (N9), sessions (N13) and frames (N17) in `link`, the files behind the state (N20) in `node`.
 
 mod answering;
+mod arbiter;
 mod bench;
 mod charts;
 mod fencing;
@@ -16,9 +17,10 @@ mod hold;
 mod links;
 mod mode;
 mod random;
+mod reachability;
 mod safety;
 mod stopping;
 mod terms;
 
-use bench::{Bench, DiskMood, cannot, ms, s, sick, three, two};
+use bench::{Bench, DiskMood, Register, cannot, ms, s, sick, three, two};
 use group::Group;

@@ -28,7 +28,7 @@ impl FaultState {
                 line = line.then(is(&status.node, status.mode, status.term, words)).text(gap(words));
             }
             for member in 0..self.members.len() {
-                line = line.then(self.member(member, words)).text(gap(words));
+                line = line.then(self.member(status, member, words)).text(gap(words));
             }
             line
         };
@@ -37,12 +37,15 @@ impl FaultState {
         fits.unwrap_or(&variants[2]).clone()
     }
 
-    fn member(&self, member: usize, words: Words) -> Line {
+    fn member(&self, status: Option<&Status>, member: usize, words: Words) -> Line {
         let name = self.name(member);
         let stands = self.stands(member);
         let line = match (stands.process, self.says(member)) {
             (Process::Killed, _) => said(name, Line::new().glyph(Glyph::StandsBy), "KILLED", words),
             (Process::Frozen, _) => said(name, Line::of("?"), "FROZEN", words),
+            (Process::Runs, Says::Nothing) if self.switched_off(status, member) => {
+                said(name, Line::new().glyph(Glyph::StandsBy), "SWITCHED OFF", words)
+            }
             (Process::Runs, Says::Nothing) => said(name, Line::of("?"), "NO ANSWER", words),
             (Process::Runs, Says::Is(mode, term)) => is(name, mode, term, words),
         };

@@ -34,8 +34,30 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
     } else {
         right
     };
-    let lines = in_columns(sight, &takeover.lines);
+    let lines = if takeover.ready { in_columns(sight, &takeover.lines) } else { each_alone(sight, &takeover.lines) };
     Panel { right, ..Panel::new(left, "", lines) }
+}
+
+/// Where the text of a condition begins that stands alone, behind what it is about.
+const TEXT: usize = 16;
+
+/// A line each, what fails first, with what it is about before it (screens/3).
+fn each_alone(sight: &Sight<'_>, conditions: &[Condition]) -> Vec<Line> {
+    let narrow = sight.width < 60;
+    let mut sorted: Vec<&Condition> = conditions.iter().collect();
+    sorted.sort_by_key(|condition| condition.ok);
+    let mut lines = Vec::new();
+    for condition in sorted {
+        if narrow || condition.about.is_empty() {
+            whole_line(sight, condition, &mut lines);
+            continue;
+        }
+        for (at, text) in wrap(&condition.text, sight.width.saturating_sub(TEXT)).into_iter().enumerate() {
+            let head = if at == 0 { verdict(sight, condition.ok).text(&condition.about) } else { Line::new() };
+            lines.push(head.to_column(TEXT).text(text));
+        }
+    }
+    lines
 }
 
 /// What fails a line each and first, because it is what the reader came for; what is met two to a line where two fit.

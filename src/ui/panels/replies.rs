@@ -40,12 +40,26 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
         let missed = missed(newest, peer.replies.get(1));
         lines.push(Line::of(format!("  before it  {}", sight.value(format!("{earlier} {alike}, {over}{missed}")))));
     }
-    if let Some(different) = replies.find(|reply| reply.reply != newest.reply) {
+    let mut newer = newest;
+    for different in replies {
+        if different.reply == newest.reply {
+            newer = different;
+            continue;
+        }
         let at = words::moment(&words::before(sight.wall, sight.aged(different.age_ms)), sight.wall);
         let text = format!("  different  {at}, {}", said::order(different.reply));
+        if different.reply == ReplyKind::NoAnswer {
+            // Until the next answer came.
+            let lasted = different.first_age_ms.saturating_sub(newer.first_age_ms);
+            let why = different.why.as_deref().map_or(String::new(), |why| format!(": {why}"));
+            let lasted = if lasted < 60_000 { words::tenths(lasted) } else { words::coarse(lasted) };
+            lines.push(Line::of(format!("{text} for {lasted}{why}")));
+            break;
+        }
         let times =
             if different.count > 1 { format!(", {} times", words::count(different.count)) } else { String::new() };
         lines.push(Line::of(text + &times));
+        break;
     }
     Panel::new(left, asked, lines)
 }
@@ -79,7 +93,7 @@ fn entry(sight: &Sight<'_>, peer: &Peer, reply: &Reply) -> Line {
         line = line.text(format!("   {whose}health {}", sight.value(format!("{score:.2}"))));
     }
     match reply.rtt_us {
-        Some(rtt) => line.text(format!("   {}", sight.value(words::round_trip(rtt)))),
+        Some(rtt) => line.text(format!("   {}", sight.value(words::round_trip_short(rtt)))),
         None => line,
     }
 }

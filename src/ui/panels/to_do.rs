@@ -92,7 +92,9 @@ fn told_in_row_three(status: &Status, alarm: &Alarm) -> bool {
 }
 
 fn paragraph(sight: &Sight<'_>, lines: &mut Vec<Line>, head: &str, role: Role, text: &str) {
-    for (at, text) in wrap(text, sight.width.saturating_sub(11)).into_iter().enumerate() {
+    // What is written on lines of its own, such as ways to choose from, stays so.
+    let parts = text.split('\n').flat_map(|text| wrap(text, sight.width.saturating_sub(11)));
+    for (at, text) in parts.enumerate() {
         let line = if at == 0 { Line::of("  ").word(head, role) } else { Line::new() };
         lines.push(line.to_column(10).text(text));
     }

@@ -1,6 +1,6 @@
 //! The drawn screens 1 and 3 with all that belongs to them: processes, health and fencing.
 
-use super::{DAYS, healthy, line, silent};
+use super::{DAYS, condition, healthy, silent};
 use crate::control::status::*;
 
 pub fn process(name: &str, state: ProcessState, run_when: RunWhen) -> Process {
@@ -37,6 +37,7 @@ fn fencing(device: FenceDevice) -> Fencing {
     Fencing {
         peer: "alpha".to_owned(),
         agent: "fence_ipmilan".to_owned(),
+        address: Some("10.0.9.1".to_owned()),
         action: "off".to_owned(),
         device: Some(device),
         monitor_ms: Some(60_000),
@@ -47,10 +48,32 @@ fn fencing(device: FenceDevice) -> Fencing {
     }
 }
 
+fn guarded(state: ProtectionState) -> Protection {
+    Protection { policy: vec!["fence".to_owned(), "arbiter".to_owned()], state }
+}
+
+/// The arbiter, whose lease alpha holds.
+pub fn arbiter() -> Arbiter {
+    Arbiter {
+        kind: "etcd".to_owned(),
+        place: "etcd at 10.0.8.1:2379 and 2 more".to_owned(),
+        answers: true,
+        answered_ms: Some(300),
+        took_us: Some(6_000),
+        why: None,
+        holder: Some("alpha".to_owned()),
+        free_ms: None,
+        lease_left_ms: None,
+        lease_ms: 5_000,
+        by_grants: false,
+    }
+}
+
 /// Screen 1, with processes and fencing: all is well.
 pub fn with_processes() -> Status {
     let mut status = healthy();
-    status.protection = Protection { policy: vec!["fence".to_owned()], state: ProtectionState::Ok };
+    status.protection = guarded(ProtectionState::Ok);
+    status.arbiter = Some(arbiter());
     status.health.total = 0.98;
     status.health.sub = vec![
         sub("restarts", 1.0, 0.4, 0.0, "per s"),
@@ -73,10 +96,10 @@ pub fn with_processes() -> Status {
     status.fencing = vec![fencing(FenceDevice { answers: true, age_ms: 41_000, took_ms: 60, why: None })];
     status.takeover.expected_ms = Some(9700);
     status.takeover.lines = vec![
-        line("fence device answered 41 s ago"),
-        line("alpha was heard just now"),
-        line("beta is fit, health 0.98"),
-        line("no hold, no promise to another"),
+        condition(true, "fence", "fence device answered 41 s ago"),
+        condition(true, "arbiter", "arbiter answers, 6 ms"),
+        condition(true, "health", "beta is fit, health 0.98"),
+        condition(true, "hold", "no hold, no promise to another"),
     ];
     status
 }
@@ -116,7 +139,8 @@ pub fn unwell() -> Status {
 pub fn fencing_failed() -> Status {
     let mut status = silent();
     status.hold = None;
-    status.protection = Protection { policy: vec!["fence".to_owned()], state: ProtectionState::Missing };
+    status.protection = guarded(ProtectionState::Missing);
+    status.arbiter = Some(Arbiter { holder: None, free_ms: Some(125_000), ..arbiter() });
     let mut device = fencing(FenceDevice { answers: true, age_ms: 190_000, took_ms: 60, why: None });
     device.last = Some(FenceLast {
         attempt: 3,
@@ -133,10 +157,10 @@ pub fn fencing_failed() -> Status {
         if_fails: None,
         acts: None,
         lines: vec![
-            Line { ok: false, text: "fencing alpha failed: no answer from 10.0.9.1:623 within 20 s".to_owned() },
-            line("beta is fit, health 0.98"),
-            line("alpha is silent"),
-            line("no hold"),
+            condition(false, "fence", "fence_ipmilan: no answer from 10.0.9.1:623 within 20 s, 3 tries"),
+            condition(true, "arbiter", "lease free since 03:12:53: alpha, if sound, has stopped acting"),
+            condition(true, "health", "beta 0.98: fit"),
+            condition(true, "network", "10.0.0.254 answers beta: beta itself is not cut off"),
         ],
     };
     status.alarms.insert(
@@ -147,9 +171,10 @@ pub fn fencing_failed() -> Status {
             text: "NO TAKEOVER: fencing failed".to_owned(),
             first: "Find out whether alpha is off: lamps, its own console, call the site.".to_owned(),
             then: vec![
-                "It is off: a, then o  \"alpha is off, I looked\". beta then takes over.".to_owned(),
-                "It is on, or unclear: have both its supplies cut, then the same.".to_owned(),
-                "Or mend fencing; it is tried again by itself, once a minute.".to_owned(),
+                "It is off: a, then o  \"alpha is off, I looked\". beta then takes over.\n\
+                 It is on, or unclear: have both its supplies cut, then the same.\n\
+                 Or mend fencing: 10.0.9.1 is mute. Next try by itself in 54 s."
+                    .to_owned(),
             ],
             do_not: "force the takeover while alpha may be on: two would act.".to_owned(),
             since_ms: 106_000,

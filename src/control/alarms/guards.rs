@@ -1,0 +1,244 @@
+//! What is wrong with what keeps two members from acting: the arbiter, the reference addresses, the watchdog (S1, S4).
+
+use std::time::Duration;
+
+use crate::control::compose::judge;
+use crate::control::guards::Guards;
+use crate::control::status::{AlarmClass, Judgement};
+use crate::control::words::lasting;
+use crate::negotiation::message::Mode;
+use crate::negotiation::view::{ArbiterView, Gone, View};
+
+use super::words::{Words, words};
+
+/// Something that is wrong with what protects the group.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum GuardAlarm {
+    /// S1: nobody acts, and this member does not take over: what protection asks for is out of reach.
+    HeldBack {
+        /// This member.
+        node: String,
+        /// The members that are not heard.
+        unheard: Vec<String>,
+        /// What is out of reach.
+        lacks: Lacks,
+        /// The arbiter's place.
+        arbiter: String,
+        /// The reference addresses.
+        references: String,
+    },
+    /// S4: this member acts, its lease ends in a moment, and not everybody is there who could grant it the role.
+    LeaseEnds {
+        /// This member.
+        node: String,
+        /// The arbiter's place.
+        arbiter: String,
+        /// How long a lease is: it ends within that.
+        lease: Duration,
+    },
+    /// S4: this member acts without a lease, because every other member grants it the role.
+    ByGrants {
+        /// This member.
+        node: String,
+        /// Who grants it.
+        by: Vec<String>,
+        /// The arbiter's place.
+        arbiter: String,
+    },
+    /// S1: the arbiter does not answer this member, and somebody acts.
+    ArbiterAway {
+        /// This member.
+        node: String,
+        /// Whether it acts.
+        mode: Mode,
+        /// The arbiter's place.
+        arbiter: String,
+        /// What came of the last call.
+        why: String,
+    },
+    /// S1: no reference address answers this member, which stands by.
+    NoReference {
+        /// This member.
+        node: String,
+        /// The reference addresses.
+        references: String,
+    },
+    /// S4: the hardware watchdog is configured, and not armed.
+    WatchdogNotArmed {
+        /// The device.
+        device: String,
+        /// Why, where known.
+        why: Option<String>,
+    },
+}
+
+/// What keeps this member from taking over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lacks {
+    /// The arbiter.
+    Arbiter,
+    /// A reference address.
+    Reference,
+    /// Both.
+    Both,
+}
+
+impl GuardAlarm {
+    pub(super) fn class(&self) -> AlarmClass {
+        match self {
+            GuardAlarm::HeldBack { .. } | GuardAlarm::LeaseEnds { .. } => AlarmClass::Alarm,
+            GuardAlarm::ByGrants { .. }
+            | GuardAlarm::ArbiterAway { .. }
+            | GuardAlarm::NoReference { .. }
+            | GuardAlarm::WatchdogNotArmed { .. } => AlarmClass::Warning,
+        }
+    }
+
+    pub(super) fn kind(&self) -> &'static str {
+        match self {
+            GuardAlarm::HeldBack { .. } => super::HELD_BACK,
+            GuardAlarm::LeaseEnds { .. } => "lease_ends",
+            GuardAlarm::ByGrants { .. } => "acts_by_grants",
+            GuardAlarm::ArbiterAway { .. } => "arbiter_out_of_reach",
+            GuardAlarm::NoReference { .. } => "no_reference",
+            GuardAlarm::WatchdogNotArmed { .. } => "watchdog_not_armed",
+        }
+    }
+
+    pub(super) fn words(&self) -> Words {
+        match self {
+            GuardAlarm::HeldBack { node, unheard, lacks, arbiter, references } => {
+                held_back(node, &unheard.join(" and "), *lacks, arbiter, references)
+            }
+            GuardAlarm::LeaseEnds { node, arbiter, lease } => words(
+                format!("{node} stops soon: no lease"),
+                format!("Bring the arbiter back: {arbiter}."),
+                &[
+                    format!("Without it {node} stops acting within {}: nobody acts then.", lasting(*lease)),
+                    "Whoever reaches the arbiter takes over by itself.".to_owned(),
+                ],
+                &format!("force another member to act: {node} acts until its lease is over."),
+            ),
+            GuardAlarm::ByGrants { node, by, arbiter } => {
+                let (by, is) = (by.join(" and "), if by.len() == 1 { "is" } else { "are" });
+                words(
+                    format!("no lease: {node} acts by the grant of {by}, arbiter out of reach"),
+                    format!("Bring the arbiter back: {arbiter}."),
+                    &[format!("{node} goes on while {by} {is} heard; else it stops acting.")],
+                    &format!("stop {by} or touch the link: {node} would have to stop."),
+                )
+            }
+            GuardAlarm::ArbiterAway { node, mode, arbiter, why } => words(
+                match mode {
+                    Mode::Primary => format!("the arbiter is out of reach of {node}, which acts: {why}"),
+                    Mode::Secondary => format!("{node} cannot take over, no arbiter: {why}"),
+                },
+                format!("Look at {arbiter}: is it up, is {node} cut off?"),
+                &[match mode {
+                    Mode::Primary => "It goes on while every other member is heard; else it stops acting.",
+                    Mode::Secondary => "It can take over again by itself as soon as the arbiter answers.",
+                }
+                .to_owned()],
+                match mode {
+                    Mode::Primary => "stop another member: this one acts by their grants then.",
+                    Mode::Secondary => "stop the member that acts: nobody would take over.",
+                },
+            ),
+            GuardAlarm::NoReference { node, references } => words(
+                format!("no reference address answers {node}: it may be cut off"),
+                format!("Look at {node}'s network: it asks {references}."),
+                &["Until one answers it takes nothing over; then it can again, by itself.".to_owned()],
+                "stop the member that acts: nobody would take over.",
+            ),
+            GuardAlarm::WatchdogNotArmed { device, why } => words(
+                match why {
+                    Some(why) => format!("the watchdog {device} is not armed: {why}"),
+                    None => format!("the watchdog {device} is not armed"),
+                },
+                format!("Is {device} there? Does another hold it open? (fuser)"),
+                &["Until it is armed, nothing resets a machine that hangs.".to_owned()],
+                "rely on a hung machine going off by itself.",
+            ),
+        }
+    }
+}
+
+fn held_back(node: &str, unheard: &str, lacks: Lacks, arbiter: &str, references: &str) -> Words {
+    let (text, first) = match lacks {
+        Lacks::Arbiter => {
+            ("NO TAKEOVER: arbiter out of reach", format!("Bring {arbiter} back: {node} then takes over."))
+        }
+        Lacks::Reference => {
+            ("NO TAKEOVER: no reference answers", format!("Look at {node}'s network: {references} does not answer it."))
+        }
+        Lacks::Both => (
+            "NO TAKEOVER: no arbiter, no reference",
+            format!("Look at {node}'s network: arbiter and {references} are silent."),
+        ),
+    };
+    words(
+        text.to_owned(),
+        first,
+        &[
+            format!("Find out whether {unheard} acts: lamps, its console, call the site."),
+            format!("It acts: mend the network. It is off: a, then t, and force {node}."),
+        ],
+        &format!("force the takeover while {unheard} may be on: two would act."),
+    )
+}
+
+/// What is wrong now; what is worst first. `nobody_acts`: nobody has been known to act for a while.
+pub(super) fn find(view: &View, guards: &Guards, nobody_acts: Option<Duration>) -> Vec<GuardAlarm> {
+    let node = || view.name.to_string();
+    let arbiter = || guards.arbiter_place().to_owned();
+    let mut found = Vec::new();
+    // A call that was made and not answered; before the first one nothing is known.
+    let away = view.arbiter.as_ref().filter(|known| !known.answers).and_then(|known| known.why.clone());
+    let silent = view.reference.as_ref().is_some_and(|known| !known.answers) && view.mode == Mode::Secondary;
+    let unheard: Vec<String> = view
+        .peers
+        .iter()
+        .filter(|peer| peer.gone.is_some_and(|gone| !matches!(gone, Gone::Stopped | Gone::Off)))
+        .map(|peer| peer.name.to_string())
+        .collect();
+    let lacks = match (&away, silent) {
+        (Some(_), true) => Some(Lacks::Both),
+        (Some(_), false) => Some(Lacks::Arbiter),
+        (None, true) => Some(Lacks::Reference),
+        (None, false) => None,
+    };
+    let idle = judge(view) == Judgement::NobodyActs && nobody_acts.is_some() && !unheard.is_empty();
+    if let (Some(lacks), true, false) = (lacks, idle, view.observe_only) {
+        let references = guards.references();
+        found.push(GuardAlarm::HeldBack { node: node(), unheard, lacks, arbiter: arbiter(), references });
+    } else {
+        if let Some(why) = away {
+            found.push(of_arbiter(view, guards, why));
+        }
+        if silent {
+            found.push(GuardAlarm::NoReference { node: node(), references: guards.references() });
+        }
+    }
+    if let Some(watchdog) = guards.watchdog.as_ref().filter(|watchdog| !watchdog.armed) {
+        found.push(GuardAlarm::WatchdogNotArmed { device: watchdog.device.clone(), why: watchdog.why.clone() });
+    }
+    found
+}
+
+fn of_arbiter(view: &View, guards: &Guards, why: String) -> GuardAlarm {
+    let (node, arbiter) = (view.name.to_string(), guards.arbiter_place().to_owned());
+    let known: &ArbiterView = match (&view.arbiter, view.mode) {
+        (Some(known), Mode::Primary) => known,
+        (_, mode) => return GuardAlarm::ArbiterAway { node, mode, arbiter, why },
+    };
+    if known.by_grants {
+        let by = view.peers.iter().map(|peer| peer.name.to_string()).collect();
+        return GuardAlarm::ByGrants { node, by, arbiter };
+    }
+    // Who is not heard grants nothing; then all hangs on the lease.
+    let all_heard = view.peers.iter().all(|peer| peer.gone.is_none() && peer.link_up);
+    match all_heard {
+        true => GuardAlarm::ArbiterAway { node, mode: view.mode, arbiter, why },
+        false => GuardAlarm::LeaseEnds { node, arbiter, lease: guards.lease() },
+    }
+}

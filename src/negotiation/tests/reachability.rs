@@ -1,0 +1,95 @@
+//! Reference addresses: an isolated machine does not promote itself (S1).
+
+use super::super::ability::Unable;
+use super::super::event::Event;
+use super::super::exchange::{Input, Output};
+use super::super::message::Mode;
+use super::super::settings::{Protection, Settings};
+use super::*;
+
+fn reachable(settings: Settings) -> Settings {
+    Settings { protection: vec![Protection::Reachability], ..settings }
+}
+
+/// Beta, beside alpha, whose questions are answered like this.
+fn beside(answered: bool) -> Bench {
+    let mut bench = Bench::new(reachable(two(1)));
+    bench.reference = Some(answered);
+    let first = questions(&bench)[0];
+    bench.give(Input::Reference { asked_at: first, answered });
+    bench.up(0).beacon(0, 1);
+    for _ in 0..5 {
+        bench.wait(s(1)).beacon(0, 1);
+    }
+    bench
+}
+
+fn questions(bench: &Bench) -> Vec<super::super::time::Instant> {
+    let asked = bench.log.iter().filter_map(|output| match output {
+        Output::AskReference { asked_at, .. } => Some(*asked_at),
+        _ => None,
+    });
+    asked.collect()
+}
+
+#[test]
+fn s1_an_isolated_machine_does_not_promote_itself() {
+    let mut bench = beside(false);
+    bench.wait(s(60)).assert_secondary();
+    assert_eq!(bench.view().able, cannot(Unable::NoReference));
+    let missing = bench.view().forecast.lines.into_iter().find(|line| !line.ok).map(|line| line.text);
+    assert_eq!(missing.as_deref(), Some("no reference address answers: this member may be cut off"));
+    assert!(!bench.view().protected_now);
+    // The address answers: then the other is the one that is cut off, or dead.
+    bench.reference = Some(true);
+    bench.wait(s(1)).assert_primary_by("peer_silent");
+    let told: Vec<_> = bench.events().into_iter().filter(|event| matches!(event, Event::ReferenceBack)).collect();
+    assert_eq!(told.len(), 1);
+}
+
+#[test]
+fn s1_a_reference_address_that_answers_lets_it_take_over() {
+    let mut bench = beside(true);
+    assert!(bench.view().protected_now);
+    bench.wait(s(3)).assert_primary_by("peer_silent");
+}
+
+#[test]
+fn s1_reference_addresses_are_asked_every_interval_while_not_primary() {
+    let mut bench = beside(true);
+    let before = questions(&bench).len();
+    bench.wait(ms(2_900));
+    let asked = questions(&bench).len() - before;
+    assert!((2..=3).contains(&asked), "{asked}");
+    bench.wait(ms(100));
+    assert_eq!(bench.mode(), Mode::Primary);
+    let before = questions(&bench).len();
+    bench.wait(s(30));
+    assert_eq!(questions(&bench).len(), before);
+}
+
+#[test]
+fn s1_an_answer_counts_from_the_question_and_not_from_before_a_stall() {
+    let mut bench = beside(true);
+    bench.reference = None;
+    bench.wait(s(1)).beacon(0, 1);
+    let asked_at = *questions(&bench).last().unwrap();
+    bench.wait(ms(2_900)).give(Input::Reference { asked_at, answered: true });
+    bench.wait(ms(1_100)).assert_secondary();
+
+    let mut slept = beside(true);
+    slept.reference = None;
+    slept.wait(s(1));
+    let asked_at = *questions(&slept).last().unwrap();
+    slept.late(s(2)).give(Input::Reference { asked_at, answered: true });
+    slept.wait(s(4)).assert_secondary();
+    assert!(questions(&slept).last() > Some(&asked_at), "it asks again");
+}
+
+#[test]
+fn s10_of_two_secondaries_the_one_that_is_not_cut_off_takes_over() {
+    let mut lower = Bench::new(reachable(two(0)));
+    let first = questions(&lower)[0];
+    lower.give(Input::Reference { asked_at: first, answered: false }).up(1).wait(s(5));
+    assert!(matches!(lower.asked_by(1), super::super::message::Order::BePrimary { .. }));
+}
