@@ -33,9 +33,9 @@ const IMPURE: [&str; 15] = [
 /// Beside these every room but the pure ones may import `config`.
 const MAY_KNOW: [(&str, &[&str]); 17] = [
     // The words that a decision is printed with come from the room that took it.
-    // Of `link` only the detour's words, which the demo's relay speaks; of `process` only its programs, which are commands; of
+    // Of `health` only the weights that a rehearsal computes scores with. Of `link` only the detour's words, which the demo's relay speaks; of `process` only its programs, which are commands; of
     // `fence` what `check` asks an agent about its options, and a dry run without a controller.
-    ("cli", &["node", "ui", "control", "sim", "group", "journal", "negotiation", "link", "process", "fence"]),
+    ("cli", &["node", "ui", "control", "sim", "group", "journal", "negotiation", "link", "process", "fence", "health"]),
     ("config", &["negotiation"]),
     ("service", &["replication", "link"]),
     ("group", &["replication", "link"]),

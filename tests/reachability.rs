@@ -13,7 +13,7 @@ use tandem::control::status::{Mode, Status};
 
 /// Three machines on a switch: two members, and the third as the reference address. It refuses, which is an answer.
 fn pair(network: &Network) -> Group {
-    let target = network.address_of(2);
+    let target = std::net::SocketAddr::new(network.machine(2).1, 22);
     network.group_of(
         2,
         &format!(

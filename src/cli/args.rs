@@ -108,6 +108,12 @@ pub enum Command {
         Every decision is taken again and compared: exit 1 when one differs. Without a terminal: a line for each.\n\
         Goes wrong: the time you look for is older than journal.keep holds.")]
     Replay(ReplayArgs),
+    /// The configuration against simulated faults: who acts when, and could two act at once
+    #[command(after_help = "Example: tandem rehearse --scenario link-cut --scenario primary-power\n\
+        Simulated: no controller, device or arbiter is asked. tandem rehearse --scenario list names all scenarios.\n\
+        Exit 1 when two could act at once. What no protection of its kind prevents (fence-lies, primary-suspended,\n\
+        primary-paused) counts for that only when it is named.")]
+    Rehearse(RehearseArgs),
     /// A support bundle: configuration, status, journal, system; secrets removed
     #[command(after_help = "Example: tandem report -o beta.tar.gz\n\
         Works without a running controller too. Look through it before you hand it on.")]
@@ -293,6 +299,16 @@ pub struct ReplayArgs {
 }
 
 #[derive(Debug, Args)]
+pub struct RehearseArgs {
+    /// Only this scenario, told in full; several may be named; "list" names them all
+    #[arg(long, value_name = "NAME")]
+    pub scenario: Vec<String>,
+    /// One JSON document (assets/rehearse.schema.json)
+    #[arg(long)]
+    pub json: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct ReportArgs {
     /// The file to make; never overwritten. Default: tandem-report-TIME.tar.gz in the current directory
     #[arg(short = 'o', value_name = "FILE")]
@@ -322,7 +338,7 @@ pub struct DemoArgs {
     /// How many members
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=5))]
     pub members: u8,
-    /// takeover.protection, comma separated
+    /// takeover.protection, comma separated: fence, arbiter, majority (of three and more), reachability
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub protection: Vec<String>,
 }

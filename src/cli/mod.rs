@@ -20,6 +20,7 @@ mod moment;
 mod packaging;
 mod ping;
 mod plain;
+mod rehearse;
 mod reload;
 mod replay;
 mod report;
@@ -54,6 +55,7 @@ pub fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Command::Events(args) => events::run(global, &args),
         Command::Explain(args) => explain::run(global, &args),
         Command::Replay(args) => replay::run(global, &args),
+        Command::Rehearse(args) => rehearse::run(global, &args),
         Command::Report(args) => report::run(global, &args),
         Command::Check(args) => check::run(global, &args),
         Command::Reload => reload::run(global),

@@ -111,7 +111,8 @@ impl ArbiterDesk {
         self.lease = None;
     }
 
-    fn is_mute(&self) -> bool {
+    /// Whether the last call was not answered.
+    pub fn is_mute(&self) -> bool {
         matches!(self.reach, Reach::Mute { .. })
     }
 }
@@ -224,12 +225,13 @@ impl Negotiator {
     pub(super) fn lease_may_be_had(&self, stand: LeaseStand) -> bool {
         match stand {
             LeaseStand::Held | LeaseStand::ByAgreement | LeaseStand::Free => true,
-            LeaseStand::HeldBy(holder) => self.gone(holder).is_some(),
+            LeaseStand::HeldBy(holder) => self.knows(holder) && self.gone(holder).is_some(),
             LeaseStand::Mute | LeaseStand::Unknown => false,
         }
     }
 
-    fn look_period(&self) -> Duration {
+    /// A Secondary's looks: often enough that the end of a lease is known soon where only looks tell of its renewals.
+    pub(super) fn look_period(&self) -> Duration {
         self.binding_interval().min(self.lease / 10).max(SOONEST)
     }
 
@@ -459,7 +461,7 @@ impl Negotiator {
             }
         };
         let was_mute = self.arbiter.is_mute();
-        let before = std::mem::replace(&mut self.arbiter.reach, reach);
+        self.arbiter.reach = reach;
         match (was_mute, &self.arbiter.reach) {
             (false, Reach::Mute { why }) => {
                 let why = why.clone();
@@ -468,8 +470,10 @@ impl Negotiator {
             (true, Reach::Answers) => self.event(Event::ArbiterBack, out),
             (true | false, Reach::Unknown | Reach::Answers | Reach::Mute { .. }) => {}
         }
-        let comes_or_goes = was_mute != self.arbiter.is_mute() || before == Reach::Unknown;
-        if comes_or_goes && matches!(self.state, State::Secondary) && self.best_live_primary().is_none() {
+        if was_mute != self.arbiter.is_mute()
+            && matches!(self.state, State::Secondary)
+            && self.best_live_primary().is_none()
+        {
             // Nobody acts, and what the others judge this member by has changed: they hear it now.
             self.query_all(out);
         }

@@ -290,8 +290,8 @@ pub enum Input {
     FenceDevice {
         /// The peer that it switches off.
         peer: MemberId,
-        /// Whether it answered.
-        answers: bool,
+        /// What it said or did instead of answering; none: it answered.
+        why_not: Option<String>,
     },
     /// What became of an [`Output::AskArbiter`].
     Arbiter {

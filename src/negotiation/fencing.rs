@@ -181,17 +181,18 @@ impl Negotiator {
         }
     }
 
-    pub(super) fn fence_device(&mut self, peer: MemberId, answers: bool, out: &mut Vec<Output>) {
+    pub(super) fn fence_device(&mut self, peer: MemberId, why_not: Option<String>, out: &mut Vec<Output>) {
+        let answers = why_not.is_none();
         if !self.knows(peer) {
             return;
         }
         let fencing = &mut self.peers[peer.index()].fencing;
         let before = fencing.device.replace(DeviceView { answers, at: self.now });
         let name = self.settings.name(peer);
-        match (before.is_none_or(|before| before.answers), answers) {
-            (true, false) => self.event(Event::FenceDeviceDead { peer: name }, out),
-            (false, true) => self.event(Event::FenceDeviceBack { peer: name }, out),
-            (true, true) | (false, false) => {}
+        match (before.is_none_or(|before| before.answers), why_not) {
+            (true, Some(why)) => self.event(Event::FenceDeviceDead { peer: name, why }, out),
+            (false, None) => self.event(Event::FenceDeviceBack { peer: name }, out),
+            (true, None) | (false, Some(_)) => {}
         }
     }
 
@@ -240,6 +241,8 @@ impl Negotiator {
             && !self.settings.observe_only;
         let wanted = free && matches!(self.state, State::Secondary) && self.lacks_only_fencing();
         let alone = free
+            // Alone among three or more it has lost its majority, whatever the arbiter says, and leaves.
+            && !self.settings.protected_by(Protection::Majority)
             && matches!(self.state, State::Primary { .. })
             && self.settings.others().all(|peer| self.gone(peer).is_some());
         for peer in self.settings.others() {
@@ -305,14 +308,14 @@ impl Negotiator {
         self.settings.fence_delay_of(peer).unwrap_or_default()
     }
 
-    /// How much longer than a silence a takeover from `peer` takes because of fencing: the delay, and what the last
+    /// How much longer than a silence a takeover from `peer` takes because of fencing: the delay, and then what the last
     /// switching off took.
-    pub(super) fn fencing_takes(&self, peer: MemberId) -> Duration {
+    pub(super) fn fencing_takes(&self, peer: MemberId) -> (Duration, Duration) {
         if !self.settings.protected_by(Protection::Fence) {
-            return Duration::ZERO;
+            return (Duration::ZERO, Duration::ZERO);
         }
         let delay = self.settings.fence_delay_of(peer).unwrap_or_default();
-        delay + self.peers[peer.index()].fencing.took.unwrap_or_default()
+        (delay, self.peers[peer.index()].fencing.took.unwrap_or_default())
     }
 
     /// Whether `peer` could be switched off, were it silent, as far as is known: the forecast's line.

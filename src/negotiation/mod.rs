@@ -233,7 +233,7 @@ impl Negotiator {
             Input::StopTime { longest } => self.stop_time = longest,
             Input::ServingStopped => self.serving_stopped(out),
             Input::Fenced { peer, result } => self.fenced(peer, result, out),
-            Input::FenceDevice { peer, answers } => self.fence_device(peer, answers, out),
+            Input::FenceDevice { peer, why_not } => self.fence_device(peer, why_not, out),
             Input::Tuned(tuning) => self.settings.tune(tuning),
             Input::Arbiter { asked_at, reply } => self.arbiter_replied(asked_at, reply, out),
             Input::Reference { asked_at, answered } => self.reference_replied(asked_at, answered, out),

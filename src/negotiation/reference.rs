@@ -32,9 +32,9 @@ impl Negotiator {
         self.reference.answered_question.is_some_and(fresh)
     }
 
-    /// Whether the last question was answered: what this member tells of itself.
-    pub(super) fn reference_answers(&self) -> bool {
-        self.reference.answers == Some(true)
+    /// Whether the last question was not answered: what this member tells of itself.
+    pub(super) fn reference_is_silent(&self) -> bool {
+        self.reference.answers == Some(false)
     }
 
     /// Every interval while not Primary; when the next question is due.
@@ -74,7 +74,10 @@ impl Negotiator {
             (Some(false), true) => self.event(Event::ReferenceBack, out),
             (None | Some(true), true) | (Some(false), false) => {}
         }
-        if before != Some(answered) && matches!(self.state, State::Secondary) && self.best_live_primary().is_none() {
+        if before.unwrap_or(true) != answered
+            && matches!(self.state, State::Secondary)
+            && self.best_live_primary().is_none()
+        {
             // Nobody acts, and what the others judge this member by has changed: they hear it now.
             self.query_all(out);
         }
@@ -92,6 +95,7 @@ impl Negotiator {
 
     pub(super) fn reference_view(&self) -> Option<ReferenceView> {
         let asked_for = self.settings.protected_by(Protection::Reachability);
-        asked_for.then(|| ReferenceView { answers: self.reference_answers(), answered: self.reference.answered })
+        asked_for
+            .then(|| ReferenceView { answers: self.reference.answers == Some(true), answered: self.reference.answered })
     }
 }

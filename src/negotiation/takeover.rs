@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
 use super::ability::{Ability, Rank, Unable};
-use super::arbiter::{LeaseStand, Reach};
+use super::arbiter::LeaseStand;
 use super::decision::Rule;
 use super::member::MemberId;
 use super::settings::Protection;
@@ -99,16 +99,17 @@ impl Negotiator {
         self.settings.members.len() / 2 + 1
     }
 
-    /// How able this member is, as its queries and answers say it.
+    /// How able this member is, as its queries and answers say it. What it does not know yet speaks for it: else the lower
+    /// of two that start at once would promise the role to the other, because its first question is still open (N6).
     pub(super) fn ability(&self) -> Ability {
         let able = self.ability_but_for_the_network();
         if able.level() == 0 {
             return able;
         }
         let by = |protection| self.settings.protected_by(protection);
-        if by(Protection::Arbiter) && self.arbiter.reach != Reach::Answers {
+        if by(Protection::Arbiter) && self.arbiter.is_mute() {
             Ability::Cannot(Unable::ArbiterUnreachable)
-        } else if by(Protection::Reachability) && !self.reference_answers() && self.announced().is_none() {
+        } else if by(Protection::Reachability) && self.reference_is_silent() && self.announced().is_none() {
             Ability::Cannot(Unable::NoReference)
         } else {
             able

@@ -123,6 +123,11 @@ pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Re
     Ok((processes, heard))
 }
 
+/// The longest that stopping everything that runs only on the Primary can take, and the hook before it.
+pub fn longest_stop(processes: &[ProcessConfig], hooks: &Hooks) -> Duration {
+    Times::of(processes, hooks).longest_stop
+}
+
 /// What follows from the configuration for how long things may take.
 struct Times {
     longest_stop: Duration,

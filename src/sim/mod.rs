@@ -12,12 +12,15 @@ mod coverage;
 mod disk;
 mod fault;
 mod network;
+mod pause;
 pub mod plan;
 mod power;
 mod process;
 mod queue;
+pub mod rehearse;
 mod rng;
 mod serving;
+mod told;
 mod trace;
 #[cfg(test)]
 mod traces;

@@ -15,8 +15,8 @@ const TAKES: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// Then the agent asks the device whether it is off.
 const STATUS_TAKES: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(200));
 
-/// When a driver gives up an agent that hangs.
-const GIVEN_UP_AFTER: Duration = Duration::from_secs(20);
+/// When a driver gives up an agent that hangs, unless the configuration says otherwise.
+pub(super) const GIVEN_UP_AFTER: Duration = Duration::from_secs(20);
 
 impl World {
     /// A member's driver starts the agent that switches `peer` off.
@@ -29,7 +29,7 @@ impl World {
                 return;
             }
             Agent::Fails | Agent::Lies => self.rng.between(TAKES.0, TAKES.1),
-            Agent::Hangs => GIVEN_UP_AFTER,
+            Agent::Hangs => self.agents_given_up_after[peer.index()],
         };
         let off = self.agents[peer.index()] == Agent::Lies;
         if off {

@@ -30,6 +30,8 @@ pub(super) enum Health {
     Sick,
     /// What runs only on the Primary is sick, so it shows only there.
     SickProcesses,
+    /// As its sampler measured.
+    Scored(Score),
 }
 
 /// A member's boot-time clock: an origin of its own, and a little too fast or too slow.
@@ -66,6 +68,12 @@ impl Clock {
     pub fn shows(&self, at: u64) -> Instant {
         let millionths = 1_000_000_i64 + self.drift;
         Instant(self.offset + scale(at - self.set_at, millionths.unsigned_abs(), 1_000_000))
+    }
+
+    /// Goes on at `now` as if the time since `since` had not been: a hypervisor hid it.
+    pub fn hide(&mut self, since: u64, now: u64) {
+        self.offset = self.shows(since.max(self.set_at)).0;
+        self.set_at = now;
     }
 
     /// The first virtual time at which this clock shows `instant` or more.
@@ -160,6 +168,7 @@ impl Process {
             Health::Good => false,
             Health::Sick => true,
             Health::SickProcesses => self.serves,
+            Health::Scored(score) => return score,
         };
         if low { Score::from_ten_thousandths(1_000) } else { Score::FULL }
     }

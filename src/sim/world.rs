@@ -8,9 +8,11 @@ use super::coverage::Coverage;
 use super::disk::Outcome;
 use super::fault::Agent;
 use super::network::{Closing, Link};
+use super::power::GIVEN_UP_AFTER;
 use super::process::{Process, Run};
 use super::queue::Queue;
 use super::rng::{Rng, nanos};
+use super::told::Told;
 use super::trace::Trace;
 use crate::negotiation::Negotiator;
 use crate::negotiation::decision::Decision;
@@ -165,11 +167,15 @@ pub struct World {
     pub(super) checks: Checks,
     /// By member: what switches it off.
     pub(super) agents: Vec<Agent>,
+    /// By member: when the drivers of the others give up an agent that hangs.
+    pub(super) agents_given_up_after: Vec<Duration>,
     pub(super) arbiter: Arbiter,
     /// By member.
     pub(super) references: Vec<Reference>,
     pub(super) trace: Trace,
-    broken: Option<Broken>,
+    pub(super) broken: Option<Broken>,
+    /// What members said of themselves, where somebody tells the story of the run.
+    pub(super) told: Option<Vec<Told>>,
     out: Vec<Output>,
     events: u64,
     /// Words that came on an old connection, twice, or overtaken.
@@ -204,6 +210,7 @@ impl World {
             references: vec![Reference::Answers; count],
             checks: Checks::new(&group),
             agents: vec![Agent::Works; count],
+            agents_given_up_after: vec![GIVEN_UP_AFTER; count],
             own_settings: vec![None; group.members.len()],
             group,
             now: 0,
@@ -212,6 +219,7 @@ impl World {
             rng,
             trace: Trace::off(),
             broken: None,
+            told: None,
             out: Vec::new(),
             events: 0,
             dropped: 0,
@@ -232,6 +240,11 @@ impl World {
     /// Gives a member settings of its own from its next start on, to see what a difference does (N19).
     pub fn set(&mut self, member: MemberId, settings: Settings) {
         self.own_settings[member.index()] = Some(settings);
+    }
+
+    /// The settings that a member has from its next start on.
+    pub fn settings_of(&self, member: MemberId) -> &Settings {
+        self.own_settings[member.index()].as_ref().unwrap_or(&self.group)
     }
 
     /// Keeps the last events as text from now on, and every decision.
@@ -342,7 +355,7 @@ impl World {
         self.broken.clone().map_or(Ok(()), Err)
     }
 
-    fn happen(&mut self, happening: Happening) {
+    pub(super) fn happen(&mut self, happening: Happening) {
         match happening {
             Happening::Ticks { member } => self.ticks(member),
             Happening::Arrives { link, side, epoch, era, number, message } => {
@@ -474,6 +487,9 @@ impl World {
                 self.trace.output(self.now, &self.group, member, &output);
             }
             self.coverage.wants(&output);
+            if let Some(told) = &mut self.told {
+                told.extend(Told::of(self.now, member, &output));
+            }
             match output {
                 Output::Send { to, message } => self.send(member, to, message),
                 Output::Write { version, state } => {

@@ -1,0 +1,67 @@
+//! Rehearsals: a site's own configuration against a catalogue of faults, on virtual time (U6).
+//!
+//! The members are the very [`crate::negotiation::Negotiator`] of the controller; only what is around them is simulated.
+//! A [`Site`] says what is rehearsed, the [`catalogue`] what happens to it, [`rehearse`] what comes of it: who did what when,
+//! how long nobody acted, whether two could act at once, and which other settings were seen to prevent that. Nothing here
+//! reads a file, opens a socket or asks for the time; the same site gives the same answer, always.
+//!
+//! *Acting* means that what runs only on the Primary may run: also where the controller is frozen, until its guardian has
+//! ended it, and while it stops.
+
+pub mod catalogue;
+mod illness;
+mod outcome;
+mod remedy;
+mod script;
+mod site;
+mod stage;
+#[cfg(test)]
+mod tests;
+
+pub use catalogue::Scenario;
+pub use outcome::{Idle, Line, LineKind, Outcome, Two, Verdict};
+pub use remedy::Remedy;
+pub use script::Weight;
+pub use site::{Plant, PlantProcess, Runs, Site};
+
+/// How often each scenario runs, each time with other delays, other phases, and the role with another member. The worst is
+/// told.
+pub const TIMINGS: u64 = 6;
+
+/// What came of a scenario at a site.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Rehearsed {
+    /// It was rehearsed.
+    Done(Box<Outcome>),
+    /// It cannot happen here.
+    LeftOut {
+        /// Why, as a clause.
+        why: String,
+    },
+}
+
+/// Rehearses one scenario: [`TIMINGS`] times, of which the worst is told, and what would have prevented it where it ended
+/// badly.
+pub fn rehearse(site: &Site, scenario: &Scenario) -> Rehearsed {
+    match worst(site, scenario) {
+        Ok(mut outcome) => {
+            if outcome.verdict.is_bad() {
+                outcome.remedies = remedy::found(site, scenario, &outcome);
+            }
+            Rehearsed::Done(Box::new(outcome))
+        }
+        Err(why) => Rehearsed::LeftOut { why },
+    }
+}
+
+/// The worst of all timings; or why the scenario cannot happen at this site.
+fn worst(site: &Site, scenario: &Scenario) -> Result<Outcome, String> {
+    let mut worst: Option<Outcome> = None;
+    for timing in 0..TIMINGS {
+        let outcome = stage::play(site, scenario, timing)?;
+        if worst.as_ref().is_none_or(|worst| outcome.badness() > worst.badness()) {
+            worst = Some(outcome);
+        }
+    }
+    worst.ok_or_else(|| "it was not rehearsed".to_owned())
+}

@@ -1,0 +1,91 @@
+//! What the catalogue comes to at small sites.
+
+use std::time::Duration;
+
+use super::*;
+use crate::negotiation::settings::Protection;
+use crate::sim::World;
+
+fn site(members: usize, protection: &[Protection]) -> Site {
+    Site::new(World::group(members, protection))
+}
+
+fn outcome(site: &Site, name: &str) -> Outcome {
+    let scenario = catalogue::named(name).expect("it is in the catalogue");
+    match rehearse(site, scenario) {
+        Rehearsed::Done(outcome) => *outcome,
+        Rehearsed::LeftOut { why } => panic!("{name} was left out: {why}"),
+    }
+}
+
+/// What happened, for the message of a claim that fails.
+fn story(outcome: &Outcome) -> String {
+    let line = |line: &Line| format!("{:?} {:?} {}", line.at, line.who, line.text);
+    outcome.lines.iter().map(line).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn u6_an_unprotected_pair_has_two_that_act_until_the_link_is_mended() {
+    let cut = outcome(&site(2, &[]), "link-cut");
+    assert_eq!(cut.verdict, Verdict::Unsafe, "{}", story(&cut));
+    let two = cut.two.as_ref().expect("unsafe means two");
+    assert_eq!(two.until, Some("the link is mended"));
+    assert!((Duration::from_secs(1)..Duration::from_secs(4)).contains(&two.since), "{two:?}");
+    let settings: Vec<&str> = cut.remedies.iter().map(|remedy| remedy.setting.as_str()).collect();
+    assert!(settings.contains(&"takeover.protection = [\"fence\"]"), "{settings:?}");
+    assert!(settings.contains(&"a third member, and takeover.protection = [\"majority\"]"), "{settings:?}");
+    assert!(!settings.iter().any(|setting| setting.contains("reachability")), "{settings:?}");
+}
+
+#[test]
+fn u6_a_crash_and_a_stop_are_safe_and_short() {
+    for name in ["primary-crashes", "stop", "take-over", "step-down"] {
+        let one = outcome(&site(2, &[]), name);
+        assert_eq!(one.verdict, Verdict::Safe, "{}", story(&one));
+        assert!(one.outage < Duration::from_millis(100), "{name}: {:?}", one.outage);
+    }
+    let power = outcome(&site(2, &[]), "primary-power");
+    assert!((Duration::from_secs(1)..Duration::from_secs(4)).contains(&power.outage), "{:?}", power.outage);
+}
+
+#[test]
+fn s10_who_may_not_act_is_told_with_what_to_do() {
+    let failed = outcome(&site(2, &[Protection::Fence]), "fence-fails");
+    assert_eq!(failed.verdict, Verdict::Idle, "{}", story(&failed));
+    let idle = failed.idle.expect("idle");
+    assert!(idle.because.iter().any(|(_, why)| why.contains("failed")), "{idle:?}");
+    assert!(idle.then.contains("--is-off"), "{idle:?}");
+}
+
+#[test]
+fn u6_longer_waits_at_boot_are_found_for_switches_that_come_late() {
+    let late = outcome(&site(2, &[]), "boot-network-late");
+    assert_eq!(late.verdict, Verdict::Unsafe, "{}", story(&late));
+    assert!(late.remedies.iter().any(|remedy| remedy.setting.contains("boot_timeout")), "{:?}", late.remedies);
+}
+
+#[test]
+fn s2_an_agent_that_lies_is_told_apart_from_what_protection_is_there_for() {
+    let lies = outcome(&site(2, &[Protection::Fence]), "fence-lies");
+    assert_eq!(lies.verdict, Verdict::Beyond, "{}", story(&lies));
+}
+
+#[test]
+fn s9_a_machine_that_stood_still_whole_is_beyond_a_lease_and_not_beyond_fencing() {
+    for name in ["primary-suspended", "primary-paused"] {
+        let leased = outcome(&site(3, &[Protection::Majority]), name);
+        assert_eq!(leased.verdict, Verdict::Beyond, "{}", story(&leased));
+        let two = leased.two.as_ref().expect("two act");
+        assert!(two.total < Duration::from_millis(50), "{two:?}");
+        let fenced = outcome(&site(2, &[Protection::Fence]), name);
+        assert_eq!(fenced.verdict, Verdict::Safe, "{}", story(&fenced));
+    }
+}
+
+#[test]
+fn u6_a_rehearsal_is_the_same_each_time() {
+    let site = site(3, &[Protection::Majority]);
+    for name in ["link-flaps", "minority", "one-cable"] {
+        assert_eq!(outcome(&site, name), outcome(&site, name));
+    }
+}
