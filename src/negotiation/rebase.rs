@@ -61,7 +61,7 @@ impl Rebase {
     }
 
     /// A point in time that counts only while it is to come.
-    fn to_come(&self, at: Instant) -> Instant {
+    fn to_come(self, at: Instant) -> Instant {
         self.instant(at, Duration::ZERO)
     }
 }
