@@ -8,10 +8,9 @@ mod support;
 
 use std::time::{Duration, Instant};
 
-use etcd::Etcd;
+use etcd::{Etcd, SERVERS, USER};
 use support::{Part, require, wait_until};
-use tandem::arbiter::etcd::Etcd as Client;
-use tandem::arbiter::{Arbiter, Claimant};
+use tandem::arbiter::{Arbiter, Claimant, EtcdArbiter};
 use tandem::config::arbiter::EtcdConfig;
 use tandem::negotiation::exchange::{ArbiterCall, ArbiterReply};
 use tandem::negotiation::member::MemberId;
@@ -30,26 +29,59 @@ fn config(etcd: &Etcd) -> EtcdConfig {
     EtcdConfig { endpoints: etcd.endpoints(), ..EtcdConfig::default() }
 }
 
-fn client_with(config: &EtcdConfig, etcd: &Etcd, me: MemberId) -> Client {
+fn client_with(config: &EtcdConfig, etcd: &Etcd, me: MemberId) -> EtcdArbiter {
     let claimant = Claimant { group: "plant".to_owned(), me, members: vec!["alpha".into(), "beta".into()] };
-    Client::new(config, claimant, LEASE, |path| etcd.file(path)).expect("a client")
+    EtcdArbiter::new(config, claimant, LEASE, |path| etcd.file(path)).expect("a client")
 }
 
-fn client(etcd: &Etcd, me: MemberId) -> Client {
+fn client(etcd: &Etcd, me: MemberId) -> EtcdArbiter {
     client_with(&config(etcd), etcd, me)
 }
 
-fn acquire(client: &mut Client, above: u64) -> u64 {
+fn acquire(client: &mut EtcdArbiter, above: u64) -> u64 {
     match client.ask(ArbiterCall::Acquire { above }, CALL) {
         ArbiterReply::Granted { number } => number,
         other => panic!("not granted: {other:?}"),
     }
 }
 
-fn stands(client: &mut Client) -> (Option<MemberId>, u64) {
+fn stands(client: &mut EtcdArbiter) -> (Option<MemberId>, u64) {
     match client.ask(ArbiterCall::Look, CALL) {
         ArbiterReply::Stands { holder, number } => (holder, number),
         other => panic!("not seen: {other:?}"),
+    }
+}
+
+/// Asks for the lease until it is had; returns the number and when.
+fn wait_for_it(client: &mut EtcdArbiter) -> (u64, Instant) {
+    let mut got = None;
+    wait_until(PATIENCE, "the lease is to be had", || {
+        if let ArbiterReply::Granted { number } = client.ask(ArbiterCall::Acquire { above: 0 }, CALL) {
+            got = Some((number, Instant::now()));
+        }
+        got.is_some()
+    });
+    got.expect("wait_until saw it")
+}
+
+/// Renews until it succeeds: etcd may be choosing a leader.
+fn renew_at_last(client: &mut EtcdArbiter, number: u64) -> Instant {
+    let mut asked = Instant::now();
+    wait_until(PATIENCE, "the lease is renewed", || {
+        asked = Instant::now();
+        match client.ask(ArbiterCall::Renew { number }, Duration::from_millis(400)) {
+            ArbiterReply::Renewed => true,
+            ArbiterReply::Unreachable { .. } => false,
+            other => panic!("the lease was lost: {other:?}"),
+        }
+    });
+    asked
+}
+
+fn unreachable(client: &mut EtcdArbiter, within: Duration) -> String {
+    match client.ask(ArbiterCall::Look, within) {
+        ArbiterReply::Unreachable { why } => why,
+        other => panic!("it was reached: {other:?}"),
     }
 }
 
@@ -90,4 +122,219 @@ fn s1_one_holds_the_lease_renews_it_and_gives_it_back() {
     // What is left behind ends by itself, the number never.
     wait_until(PATIENCE, "no lease is left behind", || etcd.ctl(&["lease", "list"]).contains("found 0 leases"));
     assert_eq!(stands(&mut alpha), (None, 44));
+}
+
+#[test]
+fn s1_of_two_that_ask_at_once_one_gets_the_lease_and_no_number_twice() {
+    if !require(Part::Etcd) {
+        return;
+    }
+    let etcd = Etcd::start();
+    let (mut alpha, mut beta) = (client(&etcd, ALPHA), client(&etcd, BETA));
+    let mut last = 0;
+    for _ in 0..25 {
+        let ask = |client: &mut EtcdArbiter| client.ask(ArbiterCall::Acquire { above: 0 }, CALL);
+        let replies = std::thread::scope(|scope| {
+            let other = scope.spawn(|| ask(&mut beta));
+            [ask(&mut alpha), other.join().expect("no panic")]
+        });
+        let granted: Vec<(usize, u64)> = (0..)
+            .zip(&replies)
+            .filter_map(|(member, reply)| match reply {
+                ArbiterReply::Granted { number } => Some((member, *number)),
+                _ => None,
+            })
+            .collect();
+        let [(member, number)] = granted[..] else { panic!("not one: {replies:?}") };
+        assert!(number > last, "{number} after {last}");
+        last = number;
+        let holder = if member == 0 { &mut alpha } else { &mut beta };
+        assert_eq!(holder.ask(ArbiterCall::Release { number }, CALL), ArbiterReply::Released);
+    }
+}
+
+#[test]
+fn s4_a_lease_that_is_not_renewed_is_anothers_after_its_end_and_never_before() {
+    if !require(Part::Etcd) {
+        return;
+    }
+    let etcd = Etcd::start();
+    let (mut alpha, mut beta) = (client(&etcd, ALPHA), client(&etcd, BETA));
+    for round in 0..4 {
+        let (holder, other) = if round % 2 == 0 { (&mut alpha, &mut beta) } else { (&mut beta, &mut alpha) };
+        let (number, _) = wait_for_it(holder);
+        let mut asked = Instant::now();
+        for _ in 0..3 {
+            asked = Instant::now();
+            assert_eq!(holder.ask(ArbiterCall::Renew { number }, CALL), ArbiterReply::Renewed);
+            std::thread::sleep(LEASE / 3);
+        }
+        let (next, at) = wait_for_it(other);
+        assert!(next > number);
+        assert!(at - asked >= LEASE, "taken {:?} after it was renewed", at - asked);
+        assert!(at - asked <= LEASE + Duration::from_secs(1), "free only after {:?}", at - asked);
+        assert!(matches!(holder.ask(ArbiterCall::Renew { number }, CALL), ArbiterReply::Refused { .. }));
+        assert_eq!(other.ask(ArbiterCall::Release { number: next }, CALL), ArbiterReply::Released);
+    }
+}
+
+#[test]
+fn s4_a_leader_of_etcd_that_is_killed_costs_nobody_the_lease_and_delays_no_other_for_long() {
+    if !require(Part::Etcd) {
+        return;
+    }
+    let mut etcd = Etcd::start();
+    let (mut alpha, mut beta) = (client(&etcd, ALPHA), client(&etcd, BETA));
+    let number = acquire(&mut alpha, 0);
+    let leader = etcd.leader();
+    renew_at_last(&mut alpha, number);
+    etcd.kill(leader);
+    let asked = renew_at_last(&mut alpha, number);
+    assert_eq!(stands(&mut beta).0, Some(ALPHA));
+    // The new leader counts every lease from its own election; beta counts by its own clock and need not wait for that.
+    let (_, at) = wait_for_it(&mut beta);
+    assert!(at - asked >= LEASE, "taken {:?} after it was renewed", at - asked);
+    assert!(at - asked <= LEASE + Duration::from_secs(1), "free only after {:?}", at - asked);
+    etcd.revive(leader);
+}
+
+#[test]
+fn s4_a_frozen_server_does_not_eat_the_time_of_a_call() {
+    if !require(Part::Etcd) {
+        return;
+    }
+    let etcd = Etcd::start();
+    let follower = (0..SERVERS).find(|server| *server != etcd.leader()).expect("two do not lead");
+    // It is the one that is asked first.
+    let mut endpoints = etcd.endpoints();
+    endpoints.rotate_left(follower);
+    let mut alpha = client_with(&EtcdConfig { endpoints, ..EtcdConfig::default() }, &etcd, ALPHA);
+    let number = acquire(&mut alpha, 0);
+    etcd.freeze(follower);
+    let within = Duration::from_millis(1500);
+    let started = Instant::now();
+    assert_eq!(alpha.ask(ArbiterCall::Renew { number }, within), ArbiterReply::Renewed);
+    assert!(started.elapsed() >= within / 2, "it was asked first");
+    // The one that answered is remembered.
+    let started = Instant::now();
+    assert_eq!(alpha.ask(ArbiterCall::Renew { number }, within), ArbiterReply::Renewed);
+    assert!(started.elapsed() < within / 2, "{:?}", started.elapsed());
+    etcd.thaw(follower);
+}
+
+#[test]
+fn s4_a_leader_that_was_frozen_and_wakes_takes_no_lease_away() {
+    if !require(Part::Etcd) {
+        return;
+    }
+    let etcd = Etcd::start();
+    let (mut alpha, mut beta) = (client(&etcd, ALPHA), client(&etcd, BETA));
+    let number = acquire(&mut alpha, 0);
+    let leader = etcd.leader();
+    etcd.freeze(leader);
+    // Long enough for whatever lease it knows of to be over in its eyes.
+    let frozen = Instant::now();
+    while frozen.elapsed() < LEASE * 3 {
+        renew_at_last(&mut alpha, number);
+        std::thread::sleep(LEASE / 8);
+    }
+    etcd.thaw(leader);
+    let woken = Instant::now();
+    while woken.elapsed() < LEASE * 3 {
+        let asked = renew_at_last(&mut alpha, number);
+        let refused = beta.ask(ArbiterCall::Acquire { above: 0 }, CALL);
+        if asked.elapsed() < LEASE {
+            assert_eq!(refused, ArbiterReply::Refused { holder: Some(ALPHA), number });
+        }
+    }
+}
+
+#[test]
+fn s4_a_minority_of_etcd_serves_nobody_and_all_of_it_back_knows_what_it_knew() {
+    if !require(Part::Etcd) {
+        return;
+    }
+    let mut etcd = Etcd::start();
+    let (mut alpha, mut beta) = (client(&etcd, ALPHA), client(&etcd, BETA));
+    let number = acquire(&mut alpha, 9);
+    etcd.freeze(0);
+    etcd.freeze(1);
+    let within = Duration::from_millis(600);
+    for call in [ArbiterCall::Renew { number }, ArbiterCall::Acquire { above: 0 }, ArbiterCall::Look] {
+        let started = Instant::now();
+        let reply = alpha.ask(call, within);
+        assert!(matches!(reply, ArbiterReply::Unreachable { .. }), "{reply:?}");
+        assert!(started.elapsed() < within * 2, "{:?}", started.elapsed());
+    }
+    etcd.thaw(0);
+    etcd.thaw(1);
+    etcd.ready();
+    let (after, _) = wait_for_it(&mut beta);
+    assert!(after > number);
+    assert_eq!(beta.ask(ArbiterCall::Release { number: after }, CALL), ArbiterReply::Released);
+    // All of it gone.
+    for server in 0..SERVERS {
+        etcd.kill(server);
+    }
+    let why = unreachable(&mut alpha, within);
+    assert_eq!(why.matches("refused").count(), SERVERS, "{why}");
+    for server in 0..SERVERS {
+        etcd.revive(server);
+    }
+    etcd.ready();
+    let (last, _) = wait_for_it(&mut alpha);
+    assert!(last > after, "{last} after {after}");
+}
+
+#[test]
+fn s1_tls_is_spoken_with_a_certificate_that_etcd_takes_and_to_one_that_is_believed() {
+    if !require(Part::Etcd) {
+        return;
+    }
+    let etcd = Etcd::with_tls();
+    let file = str::to_owned;
+    let good = EtcdConfig {
+        ca_file: file("ca.crt"),
+        cert_file: file("client.crt"),
+        key_file: file("client.key"),
+        ..config(&etcd)
+    };
+    let mut alpha = client_with(&good, &etcd, ALPHA);
+    let number = acquire(&mut alpha, 0);
+    assert_eq!(alpha.ask(ArbiterCall::Renew { number }, CALL), ArbiterReply::Renewed);
+    let nobody = EtcdConfig { cert_file: String::new(), key_file: String::new(), ..good.clone() };
+    unreachable(&mut client_with(&nobody, &etcd, BETA), CALL);
+    // Signed by itself and by nobody else.
+    let stranger = EtcdConfig { ca_file: file("client.crt"), ..good.clone() };
+    let why = unreachable(&mut client_with(&stranger, &etcd, BETA), CALL);
+    assert!(why.contains("certificate"), "{why}");
+    let claimant = Claimant { group: "plant".to_owned(), me: BETA, members: vec!["alpha".into(), "beta".into()] };
+    let no_key = EtcdConfig { key_file: file("ca.crt"), ..good };
+    let error = EtcdArbiter::new(&no_key, claimant, LEASE, |path| etcd.file(path)).err().expect("no key in there");
+    assert!(error.to_string().contains("arbiter.key_file") && error.to_string().contains("private key"), "{error}");
+}
+
+#[test]
+fn s1_a_user_gets_a_new_token_when_the_old_one_is_not_taken() {
+    if !require(Part::Etcd) {
+        return;
+    }
+    let mut etcd = Etcd::with_user();
+    let stranger = unreachable(&mut client(&etcd, BETA), CALL);
+    assert!(stranger.contains("user name is empty") || stranger.contains("denied"), "{stranger}");
+    let good = EtcdConfig { user: USER.0.to_owned(), password_file: "etcd.pass".to_owned(), ..config(&etcd) };
+    let mut alpha = client_with(&good, &etcd, ALPHA);
+    let number = acquire(&mut alpha, 0);
+    assert_eq!(alpha.ask(ArbiterCall::Renew { number }, CALL), ArbiterReply::Renewed);
+    // Every server forgets its tokens.
+    for server in 0..SERVERS {
+        etcd.kill(server);
+        etcd.revive(server);
+    }
+    etcd.ready();
+    renew_at_last(&mut alpha, number);
+    support::write(&etcd.file(""), "wrong.pass", "wr0ng\n");
+    let wrong = EtcdConfig { password_file: "wrong.pass".to_owned(), ..good };
+    let why = unreachable(&mut client_with(&wrong, &etcd, BETA), CALL);
+    assert!(why.contains("the user is not taken") && !why.contains("wr0ng"), "{why}");
 }

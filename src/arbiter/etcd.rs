@@ -43,12 +43,12 @@ use ledger::Ledger;
 pub use gateway::EtcdError;
 
 /// One group's lease in etcd, as one member of it uses it.
-pub struct Etcd {
+pub struct EtcdArbiter {
     gateway: Gateway,
     ledger: Ledger,
 }
 
-impl Etcd {
+impl EtcdArbiter {
     /// The lease of `claimant`'s group, `lease` long. `path` says what a path of the configuration means. Reads the
     /// certificates; calls nobody.
     ///
@@ -60,15 +60,15 @@ impl Etcd {
         claimant: Claimant,
         lease: Duration,
         path: impl Fn(&str) -> PathBuf,
-    ) -> Result<Etcd, EtcdError> {
+    ) -> Result<EtcdArbiter, EtcdError> {
         let run = getrandom::u64().map_err(|error| EtcdError::NoChance(error.to_string()))?;
-        Ok(Etcd { gateway: Gateway::new(config, path)?, ledger: Ledger::new(claimant, lease, run) })
+        Ok(EtcdArbiter { gateway: Gateway::new(config, path)?, ledger: Ledger::new(claimant, lease, run) })
     }
 }
 
-impl Arbiter for Etcd {
+impl Arbiter for EtcdArbiter {
     fn ask(&mut self, call: ArbiterCall, within: Duration) -> ArbiterReply {
-        let Etcd { gateway, ledger } = self;
+        let EtcdArbiter { gateway, ledger } = self;
         let until = Instant::now() + within;
         let mut whys = Vec::new();
         // A server that fails in the middle is left for the next one, and everything begins anew there: whatever was done

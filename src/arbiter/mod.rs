@@ -8,14 +8,14 @@
 //! *asked*. What an arbiter owes is this: while it has said yes to one member, and for the whole length of the lease from
 //! the moment that the call was begun, it says yes to no other; and no number is ever allotted twice.
 
-pub mod etcd;
-
 mod actor;
+mod etcd;
 mod file;
 
 use std::time::Duration;
 
 pub use actor::{Actor, ArbiterEvent};
+pub use etcd::{EtcdArbiter, EtcdError};
 pub use file::FileArbiter;
 
 use crate::negotiation::exchange::{ArbiterCall, ArbiterReply};

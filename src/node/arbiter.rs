@@ -8,8 +8,7 @@ use std::time::Duration;
 use anyhow::Context;
 use tokio::sync::mpsc;
 
-use crate::arbiter::etcd::Etcd;
-use crate::arbiter::{Actor, Arbiter, ArbiterEvent, Claimant};
+use crate::arbiter::{Actor, Arbiter, ArbiterEvent, Claimant, EtcdArbiter, FileArbiter};
 use crate::config::Config;
 use crate::config::arbiter::{ArbiterConfig, ArbiterKind};
 use crate::negotiation::exchange::{ArbiterCall, Input};
@@ -59,12 +58,13 @@ impl Arbitration {
 fn open(config: &Config, me: MemberId, arbiter: &ArbiterConfig) -> anyhow::Result<Box<dyn Arbiter>> {
     let members = config.members.iter().map(|member| member.name.clone()).collect();
     let claimant = Claimant { group: config.group.clone(), me, members };
-    match &arbiter.kind {
-        ArbiterKind::Etcd(etcd) => {
-            Ok(Box::new(Etcd::new(etcd, claimant, arbiter.lease, |path| config.arbiter_path(me, path))?))
-        }
-        ArbiterKind::File { .. } => anyhow::bail!("kind = \"file\" comes with a later version of tandem"),
-    }
+    let path = |path: &str| config.arbiter_path(me, path);
+    Ok(match &arbiter.kind {
+        ArbiterKind::Etcd(etcd) => Box::new(EtcdArbiter::new(etcd, claimant, arbiter.lease, path)?),
+        ArbiterKind::File { directory } => Box::new(
+            FileArbiter::new(path(directory), claimant, arbiter.lease).context("the system gives no random numbers")?,
+        ),
+    })
 }
 
 /// The next reply; never, where there is no arbiter. None: its task has ended.

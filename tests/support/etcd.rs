@@ -22,7 +22,10 @@ pub const USER: (&str, &str) = ("tandem", "c0rrect-h0rse-72");
 /// See the module.
 pub struct Etcd {
     folder: Folder,
-    hosts: Vec<IpAddr>,
+    clients: Vec<SocketAddr>,
+    peers: Vec<SocketAddr>,
+    /// The program that servers and etcdctl are run through, such as `ip netns exec`.
+    through: Vec<String>,
     servers: Vec<Option<Running>>,
     tls: bool,
     /// What etcdctl is called with beside the command.
@@ -62,10 +65,22 @@ impl Etcd {
         etcd
     }
 
+    /// Three servers on one machine of a network, in plain text.
+    pub fn on(machine: &str, host: IpAddr) -> Etcd {
+        let through = ["ip", "netns", "exec", machine].map(str::to_owned).to_vec();
+        let at = |port: u16| (0..3).map(|server| SocketAddr::new(host, port + 100 * server)).collect();
+        Etcd::begin(at(2379), at(2380), through, false)
+    }
+
     fn started(tls: bool) -> Etcd {
-        let hosts = addresses(3).into_iter().map(|address| address.ip()).collect();
-        let folder = temporary_folder();
-        let mut etcd = Etcd { folder, hosts, servers: (0..SERVERS).map(|_| None).collect(), tls, login: None };
+        let hosts: Vec<IpAddr> = addresses(3).into_iter().map(|address| address.ip()).collect();
+        let at = |port: u16| hosts.iter().map(|host| SocketAddr::new(*host, port)).collect();
+        Etcd::begin(at(2379), at(2380), Vec::new(), tls)
+    }
+
+    fn begin(clients: Vec<SocketAddr>, peers: Vec<SocketAddr>, through: Vec<String>, tls: bool) -> Etcd {
+        let servers = (0..SERVERS).map(|_| None).collect();
+        let mut etcd = Etcd { folder: temporary_folder(), clients, peers, through, servers, tls, login: None };
         if tls {
             etcd.make_certificates();
         }
@@ -76,6 +91,15 @@ impl Etcd {
         etcd
     }
 
+    /// A program, run where the servers are.
+    fn program(&self, name: &str) -> Command {
+        let mut words = self.through.iter().map(String::as_str).chain([name]);
+        let mut command = Command::new(words.next().expect("at least the program"));
+        command.args(words).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
+        command
+    }
+
     /// Waits until a majority serves: until a write succeeds.
     pub fn ready(&self) {
         wait_until(PATIENCE, "etcd takes a write", || self.try_ctl(&["put", "tandem/probe", "x"]).is_ok());
@@ -84,11 +108,11 @@ impl Etcd {
     /// Starts a server, with whatever it had.
     pub fn revive(&mut self, server: usize) {
         let scheme = if self.tls { "https" } else { "http" };
-        let peer = |server: usize| format!("http://{}", SocketAddr::new(self.hosts[server], 2380));
+        let peer = |server: usize| format!("http://{}", self.peers[server]);
         let all: Vec<String> = (0..SERVERS).map(|server| format!("s{server}={}", peer(server))).collect();
-        let client = format!("{scheme}://{}", SocketAddr::new(self.hosts[server], 2379));
-        let mut command = Command::new("etcd");
-        command.current_dir(self.folder.path()).env_clear().stdin(Stdio::null()).stdout(Stdio::null());
+        let client = format!("{scheme}://{}", self.clients[server]);
+        let mut command = self.program("etcd");
+        command.stdout(Stdio::null());
         command.stderr(std::fs::File::create(self.file(&format!("s{server}.log"))).expect("a log"));
         let data = self.file(&format!("s{server}"));
         for (option, value) in [
@@ -157,17 +181,12 @@ impl Etcd {
     /// One server's endpoint.
     pub fn endpoint(&self, server: usize) -> String {
         let scheme = if self.tls { "https" } else { "http" };
-        format!("{scheme}://{}", SocketAddr::new(self.hosts[server], 2379))
+        format!("{scheme}://{}", self.clients[server])
     }
 
     /// All of them.
     pub fn endpoints(&self) -> Vec<String> {
         (0..SERVERS).map(|server| self.endpoint(server)).collect()
-    }
-
-    /// One server's address.
-    pub fn host(&self, server: usize) -> IpAddr {
-        self.hosts[server]
     }
 
     /// A file in its folder.
@@ -190,8 +209,8 @@ impl Etcd {
     }
 
     fn try_ctl_at(&self, endpoints: &str, words: &[&str]) -> Result<String, String> {
-        let mut command = Command::new("etcdctl");
-        command.env_clear().env("ETCDCTL_API", "3").stdin(Stdio::null());
+        let mut command = self.program("etcdctl");
+        command.env("ETCDCTL_API", "3");
         command.args([format!("--endpoints={endpoints}"), "--command-timeout=5s".to_owned()]);
         command.args(&self.login);
         if self.tls {
@@ -228,7 +247,7 @@ impl Etcd {
                 "/CN=authority",
             ],
         );
-        let hosts: Vec<String> = self.hosts.iter().map(|host| format!("IP:{host}")).collect();
+        let hosts: Vec<String> = self.clients.iter().map(|client| format!("IP:{}", client.ip())).collect();
         for (name, more) in [
             ("server", format!("subjectAltName={}\nextendedKeyUsage=serverAuth,clientAuth\n", hosts.join(","))),
             ("client", "extendedKeyUsage=clientAuth\n".to_owned()),

@@ -90,11 +90,29 @@ impl Network {
 
     /// A group whose members run on these machines.
     pub fn group(&self, more: &str) -> Group {
-        let mut group = Group::at(self.addresses.clone(), more);
-        for (member, machine) in self.machines.iter().enumerate() {
+        self.group_of(self.machines.len(), more)
+    }
+
+    /// A machine's name, which `ip netns exec` takes, and its first address.
+    pub fn machine(&self, machine: usize) -> (&str, std::net::IpAddr) {
+        (&self.machines[machine], self.addresses[machine][0].ip())
+    }
+
+    /// A group whose members run on the first `count` of these machines.
+    pub fn group_of(&self, count: usize, more: &str) -> Group {
+        let mut group = Group::at(self.addresses[..count].to_vec(), more);
+        for (member, machine) in self.machines[..count].iter().enumerate() {
             group.run_through(member, &["ip", "netns", "exec", machine]);
         }
         group
+    }
+
+    /// Gives every machine an address that answers it whatever becomes of the cables: a reference address.
+    pub fn reference(&self, address: &str) {
+        for machine in &self.machines {
+            ip(&["-n", machine, "address", "add", &format!("{address}/32"), "dev", "lo"]);
+            ip(&["-n", machine, "link", "set", "lo", "up"]);
+        }
     }
 
     /// Pulls a direct cable: both ends lose their carrier.

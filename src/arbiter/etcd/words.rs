@@ -52,33 +52,31 @@ impl Compare {
 
 /// One step of a transaction.
 #[derive(Debug, Serialize)]
-#[serde(rename_all = "snake_case")]
 pub(super) enum Step {
-    RequestRange {
-        key: String,
-    },
-    RequestPut {
+    #[serde(rename = "request_range")]
+    Range { key: String },
+    #[serde(rename = "request_put")]
+    Put {
         key: String,
         value: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         lease: Option<LeaseId>,
     },
-    RequestDeleteRange {
-        key: String,
-    },
+    #[serde(rename = "request_delete_range")]
+    Delete { key: String },
 }
 
 impl Step {
     pub(super) fn range(key: &str) -> Step {
-        Step::RequestRange { key: BASE64.encode(key) }
+        Step::Range { key: BASE64.encode(key) }
     }
 
     pub(super) fn put(key: &str, value: &str, lease: Option<LeaseId>) -> Step {
-        Step::RequestPut { key: BASE64.encode(key), value: BASE64.encode(value), lease }
+        Step::Put { key: BASE64.encode(key), value: BASE64.encode(value), lease }
     }
 
     pub(super) fn delete(key: &str) -> Step {
-        Step::RequestDeleteRange { key: BASE64.encode(key) }
+        Step::Delete { key: BASE64.encode(key) }
     }
 }
 

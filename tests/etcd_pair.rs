@@ -1,0 +1,85 @@
+//! A pair that is protected by a lease in a real etcd, as its users run it: whole controllers, a network that is cut, servers
+//! that die and freeze, and a process that records each millisecond in which it acts (S1, S4, P6).
+
+#[path = "support/etcd.rs"]
+mod etcd;
+#[path = "support/group.rs"]
+mod group;
+#[path = "support/leased.rs"]
+mod leased;
+#[path = "support/namespaces.rs"]
+mod namespaces;
+#[path = "support/mod.rs"]
+mod support;
+
+use std::time::{Duration, Instant};
+
+use leased::{FAULTS, Fault, Leased, PATIENCE};
+use support::{Part, require};
+use tandem::control::status::Mode;
+
+const LEASE: Duration = Duration::from_secs(2);
+
+fn possible() -> bool {
+    require(Part::Etcd) && require(Part::NetworkNamespaces) && require(Part::Firewall)
+}
+
+#[test]
+fn s1_s4_one_acts_and_etcds_own_accidents_change_nothing() {
+    if !possible() {
+        return;
+    }
+    let mut leased = Leased::start(LEASE);
+    let primary = leased.pair.settle();
+    let before = leased.pair.status(primary);
+    assert!(before.term > 0);
+    let same = |leased: &Leased, what: &str| {
+        let now = leased.pair.status(primary);
+        assert_eq!((now.mode, now.term), (Mode::Primary, before.term), "{what}: {:?}", now.reason);
+    };
+    let goes_on = |leased: &Leased, what: &str| {
+        let from = Instant::now();
+        while from.elapsed() < LEASE * 2 {
+            same(leased, what);
+            std::thread::sleep(LEASE / 20);
+        }
+    };
+    let leader = leased.etcd.leader();
+    leased.etcd.kill(leader);
+    goes_on(&leased, "the leader was killed");
+    leased.etcd.revive(leader);
+    leased.etcd.ready();
+    let leader = leased.etcd.leader();
+    leased.etcd.freeze(leader);
+    goes_on(&leased, "the leader was frozen");
+    leased.etcd.thaw(leader);
+    goes_on(&leased, "it woke");
+    // An arbiter that nobody reaches stops no healthy pair (S4); back, it renews what it still may.
+    for server in 0..etcd::SERVERS {
+        leased.etcd.kill(server);
+    }
+    goes_on(&leased, "all of etcd is gone");
+    for server in 0..etcd::SERVERS {
+        leased.etcd.revive(server);
+    }
+    leased.etcd.ready();
+    leased.pair.settle();
+    leased.nobody_acted_beside_another();
+}
+
+#[test]
+fn s4_p6_a_primary_that_cannot_renew_has_stopped_before_another_acts() {
+    if !possible() {
+        return;
+    }
+    let leased = Leased::start(LEASE);
+    for fault in FAULTS {
+        let (began, last, again) = leased.suffer(fault);
+        assert!(again > last, "{fault:?}: two acted at once");
+        let outage = Duration::from_nanos(again - last.max(began));
+        if fault != Fault::LinkCutAndEtcdFrozen {
+            assert!(outage < PATIENCE, "{fault:?}: nobody acted for {outage:?}");
+        }
+    }
+    leased.nobody_acted_beside_another();
+}
