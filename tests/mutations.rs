@@ -55,7 +55,7 @@ fn killer(guard: Guard) -> Killer {
         Guard::HoldStopsNoStepDown => Scene(scenes::s7_it_does_so_under_a_hold_too),
         Guard::SettleAtBoot => Scene(scenes::n16_who_may_have_forgotten_a_promise_waits_it_out),
         Guard::MajorityIsCounted => Scene(scenes::s1_one_of_three_is_no_majority),
-        Guard::SilentOneIsOff => Model(Bounds { budget: 0, ..Bounds::pair(&[Fence], 0) }.from_off()),
+        Guard::SilentOneIsOff => Model(Bounds { budget: 0, ..Bounds::pair(&[Fence], 0) }.cold()),
         Guard::FencingOfThisLife => Scene(scenes::s2_a_peer_that_started_anew_is_not_off),
         Guard::NeverHeardShootsNobody => Scene(scenes::s3_who_never_heard_its_peer_shoots_nobody),
         Guard::FenceDelay => Scene(scenes::s3_who_does_not_shoot_first_waits),

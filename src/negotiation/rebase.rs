@@ -61,7 +61,7 @@ impl Rebase {
     }
 
     /// A point in time that counts only while it is to come.
-    fn to_come(self, at: Instant) -> Instant {
+    fn still_to_come(&self, at: Instant) -> Instant {
         self.instant(at, Duration::ZERO)
     }
 }
@@ -82,20 +82,20 @@ impl Negotiator {
         // Only what was forced asks for how long it has been so.
         self.since = if self.is_forced() { rebase.instant(self.since, over) } else { rebase.epoch - over };
         self.reason = blank(self.shown_mode());
-        self.settle_until = rebase.to_come(self.settle_until);
-        self.stepped_down_until = self.stepped_down_until.map(|until| rebase.to_come(until));
-        self.lost_until = self.lost_until.map(|until| rebase.to_come(until));
+        self.settle_until = rebase.still_to_come(self.settle_until);
+        self.stepped_down_until = self.stepped_down_until.map(|until| rebase.still_to_come(until));
+        self.lost_until = self.lost_until.map(|until| rebase.still_to_come(until));
         self.trust_from = rebase.question(self.trust_from, over);
-        self.next_interval = rebase.to_come(self.next_interval);
+        self.next_interval = rebase.still_to_come(self.next_interval);
         self.last_query = rebase.question(self.last_query, over);
         if let Some(promise) = &mut self.promise {
-            promise.until = rebase.to_come(promise.until);
+            promise.until = rebase.still_to_come(promise.until);
         }
         if let Some(waiting) = &mut self.waiting_for {
-            waiting.until = rebase.to_come(waiting.until);
+            waiting.until = rebase.still_to_come(waiting.until);
         }
         if let Some(command) = &mut self.command {
-            command.deadline = rebase.to_come(command.deadline);
+            command.deadline = rebase.still_to_come(command.deadline);
         }
         for peer in &mut self.peers {
             peer.rebase(rebase, timeout, lease, over);
@@ -128,14 +128,14 @@ impl Negotiator {
             }
             State::Stopping(stopping) => {
                 stopping.since = rebase.epoch - over;
-                stopping.by = stopping.by.map(|by| rebase.to_come(by));
+                stopping.by = stopping.by.map(|by| rebase.still_to_come(by));
                 stopping.decision = blank(Mode::Secondary);
             }
         }
         if let Some(kept) = &mut self.kept {
             kept.since = rebase.epoch - over;
-            kept.until = rebase.to_come(kept.until);
-            kept.kill_at = kept.kill_at.map(|at| rebase.to_come(at));
+            kept.until = rebase.still_to_come(kept.until);
+            kept.kill_at = kept.kill_at.map(|at| rebase.still_to_come(at));
             kept.decision = blank(Mode::Secondary);
         }
         Rebased { machine: self, versions }
@@ -164,7 +164,7 @@ impl Peer {
         } else {
             self.allowance = self.allowance.min(over);
         }
-        self.not_before = self.not_before.map(|at| rebase.to_come(at));
+        self.not_before = self.not_before.map(|at| rebase.still_to_come(at));
         if let Some(answer) = &mut self.answer {
             answer.asked_at = rebase.question(answer.asked_at, timeout);
         }
@@ -210,7 +210,7 @@ impl ArbiterDesk {
             call.asked_at = rebase.instant(call.asked_at, over);
         }
         self.releasing = self.releasing.map(|at| rebase.instant(at, over));
-        self.last_asked = rebase.to_come(self.last_asked);
+        self.last_asked = rebase.still_to_come(self.last_asked);
         if let Some(last) = &mut self.last {
             // Of what was asked only the kind counts; it is asked again within an interval.
             last.call = match last.call {
@@ -239,7 +239,7 @@ impl HoldState {
     fn rebase(&mut self, rebase: &Rebase) {
         if let Some(force) = &mut self.force {
             force.since = rebase.epoch;
-            force.until = rebase.to_come(force.until);
+            force.until = rebase.still_to_come(force.until);
         }
     }
 }
@@ -252,7 +252,7 @@ impl HealthTakeovers {
         }
         if let Some(asked) = &mut self.asked {
             asked.since = rebase.epoch;
-            asked.until = rebase.to_come(asked.until);
+            asked.until = rebase.still_to_come(asked.until);
         }
         for taken in &mut self.taken {
             *taken = rebase.instant(*taken, super::health::HOUR);

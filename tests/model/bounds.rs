@@ -130,7 +130,7 @@ impl Bounds {
     }
 
     /// The same from cold.
-    pub fn from_off(self) -> Bounds {
+    pub fn cold(self) -> Bounds {
         Bounds { begin: Begin::Off, ..self }
     }
 
@@ -181,7 +181,7 @@ pub fn exhaustive(protection: &[Protection]) -> Vec<Bounds> {
     let pair = Bounds::pair(protection, 1);
     vec![
         // From cold, whoever starts first and finds the other when: a Primary is there whenever it may be.
-        Bounds { budget: 0, ..pair.clone() }.from_off().with_recovery(),
+        Bounds { budget: 0, ..pair.clone() }.cold().with_recovery(),
         // Every single fault, at any moment.
         pair.clone(),
         // Two cuts or freezes, at any two moments; ticks are seen by all at once.

@@ -28,6 +28,13 @@ impl Machine {
     }
 }
 
+/// Machines are told apart by what they will do.
+impl PartialEq for Machine {
+    fn eq(&self, other: &Machine) -> bool {
+        self.hash == other.hash
+    }
+}
+
 impl Hash for Machine {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.hash.hash(state);
@@ -78,7 +85,7 @@ pub struct Call {
 }
 
 /// One member: its controller, its disk, and what works for it.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Member {
     pub run: Run,
     pub machine: Option<Arc<Machine>>,
@@ -124,7 +131,7 @@ pub struct Sent {
 }
 
 /// The connection between two members. Side 0 is the lower address; queues are told by who sent.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Link {
     pub ends: [usize; 2],
     pub up: [bool; 2],
@@ -156,7 +163,7 @@ pub enum Broken {
 }
 
 /// The group.
-#[derive(Debug, Clone, Hash)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Group {
     pub members: Vec<Member>,
     pub links: Vec<Link>,
@@ -168,14 +175,6 @@ pub struct Group {
     /// The terms acted in, in order.
     pub acted: Vec<Term>,
     pub broken: Option<Broken>,
-}
-
-/// States are told apart by what will happen.
-impl PartialEq for Group {
-    fn eq(&self, other: &Group) -> bool {
-        let hasher = BuildHasherDefault::<DefaultHasher>::default();
-        hasher.hash_one(self) == hasher.hash_one(other)
-    }
 }
 
 /// Time passes in whole ticks, from the epoch to the epoch.
