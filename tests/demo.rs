@@ -43,6 +43,14 @@ impl Demo {
         demo
     }
 
+    /// A pair that a fence and the file arbiter protect.
+    fn leased() -> Demo {
+        let demo = Demo::start(&["--protection", "fence,arbiter"]);
+        demo.says("beta ○ SECONDARY");
+        demo.third_row("PROTECTED by fence + arbiter");
+        demo
+    }
+
     fn three() -> Demo {
         let demo = Demo::start(&["--members", "3", "--protection", "majority"]);
         demo.says("beta ○ SECONDARY");
@@ -137,6 +145,21 @@ fn nothing_left(folder: &Path) {
         assert!(Instant::now() < until, "left behind: {files:?}, processes {processes:?}");
         std::thread::sleep(std::time::Duration::from_millis(10));
     }
+}
+
+#[test]
+fn u9_s4_an_arbiter_that_nobody_reaches_does_not_stop_a_healthy_pair_in_the_demo() {
+    let mut demo = Demo::leased();
+    demo.terminal.press("f");
+    demo.terminal.shows("arbiter: nobody reaches it");
+    demo.terminal.press("a");
+    demo.third_row("PROTECTED by fence + beta's grant");
+    demo.first_row("acts");
+    demo.terminal.press("f");
+    demo.terminal.shows("back: the arbiter answers again");
+    demo.terminal.press("b");
+    demo.third_row("PROTECTED by fence + arbiter");
+    demo.leave();
 }
 
 #[test]

@@ -22,7 +22,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use support::{Part, require};
 use tandem::control::plan::Action;
-use tandem::control::request::{Hello, Reply, Request};
+use tandem::control::request::{Hello, Reply, Request, Screen};
 use tandem::control::status::{AlarmClass, LinkState, Mode, Process, ProcessState, ReplyKind, Status};
 use tandem::ui::input::Key;
 use tandem::ui::layout;
@@ -147,62 +147,125 @@ fn pair() -> Group {
     pair
 }
 
-/// A fence agent that does nothing, and cannot when a file "mute" lies beside it: `agent NAME ACTION`.
-const AGENT: &str = "#!/bin/sh\nhere=$(dirname \"$0\")\n\
-                     [ -e \"$here/mute\" ] && { echo 'no answer from 10.0.9.1' >&2; exit 1; }\n\
-                     [ \"$2\" = status ] && [ -e \"$here/$1.off\" ] && exit 2\n\
-                     [ \"$2\" = off ] && : >\"$here/$1.off\"\nexit 0\n";
+/// A fence agent that keeps in a file what it has switched off, and that nothing answers while a file "mute" lies beside it.
+const AGENT: &str = r#"#!/bin/sh
+here=$(dirname "$0")
+while IFS='=' read -r name value; do
+    case $name in action | ip | plug) eval "$name=\$value" ;; esac
+done
+if [ "$action" = metadata ]; then
+    cat <<'XML'
+<?xml version="1.0" ?>
+<resource-agent name="fence_ipmilan" shortdesc="Switches a file">
+<parameters>
+<parameter name="action" unique="0" required="1"><content type="string" default="off" /></parameter>
+<parameter name="ip" unique="0" required="1"><content type="string" /></parameter>
+<parameter name="plug" unique="0" required="1"><content type="string" /></parameter>
+</parameters>
+<actions><action name="off" /><action name="status" /><action name="monitor" /><action name="metadata" /></actions>
+</resource-agent>
+XML
+    exit 0
+fi
+[ -e "$here/mute" ] && { echo "no answer from $ip:623" >&2; exit 1; }
+[ "$action" = status ] && [ -e "$here/$plug.off" ] && exit 2
+[ "$action" = off ] && : >"$here/$plug.off"
+exit 0
+"#;
 
-/// One process that runs on the Primary only, and one that always runs.
+/// One process that runs on the Primary only, and takes a moment to be ready, and one that always runs.
 fn processes() -> String {
-    let one = |(name, when)| {
+    let one = |(name, when, start)| {
         let program = support::binary();
         format!(
-            "[[process]]\nname = \"{name}\"\nrun_when = \"{when}\"\ncommand = [\"{program}\", \"sample-process\"]\n"
+            "[[process]]\nname = \"{name}\"\nrun_when = \"{when}\"\n\
+             command = [\"{program}\", \"sample-process\", \"--line\", \"--start\", \"{start}\"]\n\
+             heartbeat = {{ kind = \"line\", period = \"1s\" }}\n"
         )
     };
-    [("plant-control", "primary"), ("link-probe", "always")].map(one).concat()
+    [("plant-control", "primary", "700ms"), ("link-probe", "always", "0s")].map(one).concat()
 }
 
-/// What the drawn screens have: each is switched off through a fence agent, one process runs on the Primary only, and one
-/// always.
-fn with_everything(make: impl FnOnce(&str) -> Group) -> Group {
-    let mut text = format!("{QUICK}[takeover]\nprotection = [\"fence\"]\n");
-    for name in ["alpha", "beta"] {
+/// What the drawn screens have: two networks, the default times, each switched off through a fence agent, a lease in an
+/// arbiter, one process that runs on the Primary only, and one always. Beta starts first, as drawn: its link was starting
+/// then.
+fn with_everything(network: &Network, protection: &str) -> Group {
+    network.reference(REFERENCE);
+    let mut text = format!(
+        "[takeover]\nprotection = [{protection}]\n[arbiter]\nkind = \"file\"\ndirectory = \"shared\"\n\
+         [reachability]\ntargets = [\"tcp://{REFERENCE}:22\"]\n"
+    );
+    for (name, ip) in [("alpha", "10.0.9.1"), ("beta", "10.0.9.2")] {
         text += &format!(
-            "[fence.{name}]\ncommand = [\"./fence_sample\", \"{name}\", \"{{action}}\"]\ndelay = \"100ms\"\n\
-             attempts = 1\n"
+            "[fence.{name}]\nagent = \"./fence_ipmilan\"\noptions = {{ ip = \"{ip}\", plug = \"{name}\" }}\nattempts = 3\n"
         );
     }
     text += &processes();
-    let mut pair = make(&text);
-    let agent = support::write(pair.folder(), "fence_sample", AGENT);
+    let mut pair = network.group(&text);
+    let agent = support::write(pair.folder(), "fence_ipmilan", AGENT);
     std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
-    pair.start_all();
+    std::fs::create_dir(pair.folder().join("shared")).expect("it is ours");
+    for (member, name) in ["alpha", "beta"].into_iter().enumerate() {
+        // Each has its own way to the folder, which one of them can lose.
+        let own = format!("shared-{name}");
+        std::os::unix::fs::symlink("shared", pair.folder().join(&own)).expect("it is ours");
+        pair.change_config(member, |text| text.replace("directory = \"shared\"", &format!("directory = \"{own}\"")));
+    }
+    pair.start(1);
+    pair.client(1);
+    // The first question was due after the query interval; alpha is not there to be asked.
+    std::thread::sleep(Duration::from_millis(1_200));
+    pair.start(0);
     pair
 }
+
+/// The reference address of the drawn screens.
+const REFERENCE: &str = "10.0.0.254";
+
+/// Longer than a lease, a silence, a fence's delay and its tries.
+const LONG: Duration = Duration::from_secs(60);
 
 /// Alpha acts with all that it runs, beta stands by, and both devices have answered.
 fn healthy_with_everything(pair: &Group) -> Status {
     let as_they_should_be = |status: &Status| {
-        let running = |process: &Process| process.state == ProcessState::Running && process.memory_pct.is_some();
+        let running = |process: &Process| {
+            process.state == ProcessState::Running && process.memory_pct.is_some() && process.response_ms.is_some()
+        };
         status.processes.iter().all(|process| running(process) || process.state == ProcessState::Waits)
     };
     let answers = |status: &Status| status.fencing.iter().all(|one| one.device.as_ref().is_some_and(|it| it.answers));
-    healthy(pair);
-    pair.wait(0, "alpha acts with what it runs", |status| {
+    pair.watch(0).until(LONG, "alpha acts with what it runs", |status| {
         status.serving && as_they_should_be(status) && answers(status) && status.processes[0].pid.is_some()
     });
-    let (beta, _) = pair.wait(1, "beta knows of it", |status| {
+    let (beta, _) = pair.watch(1).until(LONG, "beta knows of it", |status| {
         let theirs = &status.peers[0].processes;
+        let told = status.peers[0].replies.first();
         as_they_should_be(status)
             && answers(status)
             && status.takeover.ready
             && status.alarms.is_empty()
+            && told.is_some_and(|reply| reply.reply == ReplyKind::StaySecondary && reply.count > 2)
+            && status.links.iter().all(|link| link.state == LinkState::Up && link.rtt_us.is_some())
+            && status.arbiter.as_ref().is_some_and(|arbiter| arbiter.holder.as_deref() == Some("alpha"))
             && theirs.iter().any(|process| process.name == "plant-control" && process.start_ms.is_some())
             && theirs.iter().all(|process| process.pid.is_some())
     });
     beta
+}
+
+/// The history of replies as drawn: days of answers, and before them the one question that the starting link could not
+/// carry.
+fn set_replies_alike(status: &mut Status) {
+    const DAYS: u64 = 274_362_000;
+    let peer = &mut status.peers[0];
+    let starting = peer.replies.iter().find(|reply| reply.why.as_deref() == Some("the link was starting")).cloned();
+    peer.replies.truncate(1);
+    let newest = &mut peer.replies[0];
+    (newest.age_ms, newest.first_age_ms, newest.count, newest.query) = (100, DAYS, 274_362, 274_362);
+    newest.rtt_us = Some(200);
+    let mut starting = starting.expect("the link was starting");
+    (starting.age_ms, starting.first_age_ms, starting.query, starting.count) = (DAYS, DAYS + 1_000, 0, 1);
+    peer.replies.push(starting);
 }
 
 /// Sets alike what differs from run to run in what belongs to processes, health and fencing.
@@ -211,6 +274,7 @@ fn set_what_runs_alike(mut status: Status) -> Status {
         let runs = process.state == ProcessState::Running;
         (process.pid, process.uptime_ms) = (process.pid.map(|_| 4121), process.uptime_ms.map(|_| 3_000));
         (process.since_ms, process.memory_pct) = (3_000, runs.then_some(0.1));
+        process.response_ms = process.response_ms.map(|_| 12.0);
         (process.cpu_pct, process.output) = (runs.then_some(0.0), Vec::new());
     }
     for process in status.peers.iter_mut().flat_map(|peer| &mut peer.processes) {
@@ -240,8 +304,18 @@ fn set_what_runs_alike(mut status: Status) -> Status {
 
 /// A device answered "just now", or some seconds ago.
 fn answered(text: &str) -> String {
-    let mut said = ["fence device answered ", "fence device, "].iter().filter(|said| text.starts_with(**said));
-    said.next().map_or_else(|| text.to_owned(), |said| format!("{said}3 s ago"))
+    let said = [("fence device answered ", "41 s ago"), ("fence device, ", "41 s ago"), ("arbiter answers, ", "6 ms")];
+    let mut told = said.iter().filter(|(said, _)| text.starts_with(said));
+    let text = told.next().map_or_else(|| text.to_owned(), |(said, figure)| format!("{said}{figure}"));
+    // "alpha answers, 0.4 s ago, and agrees", "lease free since 03:12:53: ..."
+    let words = text.split(' ').collect::<Vec<_>>();
+    let masked =
+        words.iter().enumerate().map(|(at, word)| match (at.checked_sub(1).map(|at| words[at]), words.get(at + 1)) {
+            (Some("answers,"), Some(&"s")) => "0.4",
+            (Some("since"), _) => "03:12:53:",
+            _ => word,
+        });
+    masked.collect::<Vec<_>>().join(" ")
 }
 
 /// Alpha acts, beta stands by and has been told so.
@@ -263,41 +337,74 @@ fn u1_drawn_screen_1_a_healthy_secondary() {
     insta::assert_snapshot!(picture(&screen("beta", status)));
 }
 
+/// Screen 1 as drawn, under `fence` + `arbiter`. Where it departs: the times are those of a pair that has just started; the
+/// events are the journal's own words, an entry for each path.
 #[test]
-fn u1_drawn_screen_1_with_processes_health_and_fencing() {
-    let pair = with_everything(|text| Group::new(2, text));
-    let status = set_what_runs_alike(healthy_with_everything(&pair));
+fn u1_drawn_screen_1_under_fence_and_arbiter() {
+    if !require(Part::NetworkNamespaces) {
+        return;
+    }
+    let network = Network::direct(2);
+    let pair = with_everything(&network, "\"fence\", \"arbiter\"");
+    let mut status = healthy_with_everything(&pair);
+    let starting = status.clone();
+    status = set_what_runs_alike(status);
+    status.peers[0].replies = starting.peers[0].replies.clone();
+    set_replies_alike(&mut status);
+    status.takeover.expected_ms = status.takeover.expected_ms.map(|_| 9_700);
     insta::assert_snapshot!(picture(&screen("beta", status)));
 }
 
+/// Screen 3 as drawn. `reachability` stands beside the two, because the drawing has its line. Where it departs: the agent's
+/// words are its own, and the events are the journal's.
 #[test]
 fn s2_drawn_screen_3_a_takeover_held_back_because_fencing_failed() {
     if !require(Part::NetworkNamespaces) {
         return;
     }
     let network = Network::direct(2);
-    let pair = with_everything(|text| network.group(text));
+    let pair = with_everything(&network, "\"fence\", \"arbiter\", \"reachability\"");
     healthy_with_everything(&pair);
+    // Alpha loses the arbiter too: sound as it is, it stops acting, and its lease is free after a while.
     support::write(pair.folder(), "mute", "");
+    std::fs::remove_file(pair.folder().join("shared-alpha")).expect("it is there");
     network.pull(0);
     network.pull(1);
-    let (mut beta, _) = pair.wait(1, "beta is held back", |status| {
-        let about = |id: &str| status.alarms.iter().any(|alarm| alarm.id.split(':').next() == Some(id));
-        about("fencing_failed")
-            && status.links.iter().all(|link| link.state == LinkState::Down && link.why.is_some())
-            && status.fencing.iter().any(|fencing| fencing.next_try_ms.is_some())
+    let held_back = |status: &Status| {
+        let alarm = status.alarms.first().is_some_and(|alarm| alarm.id.starts_with("fencing_failed"));
+        let tried = status.fencing.iter().any(|one| one.next_try_ms.is_some());
+        let free = status.arbiter.as_ref().is_some_and(|arbiter| arbiter.free_ms.is_some());
+        let called = |link: &tandem::control::status::Link| {
+            link.why.as_deref().is_some_and(|why| why.starts_with("no answer to ") && why.contains(" calls"))
+        };
+        alarm && tried && free && status.links.iter().all(|link| link.state == LinkState::Down && called(link))
+    };
+    pair.watch(1).until(LONG, "beta is held back", held_back);
+    let mut other = pair.client(1);
+    other.send(&Request::Watch { screen: Some(Screen::Operating) }).expect("attached");
+    pair.client(1).ask(&Request::Seen, PATIENCE).expect("seen");
+    let (beta, _) = pair.watch(1).until(LONG, "somebody has seen it", |status| {
+        held_back(status) && status.alarms[0].seen.is_some() && !status.attached.is_empty()
     });
     assert_eq!((beta.mode, beta.takeover.ready), (Mode::Secondary, false));
-    // The cause of all comes first, whoever else complains: drawn is the fencing.
     assert_eq!(beta.alarms[0].class, AlarmClass::Alarm);
-    // How a broken path is noticed, and what the tries to mend it come to, is a race.
-    for link in &mut beta.links {
-        link.why = Some("no answer to 133 calls, 1 a second".to_owned());
-    }
     let mut status = set_what_runs_alike(beta);
     for link in &mut status.links {
         link.last_heard_ms = Some(134_000);
+        // How often it was called, and how often that is.
+        link.why = Some("no answer to 133 calls, 1 a second".to_owned());
     }
+    for alarm in &mut status.alarms {
+        if let Some(seen) = &mut alarm.seen {
+            (seen.by, seen.time) = ("ops-2".to_owned(), "2026-11-21T02:12:31Z".to_owned());
+        }
+        for then in &mut alarm.then {
+            if let Some((before, _)) = then.split_once("by itself in ") {
+                *then = format!("{before}by itself in 54 s.");
+            }
+        }
+    }
+    status.attached.push("ops-2".to_owned());
     status.peers[0].last_heard_ms = Some(134_000);
     insta::assert_snapshot!(picture(&screen("beta", status)));
 }
@@ -310,10 +417,18 @@ fn u2_drawn_screen_4_a_plan_waits_for_its_number() {
     insta::assert_snapshot!(picture(&state));
 }
 
+/// Screen 4 as drawn, under `fence` + `arbiter`, but for the virtual address.
 #[test]
-fn u2_drawn_screen_4_says_what_becomes_of_the_processes() {
-    let pair = with_everything(|text| Group::new(2, text));
+fn u2_drawn_screen_4_under_fence_and_arbiter() {
+    if !require(Part::NetworkNamespaces) {
+        return;
+    }
+    let network = Network::direct(2);
+    let pair = with_everything(&network, "\"fence\", \"arbiter\"");
     healthy_with_everything(&pair);
+    let mut other = pair.client(0);
+    other.send(&Request::Watch { screen: Some(Screen::Operating) }).expect("attached");
+    pair.wait(1, "beta knows who looks at alpha", |status| !status.peers[0].attached.is_empty());
     let state = a_plan_waits(&pair);
     insta::assert_snapshot!(picture(&state));
 }
@@ -347,8 +462,19 @@ fn a_plan_waits(pair: &Group) -> State {
     let mut plan = *plan;
     (plan.number, plan.checked_ms, plan.expires_ms) = (47, 1_000, 118_000);
     for line in &mut plan.rests_on {
-        line.text = answered(&settle(&line.text));
+        line.text = answered(&line.text);
+        if let Some((_, rest)) = line.text.split_once(" is attached to ") {
+            line.text = format!("ops3 is attached to {rest}");
+        }
     }
+    // How long plant-control takes to start is measured.
+    let about = |text: &mut String, known: &str| {
+        if let Some((before, _)) = text.split_once("about ").filter(|(_, rest)| rest.starts_with(char::is_numeric)) {
+            *text = format!("{before}about {known}");
+        }
+    };
+    plan.steps.iter_mut().for_each(|step| about(step, "1 s"));
+    about(&mut plan.nobody_acts, "6 s.");
     state.on_reply(Reply::Plan(Box::new(plan)), NOW);
     state
 }

@@ -338,7 +338,7 @@ pub struct DemoArgs {
     /// How many members
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u8).range(2..=5))]
     pub members: u8,
-    /// takeover.protection, comma separated
+    /// takeover.protection, comma separated: fence, arbiter, majority (of three and more), reachability
     #[arg(long, value_name = "LIST", value_delimiter = ',')]
     pub protection: Vec<String>,
 }

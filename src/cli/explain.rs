@@ -307,3 +307,6 @@ fn print_json(change: &Change, standing: Standing, out: &mut impl Write) -> io::
     serde_json::to_writer_pretty(&mut *out, &document)?;
     writeln!(out)
 }
+
+#[cfg(test)]
+mod tests;

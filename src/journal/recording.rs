@@ -83,8 +83,11 @@ pub(super) enum Line<'a> {
     End,
 }
 
-/// Whether an output is kept beside its input: all that people see or that somebody else has to do. What is sent and what
-/// is written follows from the inputs, and is most of it.
+/// Whether an output is kept beside its input: all that people see or that somebody else has to do. What is sent, written
+/// and asked, every second, follows from the inputs, and is most of it; what is answered is an input itself.
 pub(super) fn is_kept(output: &Output) -> bool {
-    !matches!(output, Output::Send { .. } | Output::Write { .. })
+    !matches!(
+        output,
+        Output::Send { .. } | Output::Write { .. } | Output::AskArbiter { .. } | Output::AskReference { .. }
+    )
 }

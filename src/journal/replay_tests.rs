@@ -130,6 +130,108 @@ fn u5_each_start_is_a_segment_and_a_torn_one_says_where() {
     assert!(torn.map_or(true, |part| part.skipped.is_some() && !part.ended));
 }
 
+/// What `bytes` read as a segment are: its inputs and whether something was passed over; none: not even its beginning.
+fn loaded(file: &Path, bytes: &[u8], damage: usize) -> Option<(usize, bool)> {
+    std::fs::write(file, bytes).unwrap();
+    let part = Tape::load(file).ok()?;
+    // The machine that it begins with decides what is left of it; now and then, because that takes its time.
+    if damage.is_multiple_of(16)
+        && let Ok(mut player) = Player::at_start(&part)
+    {
+        let mut all = Vec::new();
+        while player.step(&part, &mut all).is_some() {
+            all.clear();
+        }
+        assert_eq!(player.place, part.facts.len());
+    }
+    Some((part.facts.len(), part.skipped.is_some()))
+}
+
+/// A recording in many frames, as one of hours is: each fact is on disk before the next.
+fn many_frames(directory: &Path) -> Vec<u8> {
+    let recorder = Recorder::open(directory, 0, who("0.1.0"), Vec::new()).unwrap();
+    let (mut machine, mut outputs) = (machine(), Vec::new());
+    let journal = segment::directory(directory);
+    let length = || std::fs::metadata(segment::path(&journal, segment::Stream::Inputs, 1)).map_or(0, |file| file.len());
+    for second in 1..=12 {
+        let now = Instant(second * 1_000_000_000);
+        let before = length();
+        recorder.fed(now, &Input::Tick, &machine);
+        machine.handle(now, Input::Tick, &mut outputs);
+        outputs.drain(..).for_each(|output| recorder.told(&output));
+        // Which makes the thread write at once, and is put where it belongs: behind an input.
+        recorder.told(&Output::Event(crate::negotiation::event::Event::StateNotDurable));
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while length() == before {
+            assert!(std::time::Instant::now() < deadline, "it is written");
+            std::thread::yield_now();
+        }
+    }
+    recorder.close();
+    std::fs::read(segment::path(&journal, segment::Stream::Inputs, 1)).unwrap()
+}
+
+#[test]
+fn u5_a_recording_cut_or_with_a_bit_turned_over_anywhere_says_so_and_keeps_what_stands_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = many_frames(folder.path());
+    let file = folder.path().join("damaged.tandem-inputs");
+    assert_eq!(loaded(&file, &whole, 0), Some((12, false)));
+    let mut before = 0;
+    for cut in 0..whole.len() {
+        let found = loaded(&file, &whole[..cut], cut);
+        // The more there is, the more is read; an end between two frames is an end like a crash's.
+        let (facts, _) = found.unwrap_or((0, true));
+        assert!(facts >= before && facts <= 12, "cut at {cut}: {facts} after {before}");
+        before = facts;
+    }
+    assert_eq!(before, 12);
+    for at in 0..whole.len() {
+        let mut bytes = whole.clone();
+        bytes[at] ^= 1 << (at % 8);
+        if let Some((facts, skipped)) = loaded(&file, &bytes, at) {
+            assert!(skipped && facts < 13, "the bit at byte {at} went unnoticed");
+        }
+    }
+}
+
+#[test]
+fn u5_a_segment_that_is_lost_is_a_gap_and_what_follows_is_decided_from_its_own_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Recorder::open(folder.path(), 0, who("0.1.0"), Vec::new()).unwrap();
+    let (mut machine, mut outputs) = (machine(), Vec::new());
+    let journal = segment::directory(folder.path());
+    for second in 1..=30 {
+        let now = Instant(second * 1_000_000_000);
+        recorder.fed(now, &Input::Tick, &machine);
+        machine.handle(now, Input::Tick, &mut outputs);
+        outputs.drain(..).for_each(|output| recorder.told(&output));
+        if second % 10 == 0 {
+            // Ten inputs a segment.
+            recorder.told(&Output::Event(crate::negotiation::event::Event::StateNotDurable));
+            let segments = || segment::list(&journal, segment::Stream::Inputs).unwrap().len() as u64;
+            let deadline = std::time::Instant::now() + Duration::from_secs(20);
+            while segments() < second / 10 {
+                assert!(std::time::Instant::now() < deadline, "it is written");
+                std::thread::yield_now();
+            }
+            recorder.begin_anew();
+        }
+    }
+    recorder.close();
+    let tape = Tape::open(folder.path()).unwrap();
+    assert_eq!(tape.files.len(), 3);
+    std::fs::remove_file(&tape.files[1]).unwrap();
+    let tape = Tape::open(folder.path()).unwrap();
+    let parts: Vec<Part> = tape.files.iter().map(|file| Tape::load(file).unwrap()).collect();
+    let (player, _) = play(&parts[0]);
+    assert_eq!(player.joint(&parts[0], &parts[1]), Joint::Gap(10));
+    let (player, steps) = play(&parts[1]);
+    // The last input of a segment has a word beside it that the test has put there.
+    assert!(steps[..steps.len() - 1].iter().all(|step| step.same));
+    assert_eq!(serde_json::to_value(&player.machine).unwrap(), serde_json::to_value(&machine).unwrap());
+}
+
 #[test]
 fn u5_the_events_beside_it_are_no_recording() {
     let folder = tempfile::tempdir().unwrap();

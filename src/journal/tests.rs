@@ -132,7 +132,7 @@ fn all_entries() -> Vec<Entry> {
         Event::FencingFailed { peer: beta(), why: "no answer within 20s".to_owned() },
         Event::ToldOff { peer: beta(), by: anna() },
         Event::HeardAfterOff { peer: beta(), by: None },
-        Event::FenceDeviceDead { peer: beta() },
+        Event::FenceDeviceDead { peer: beta(), why: "no answer".to_owned() },
         Event::FenceDeviceBack { peer: beta() },
         Event::ArbiterLost { why: "10.0.8.1:2379 refused".to_owned() },
         Event::ArbiterBack,

@@ -4,6 +4,7 @@ use super::Negotiator;
 use super::State;
 use super::ability::{Ability, Rank, Unable};
 use super::exchange::Output;
+use super::guard::{self, Guard};
 use super::member::MemberId;
 use super::message::{Answer, Message, Order, Query};
 use super::term::Term;
@@ -29,7 +30,7 @@ impl Negotiator {
                     self.voted_version = self.disk.want();
                 }
                 self.promise = Some(Promise { to: asker, until: self.now + self.promise_length(asker) });
-                let written = self.disk.holds(self.voted_version);
+                let written = self.disk.holds(self.voted_version) || guard::off(Guard::PersistTheVote);
                 if !written && !self.disk.failed {
                     self.peers[asker.index()].pending_query = Some(query);
                     return;
@@ -59,21 +60,25 @@ impl Negotiator {
         const STAY: Verdict = Verdict::Stay { floor: None };
         // a: N5.
         match self.state {
+            State::Primary { .. } | State::Becoming { .. } | State::Stopping(_)
+                if guard::off(Guard::PrimaryConsentsToNobody) => {}
             State::Primary { .. } | State::Becoming { .. } | State::Stopping(_) => return STAY,
             State::Secondary => {}
         }
         // b: N7.
-        if self.settings.others().any(|peer| peer != asker && self.live_primary(peer).is_some()) {
+        let acts = |peer: MemberId| peer != asker && self.live_primary(peer).is_some();
+        if self.settings.others().any(acts) && !guard::off(Guard::HeardPrimaryStands) {
             return STAY;
         }
         // c: N16.
         let promised = self.promise.filter(|promise| self.now < promise.until).map(|promise| promise.to);
-        if promised.is_some_and(|to| to != asker) {
+        if promised.is_some_and(|to| to != asker) && !guard::off(Guard::PromiseToOne) {
             return STAY;
         }
         // d: N11. The very vote given before may be repeated.
         let repeated = self.voted == Term { number: query.proposed, owner: asker };
-        if (query.proposed <= self.floor() && !repeated) || query.proposed > Term::MAX_NUMBER {
+        let too_low = query.proposed <= self.floor() && !repeated && !guard::off(Guard::ConsentAboveTheFloor);
+        if too_low || query.proposed > Term::MAX_NUMBER {
             return Verdict::Stay { floor: Some(self.floor()) };
         }
         // e: of three or more, somebody unheard may be Primary.
@@ -82,7 +87,7 @@ impl Negotiator {
                 .settings
                 .others()
                 .any(|third| third != asker && !self.peers[third.index()].mode_known && self.gone(third).is_none());
-            if self.now < self.settle_until || unknown {
+            if (self.now < self.settle_until || unknown) && !guard::off(Guard::ConsentOnceSettled) {
                 return STAY;
             }
         }
@@ -102,7 +107,7 @@ impl Negotiator {
                     && self.rank_of(third).is_some_and(|rank| rank > its_rank)
             });
             let better_me = self.waiting_for.is_none() && self.my_rank() > its_rank;
-            if better_me || better_third {
+            if (better_me || better_third) && !guard::off(Guard::RankDecides) {
                 return STAY;
             }
         }

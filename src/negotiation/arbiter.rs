@@ -12,6 +12,7 @@ use super::ability::{Ability, Unable};
 use super::decision::seconds;
 use super::event::Event;
 use super::exchange::{ArbiterCall, ArbiterReply, Output};
+use super::guard::{self, Guard};
 use super::member::MemberId;
 use super::settings::Protection;
 use super::stopping::Leaving;
@@ -52,19 +53,19 @@ pub(super) enum Reach {
 
 /// A call that is not answered yet.
 #[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
-struct Call {
-    asked_at: Instant,
-    call: ArbiterCall,
+pub(super) struct Call {
+    pub(super) asked_at: Instant,
+    pub(super) call: ArbiterCall,
 }
 
 /// How the last call that was answered came out.
 #[derive(Debug, Clone, Copy, Hash, Serialize, Deserialize)]
-struct LastCall {
-    call: ArbiterCall,
-    asked_at: Instant,
-    over_at: Instant,
+pub(super) struct LastCall {
+    pub(super) call: ArbiterCall,
+    pub(super) asked_at: Instant,
+    pub(super) over_at: Instant,
     /// Whether it got what it asked for.
-    done: bool,
+    pub(super) done: bool,
 }
 
 /// What a member keeps about the arbiter.
@@ -72,20 +73,20 @@ struct LastCall {
 pub(super) struct ArbiterDesk {
     pub lease: Option<Lease>,
     pub reach: Reach,
-    under_way: Option<Call>,
+    pub(super) under_way: Option<Call>,
     /// The release that is not answered yet.
-    releasing: Option<Instant>,
+    pub(super) releasing: Option<Instant>,
     /// No two calls have the same time.
-    last_asked: Instant,
-    last: Option<LastCall>,
+    pub(super) last_asked: Instant,
+    pub(super) last: Option<LastCall>,
     /// When it last answered, and how long that took.
-    answered: Option<(Instant, Duration)>,
-    holder: Option<MemberId>,
-    free_since: Option<Instant>,
+    pub(super) answered: Option<(Instant, Duration)>,
+    pub(super) holder: Option<MemberId>,
+    pub(super) free_since: Option<Instant>,
     /// Whether it was said that this Primary goes on by grants.
-    by_grants_said: bool,
+    pub(super) by_grants_said: bool,
     /// Why the lease was lost, when the arbiter itself said so.
-    lost: Option<String>,
+    pub(super) lost: Option<String>,
 }
 
 impl ArbiterDesk {
@@ -111,7 +112,8 @@ impl ArbiterDesk {
         self.lease = None;
     }
 
-    fn is_mute(&self) -> bool {
+    /// Whether the last call was not answered.
+    pub fn is_mute(&self) -> bool {
         matches!(self.reach, Reach::Mute { .. })
     }
 }
@@ -138,7 +140,8 @@ impl Negotiator {
     pub(super) fn usable_lease(&self) -> Option<u64> {
         let lease = self.arbiter.lease?;
         let lasts = self.now + self.lease_lead() < lease.asked_at + self.grant_length();
-        (lasts && lease.number > self.floor()).then_some(lease.number)
+        let above = lease.number > self.floor() || guard::off(Guard::LeaseAboveTheFloor);
+        (lasts && above).then_some(lease.number)
     }
 
     /// The number that a takeover now would have (rule 7).
@@ -224,12 +227,13 @@ impl Negotiator {
     pub(super) fn lease_may_be_had(&self, stand: LeaseStand) -> bool {
         match stand {
             LeaseStand::Held | LeaseStand::ByAgreement | LeaseStand::Free => true,
-            LeaseStand::HeldBy(holder) => self.gone(holder).is_some(),
+            LeaseStand::HeldBy(holder) => self.knows(holder) && self.gone(holder).is_some(),
             LeaseStand::Mute | LeaseStand::Unknown => false,
         }
     }
 
-    fn look_period(&self) -> Duration {
+    /// A Secondary's looks: often enough that the end of a lease is known soon where only looks tell of its renewals.
+    pub(super) fn look_period(&self) -> Duration {
         self.binding_interval().min(self.lease / 10).max(SOONEST)
     }
 
@@ -402,6 +406,7 @@ impl Negotiator {
             | State::Stopping(_) => None,
         };
         let can_use = matches!(self.state, State::Secondary) || forced.is_some();
+        let trusted = trusted || guard::off(Guard::LeaseAskedAwake);
         if !trusted || !can_use || number > Term::MAX_NUMBER {
             self.give_back_number(number, out);
             return false;
@@ -459,7 +464,7 @@ impl Negotiator {
             }
         };
         let was_mute = self.arbiter.is_mute();
-        let before = std::mem::replace(&mut self.arbiter.reach, reach);
+        self.arbiter.reach = reach;
         match (was_mute, &self.arbiter.reach) {
             (false, Reach::Mute { why }) => {
                 let why = why.clone();
@@ -468,8 +473,10 @@ impl Negotiator {
             (true, Reach::Answers) => self.event(Event::ArbiterBack, out),
             (true | false, Reach::Unknown | Reach::Answers | Reach::Mute { .. }) => {}
         }
-        let comes_or_goes = was_mute != self.arbiter.is_mute() || before == Reach::Unknown;
-        if comes_or_goes && matches!(self.state, State::Secondary) && self.best_live_primary().is_none() {
+        if was_mute != self.arbiter.is_mute()
+            && matches!(self.state, State::Secondary)
+            && self.best_live_primary().is_none()
+        {
             // Nobody acts, and what the others judge this member by has changed: they hear it now.
             self.query_all(out);
         }

@@ -209,6 +209,9 @@ pub enum Event {
     FenceDeviceDead {
         /// The peer that it would switch off.
         peer: Name,
+        /// What it said or did instead; empty in records from before it was kept.
+        #[serde(default)]
+        why: String,
     },
     /// S2: it answers again.
     FenceDeviceBack {
@@ -328,7 +331,10 @@ impl Event {
             Event::HeardAfterOff { peer, by: Some(by) } => {
                 format!("{peer} is heard after {by} said that it is off")
             }
-            Event::FenceDeviceDead { peer } => format!("the fencing device of {peer} does not answer"),
+            Event::FenceDeviceDead { peer, why } if why.is_empty() => {
+                format!("the fencing device of {peer} does not answer")
+            }
+            Event::FenceDeviceDead { peer, why } => format!("the fencing device of {peer} does not answer: {why}"),
             Event::FenceDeviceBack { peer } => format!("the fencing device of {peer} answers"),
             Event::ArbiterLost { why } => format!("the arbiter does not answer: {why}"),
             Event::ArbiterBack => "the arbiter answers again".to_owned(),

@@ -213,7 +213,7 @@ pub enum StopCause {
 }
 
 /// A fact, given to [`super::Negotiator::handle`] with the time at which it became known.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "input", rename_all = "snake_case")]
 pub enum Input {
     /// The time has come that [`super::Negotiator::next_deadline`] asked for, or any other time.
@@ -290,8 +290,8 @@ pub enum Input {
     FenceDevice {
         /// The peer that it switches off.
         peer: MemberId,
-        /// Whether it answered.
-        answers: bool,
+        /// What it said or did instead of answering; none: it answered.
+        why_not: Option<String>,
     },
     /// What became of an [`Output::AskArbiter`].
     Arbiter {

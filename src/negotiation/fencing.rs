@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::exchange::{CommandOutcome, FenceResult, FenceWhy, Output};
+use super::guard::{self, Guard};
 use super::hand_over::finish;
 use super::member::{MemberId, Name};
 use super::message::Incarnation;
@@ -157,7 +158,8 @@ impl Negotiator {
             FenceResult::Off => {
                 // One that has started anew since was off, and is not any more. Of one whose confirmation waited while
                 // this controller slept nothing is known: the device is asked once more.
-                if fencing.of == incarnation && !fencing.slept_since {
+                let of_this_life = fencing.of == incarnation || guard::off(Guard::FencingOfThisLife);
+                if of_this_life && !fencing.slept_since {
                     fencing.off = Some((now, OffWord::Device));
                 }
                 fencing.failed = None;
@@ -181,17 +183,18 @@ impl Negotiator {
         }
     }
 
-    pub(super) fn fence_device(&mut self, peer: MemberId, answers: bool, out: &mut Vec<Output>) {
+    pub(super) fn fence_device(&mut self, peer: MemberId, why_not: Option<String>, out: &mut Vec<Output>) {
+        let answers = why_not.is_none();
         if !self.knows(peer) {
             return;
         }
         let fencing = &mut self.peers[peer.index()].fencing;
         let before = fencing.device.replace(DeviceView { answers, at: self.now });
         let name = self.settings.name(peer);
-        match (before.is_none_or(|before| before.answers), answers) {
-            (true, false) => self.event(Event::FenceDeviceDead { peer: name }, out),
-            (false, true) => self.event(Event::FenceDeviceBack { peer: name }, out),
-            (true, true) | (false, false) => {}
+        match (before.is_none_or(|before| before.answers), why_not) {
+            (true, Some(why)) => self.event(Event::FenceDeviceDead { peer: name, why }, out),
+            (false, None) => self.event(Event::FenceDeviceBack { peer: name }, out),
+            (true, None) | (false, Some(_)) => {}
         }
     }
 
@@ -240,6 +243,8 @@ impl Negotiator {
             && !self.settings.observe_only;
         let wanted = free && matches!(self.state, State::Secondary) && self.lacks_only_fencing();
         let alone = free
+            // Alone among three or more it has lost its majority, whatever the arbiter says, and leaves.
+            && !self.settings.protected_by(Protection::Majority)
             && matches!(self.state, State::Primary { .. })
             && self.settings.others().all(|peer| self.gone(peer).is_some());
         for peer in self.settings.others() {
@@ -266,7 +271,8 @@ impl Negotiator {
 
     /// A device for it, and heard since our own boot: else it may be sound, and we the ones that are cut off (S3).
     fn may_shoot(&self, peer: MemberId) -> bool {
-        self.peers[peer.index()].ever_up && self.settings.fence_delay_of(peer).is_some()
+        let heard = self.peers[peer.index()].ever_up || guard::off(Guard::NeverHeardShootsNobody);
+        heard && self.settings.fence_delay_of(peer).is_some()
     }
 
     /// Whether a peer that is heard may be switched off, or may again.
@@ -299,20 +305,20 @@ impl Negotiator {
             let gone = self.settings.others().filter(|other| self.lacks_fencing(*other));
             gone.chain([self.settings.me]).min().unwrap_or(self.settings.me)
         });
-        if no_primary_known && first == self.settings.me {
+        if (no_primary_known && first == self.settings.me) || guard::off(Guard::FenceDelay) {
             return Duration::ZERO;
         }
         self.settings.fence_delay_of(peer).unwrap_or_default()
     }
 
-    /// How much longer than a silence a takeover from `peer` takes because of fencing: the delay, and what the last
+    /// How much longer than a silence a takeover from `peer` takes because of fencing: the delay, and then what the last
     /// switching off took.
-    pub(super) fn fencing_takes(&self, peer: MemberId) -> Duration {
+    pub(super) fn fencing_takes(&self, peer: MemberId) -> (Duration, Duration) {
         if !self.settings.protected_by(Protection::Fence) {
-            return Duration::ZERO;
+            return (Duration::ZERO, Duration::ZERO);
         }
         let delay = self.settings.fence_delay_of(peer).unwrap_or_default();
-        delay + self.peers[peer.index()].fencing.took.unwrap_or_default()
+        (delay, self.peers[peer.index()].fencing.took.unwrap_or_default())
     }
 
     /// Whether `peer` could be switched off, were it silent, as far as is known: the forecast's line.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::decision::Rule;
 use super::event::Event;
 use super::exchange::{Command, CommandOutcome, Output, StateVersion, StopCause};
+use super::guard::{self, Guard};
 use super::member::{MemberId, Name};
 use super::message::{
     HandOverAnswer, HandOverCause, HandOverRequest, Message, Mode, Refusal, Released as ReleasedMessage,
@@ -257,7 +258,7 @@ impl Negotiator {
             let repeated = self.waiting_for.is_some_and(|waiting| waiting.to != peer);
             return Err(if repeated { Refusal::Busy } else { Refusal::NotPrimary });
         };
-        if request.term != term {
+        if request.term != term && !guard::off(Guard::RequestForThisTerm) {
             return Err(Refusal::OtherTerm);
         }
         use super::ability::{Ability, Unable};
@@ -318,7 +319,8 @@ impl Negotiator {
         known.primary = None;
         known.mode = Some(Mode::Secondary);
         known.term = released.term;
-        if released.to != self.settings.me || !matches!(self.state, State::Secondary) {
+        let to_me = released.to == self.settings.me || guard::off(Guard::ReleaseNamesOne);
+        if !to_me || !matches!(self.state, State::Secondary) {
             return;
         }
         // It was sent after the peer answered our latest answered question, so it is at most as old as that.

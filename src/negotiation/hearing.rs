@@ -3,6 +3,7 @@
 use super::decision::Rule;
 use super::event::Event;
 use super::exchange::Output;
+use super::guard::{self, Guard};
 use super::member::MemberId;
 use super::message::{Answer, Beacon, Grant, Message, Mode, Order, PeerHello, Query, Relay};
 use super::peer::{Consent, LastAnswer};
@@ -87,7 +88,8 @@ impl Negotiator {
 
     pub(super) fn received(&mut self, peer: MemberId, message: Message, out: &mut Vec<Output>) {
         // What arrives from an older connection is dropped.
-        if !self.knows(peer) || !self.peers[peer.index()].link_up {
+        let dead = !self.knows(peer) || !self.peers[peer.index()].link_up;
+        if dead && !(self.knows(peer) && guard::off(Guard::DeadConnectionIsDropped)) {
             return;
         }
         self.heard_is_not_off(peer, None, out);
@@ -180,7 +182,8 @@ impl Negotiator {
         known.mode_known = true;
         known.term = beacon.term;
         self.hear_primary(peer, beacon.term, out);
-        let free = self.promise.is_none_or(|promise| promise.to == peer || self.now >= promise.until);
+        let free = self.promise.is_none_or(|promise| promise.to == peer || self.now >= promise.until)
+            || guard::off(Guard::GrantWhenFree);
         if self.uses_lease() && free && good_term && matches!(self.state, State::Secondary) {
             self.promise = Some(Promise { to: peer, until: self.now + self.promise_length(peer) });
             let grant = Grant { sent_at: beacon.sent_at, term: beacon.term };
@@ -222,7 +225,7 @@ impl Negotiator {
                 known.two_primaries_said = Some(term);
                 self.event(Event::TwoPrimaries { peer: name.clone(), term, mine }, out);
             }
-            if term < mine {
+            if term < mine && !guard::off(Guard::OnlyTheLowerYields) {
                 // Its turn to yield: tell it at once, not at the next interval.
                 return self.beacon(peer, mine, out);
             }
@@ -254,12 +257,14 @@ impl Negotiator {
     fn hear_grant(&mut self, peer: MemberId, grant: Grant) {
         let Some(term) = self.announced() else { return };
         // A grant for an old beacon, or for another's, counts for nothing.
-        if grant.term != term || grant.sent_at < self.trust_from || grant.sent_at > self.now {
+        let other_term = grant.term != term && !guard::off(Guard::GrantForThisTerm);
+        if other_term || grant.sent_at < self.trust_from || grant.sent_at > self.now {
             return;
         }
         let now = self.now;
+        let from = if guard::off(Guard::GrantFromTheBeacon) { now } else { grant.sent_at };
         let known = &mut self.peers[peer.index()];
-        known.granted = Some(known.granted.map_or(grant.sent_at, |before| before.max(grant.sent_at)));
+        known.granted = Some(known.granted.map_or(from, |before| before.max(from)));
         known.granting_since.get_or_insert(now);
     }
 
@@ -302,7 +307,13 @@ impl Negotiator {
             known.granting_since = None;
             known.two_primaries_said = None;
         }
-        debug_assert!(how == How::Forced || self.may_take_over(Assume::Nothing), "rule 6 was just asked");
+        debug_assert!(
+            how == How::Forced
+                || self.may_take_over(Assume::Nothing)
+                || guard::off(Guard::LookAgainAfterTheDisk)
+                || guard::off(Guard::PersistBeforeActing),
+            "rule 6 was just asked"
+        );
         if self.arbiter.lease.is_some_and(|lease| lease.number != term.number) {
             // By force, or by agreement: another number's lease is none of this term's.
             self.release_lease(out);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::decision::Rule;
 use super::exchange::Output;
+use super::guard::{self, Guard};
 use super::member::MemberId;
 use super::message::Mode;
 use super::settings::{Agreement, Protection};
@@ -42,12 +43,19 @@ impl Negotiator {
 
     /// How long a lease or a grant is worth something to who got it: less a tenth for drift and lateness.
     pub(super) fn grant_length(&self) -> Duration {
+        if guard::off(Guard::LeaseMargin) {
+            return self.lease;
+        }
         self.lease - self.lease / 10
     }
 
     /// Rule 8: a Primary whose lease ends steps down, so early that what runs on it stops before the end.
     pub(super) fn check_lease(&mut self, out: &mut Vec<Output>) {
         let (State::Primary { .. } | State::Stopping(_)) = &self.state else { return };
+        let held = self.hold.in_force() && guard::off(Guard::HoldStopsNoStepDown);
+        if held || guard::off(Guard::LeaseEnds) {
+            return;
+        }
         let Some(lost) = self.lost_lease() else { return };
         match &self.state {
             State::Primary { term, how: How::ByRule } => {
@@ -129,7 +137,8 @@ impl Negotiator {
         let mut first: Option<Instant> = None;
         for peer in self.settings.others() {
             let granted = self.peers[peer.index()].granted?;
-            first = Some(first.map_or(granted, |first| first.min(granted)));
+            let some = guard::off(Guard::EveryGrantWithoutArbiter);
+            first = Some(first.map_or(granted, |first| if some { first.max(granted) } else { first.min(granted) }));
         }
         first.map(|granted| granted + self.grant_length())
     }

@@ -301,6 +301,12 @@ impl Negotiator {
             let need = self.majority();
             lines.push(ForecastLine { ok: have >= need, about: Topic::Majority, text: would_be_left(have, need) });
         }
+        if self.settings.protected_by(Protection::Arbiter) {
+            // Whether the successor reaches it, that one says itself.
+            let ok = self.arbiter.reach == Reach::Answers;
+            let stand = if ok { LeaseStand::HeldBy(self.settings.me) } else { self.lease_stand() };
+            lines.push(ForecastLine { ok, about: Topic::Arbiter, text: self.lease_text(stand, ok) });
+        }
         if self.settings.protected_by(Protection::Fence) {
             let me = self.settings.name(self.settings.me);
             let ok = self.settings.fence_delay_of(self.settings.me).is_some();
@@ -332,17 +338,26 @@ impl Negotiator {
     }
 
     fn told(&self, fails: Option<MemberId>, acts: Option<MemberId>, ready: bool, lines: Vec<ForecastLine>) -> Forecast {
-        let fencing = fails.map_or(Duration::ZERO, |fails| self.fencing_takes(fails));
         Forecast {
             if_fails: fails.map(|peer| self.settings.name(peer)),
             // Who would come first, but would not take over, does not act.
             acts: acts.filter(|_| ready).map(|peer| self.settings.name(peer)),
             ready,
-            // A silence is known after the timeout; a lease or a promise is no longer than that.
-            // Where a silent member has to be fenced first, that adds its delay and what it takes.
-            expected: ready.then(|| self.timeout.max(Duration::from_millis(1)) + fencing),
+            expected: ready.then(|| self.takeover_takes(fails)),
             lines,
         }
+    }
+
+    /// How long at most until another acts when `fails` falls silent: until the silence is known, the promises to it are
+    /// over, it is off, and its lease is free and had.
+    fn takeover_takes(&self, fails: Option<MemberId>) -> Duration {
+        let promise = if self.uses_lease() { self.lease } else { Duration::ZERO };
+        let (delay, off) = fails.map_or_else(Default::default, |fails| self.fencing_takes(fails));
+        let off = (self.timeout + delay).max(promise) + off;
+        let arbiter = self.settings.protected_by(Protection::Arbiter);
+        // Only a look tells that the lease was renewed, for who has no other clock than its own.
+        let lease = if arbiter { self.lease + self.look_period() } else { Duration::ZERO };
+        off.max(lease).max(Duration::from_millis(1))
     }
 }
 

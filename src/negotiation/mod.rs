@@ -11,6 +11,7 @@ pub mod ability;
 pub mod decision;
 pub mod event;
 pub mod exchange;
+pub mod guard;
 pub mod member;
 pub mod message;
 pub mod rebase;
@@ -47,6 +48,7 @@ use decision::{AnswerEvidence, Decision, PeerEvidence, Rule};
 use disk::Disk;
 use event::Event;
 use exchange::{Durable, Input, Output, StateVersion, StopCause};
+use guard::Guard;
 use hand_over::Pending;
 use hold::HoldState;
 use member::MemberId;
@@ -233,7 +235,7 @@ impl Negotiator {
             Input::StopTime { longest } => self.stop_time = longest,
             Input::ServingStopped => self.serving_stopped(out),
             Input::Fenced { peer, result } => self.fenced(peer, result, out),
-            Input::FenceDevice { peer, answers } => self.fence_device(peer, answers, out),
+            Input::FenceDevice { peer, why_not } => self.fence_device(peer, why_not, out),
             Input::Tuned(tuning) => self.settings.tune(tuning),
             Input::Arbiter { asked_at, reply } => self.arbiter_replied(asked_at, reply, out),
             Input::Reference { asked_at, answered } => self.reference_replied(asked_at, answered, out),
@@ -243,6 +245,9 @@ impl Negotiator {
         if !self.stopped {
             // Nothing follows the last word.
             self.review(out);
+        }
+        if guard::off(Guard::PersistBeforeActing) {
+            self.finish_becoming(out);
         }
         self.flush_disk(out);
     }

@@ -7,13 +7,16 @@
 
 use std::time::Duration;
 
+use super::arbiter::{ArbiterDesk, Reach};
 use super::decision::{Decision, Rule};
-use super::exchange::StateVersion;
+use super::exchange::{ArbiterCall, StateVersion};
 use super::fencing::Fencing;
 use super::health::HealthTakeovers;
 use super::hold::HoldState;
 use super::message::Mode;
 use super::peer::Peer;
+use super::reference::Reference;
+use super::settings::Protection;
 use super::takeover::NEVER;
 use super::term::Term;
 use super::time::Instant;
@@ -67,7 +70,8 @@ impl Negotiator {
     /// This machine with its time told anew, and without what no rule looks at.
     pub fn rebased(mut self, rebase: &Rebase) -> Rebased {
         let over = self.oldest_that_counts();
-        let timeout = self.settings.reply_timeout.max(self.timeout);
+        let timeout = self.settings.reply_timeout;
+        let lease = self.lease;
         self.boot = match self.peers.iter().enumerate().all(|(id, peer)| id == self.settings.me.index() || peer.ever_up)
         {
             // Who has been heard is not waited for since the boot.
@@ -75,7 +79,8 @@ impl Negotiator {
             false => rebase.instant(self.boot, over),
         };
         self.now = rebase.instant(self.now, over);
-        self.since = rebase.epoch - over;
+        // Only what was forced asks for how long it has been so.
+        self.since = if self.is_forced() { rebase.instant(self.since, over) } else { rebase.epoch - over };
         self.reason = blank(self.shown_mode());
         self.settle_until = rebase.to_come(self.settle_until);
         self.stepped_down_until = self.stepped_down_until.map(|until| rebase.to_come(until));
@@ -93,8 +98,12 @@ impl Negotiator {
             command.deadline = rebase.to_come(command.deadline);
         }
         for peer in &mut self.peers {
-            peer.rebase(rebase, timeout, over);
+            peer.rebase(rebase, timeout, lease, over);
         }
+        self.arbiter.rebase(rebase, self.settings.query_interval, over);
+        self.reference.rebase(rebase, timeout);
+        let fences = self.settings.protected_by(Protection::Fence);
+        self.alone_since = self.alone_since.filter(|_| fences).map(|since| rebase.instant(since, over));
         self.hold.rebase(rebase);
         self.health_takeovers.rebase(rebase, self.settings.confirmations.max(1));
         (self.no_state_at_boot, self.history_said, self.would_take_over_said) = (false, true, false);
@@ -134,11 +143,10 @@ impl Negotiator {
 
     /// No rule asks how much longer ago than this anything was.
     fn oldest_that_counts(&self) -> Duration {
-        let Self { settings, .. } = self;
-        [settings.reply_timeout, settings.lease, settings.boot_timeout, settings.connect_grace, settings.query_interval]
-            .into_iter()
-            .max()
-            .unwrap_or_default()
+        let settings = &self.settings;
+        let times = [settings.reply_timeout, settings.lease, settings.boot_timeout, settings.connect_grace];
+        let delays = settings.fence_delay.iter().flatten().copied();
+        times.into_iter().chain(delays).max().unwrap_or_default()
     }
 }
 
@@ -148,7 +156,7 @@ fn blank(mode: Mode) -> Decision {
 }
 
 impl Peer {
-    fn rebase(&mut self, rebase: &Rebase, timeout: Duration, over: Duration) {
+    fn rebase(&mut self, rebase: &Rebase, timeout: Duration, lease: Duration, over: Duration) {
         // Only the sum of the two counts: when the silence is over.
         if let Some(heard) = self.heard {
             self.heard = Some(rebase.instant(heard + self.allowance, timeout));
@@ -161,7 +169,7 @@ impl Peer {
             answer.asked_at = rebase.question(answer.asked_at, timeout);
         }
         self.answered_question = self.answered_question.map(|at| rebase.question(at, timeout));
-        self.granted = self.granted.map(|at| rebase.instant(at, timeout));
+        self.granted = self.granted.map(|at| rebase.question(at, timeout.max(lease)));
         self.granting_since = self.granting_since.map(|at| rebase.instant(at, over));
         self.pending_query.iter_mut().for_each(|query| query.id.0 = rebase.question(Instant(query.id.0), over).0);
         self.pending_grant.iter_mut().for_each(|grant| grant.sent_at = rebase.instant(grant.sent_at, over));
@@ -186,6 +194,44 @@ impl Fencing {
         self.rounds = self.rounds.min(1);
         self.wanted_since = self.wanted_since.map(|at| rebase.instant(at, over));
         (self.device, self.heard_after_off, self.took) = (None, None, None);
+    }
+}
+
+impl ArbiterDesk {
+    fn rebase(&mut self, rebase: &Rebase, interval: Duration, over: Duration) {
+        if let Some(lease) = &mut self.lease {
+            lease.asked_at = rebase.question(lease.asked_at, over);
+        }
+        if let Reach::Mute { why } = &mut self.reach {
+            why.clear();
+        }
+        // What is under way is known by its time, so that is never rounded.
+        if let Some(call) = &mut self.under_way {
+            call.asked_at = rebase.instant(call.asked_at, over);
+        }
+        self.releasing = self.releasing.map(|at| rebase.instant(at, over));
+        self.last_asked = rebase.to_come(self.last_asked);
+        if let Some(last) = &mut self.last {
+            // Of what was asked only the kind counts; it is asked again within an interval.
+            last.call = match last.call {
+                ArbiterCall::Look => ArbiterCall::Look,
+                ArbiterCall::Acquire { .. } => ArbiterCall::Acquire { above: 0 },
+                ArbiterCall::Renew { .. } => ArbiterCall::Renew { number: 0 },
+                ArbiterCall::Release { .. } => ArbiterCall::Release { number: 0 },
+            };
+            last.asked_at = rebase.question(last.asked_at, interval);
+            last.over_at = rebase.question(last.over_at, interval);
+        }
+        (self.answered, self.free_since, self.lost) = (None, None, None);
+    }
+}
+
+impl Reference {
+    fn rebase(&mut self, rebase: &Rebase, timeout: Duration) {
+        self.under_way = self.under_way.map(|at| rebase.instant(at, timeout));
+        self.last_asked = self.last_asked.map(|at| rebase.question(at, timeout));
+        self.answered_question = self.answered_question.map(|at| rebase.question(at, timeout));
+        self.answered = None;
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::exchange::Output;
+use super::guard::{self, Guard};
 use super::settings::Protection;
 use super::time::Instant;
 use super::view::ReferenceView;
@@ -15,26 +16,27 @@ use super::{Negotiator, State};
 /// What a member keeps about its reference addresses.
 #[derive(Debug, Clone, Default, Hash, Serialize, Deserialize)]
 pub(super) struct Reference {
-    under_way: Option<Instant>,
-    last_asked: Option<Instant>,
+    pub(super) under_way: Option<Instant>,
+    pub(super) last_asked: Option<Instant>,
     /// When the last question that one of them answered was sent.
-    answered_question: Option<Instant>,
+    pub(super) answered_question: Option<Instant>,
     /// When that answer came.
-    answered: Option<Instant>,
+    pub(super) answered: Option<Instant>,
     /// Whether the last question was answered; none: not known yet.
-    answers: Option<bool>,
+    pub(super) answers: Option<bool>,
 }
 
 impl Negotiator {
     /// Whether one answered less than the timeout ago, counted from the question, and since this member last slept.
     pub(super) fn reference_answered(&self) -> bool {
-        let fresh = |asked: Instant| asked >= self.trust_from && self.now.since(asked) < self.timeout;
+        let recent = |asked: Instant| asked >= self.trust_from && self.now.since(asked) < self.timeout;
+        let fresh = |asked: Instant| recent(asked) || guard::off(Guard::ReferenceIsFresh);
         self.reference.answered_question.is_some_and(fresh)
     }
 
-    /// Whether the last question was answered: what this member tells of itself.
-    pub(super) fn reference_answers(&self) -> bool {
-        self.reference.answers == Some(true)
+    /// Whether the last question was not answered: what this member tells of itself.
+    pub(super) fn reference_is_silent(&self) -> bool {
+        self.reference.answers == Some(false)
     }
 
     /// Every interval while not Primary; when the next question is due.
@@ -74,7 +76,10 @@ impl Negotiator {
             (Some(false), true) => self.event(Event::ReferenceBack, out),
             (None | Some(true), true) | (Some(false), false) => {}
         }
-        if before != Some(answered) && matches!(self.state, State::Secondary) && self.best_live_primary().is_none() {
+        if before.unwrap_or(true) != answered
+            && matches!(self.state, State::Secondary)
+            && self.best_live_primary().is_none()
+        {
             // Nobody acts, and what the others judge this member by has changed: they hear it now.
             self.query_all(out);
         }
@@ -92,6 +97,7 @@ impl Negotiator {
 
     pub(super) fn reference_view(&self) -> Option<ReferenceView> {
         let asked_for = self.settings.protected_by(Protection::Reachability);
-        asked_for.then(|| ReferenceView { answers: self.reference_answers(), answered: self.reference.answered })
+        asked_for
+            .then(|| ReferenceView { answers: self.reference.answers == Some(true), answered: self.reference.answered })
     }
 }

@@ -224,7 +224,7 @@ impl Engine {
 
     /// What protects the group beside the fence devices.
     fn guards(&self) -> Guards {
-        self.facts.guards.clone()
+        Guards { watchdog: self.watchdog.status(), ..self.facts.guards.clone() }
     }
 
     /// The status as of `now`.

@@ -39,7 +39,7 @@ use super::reference::{Reference, ReferenceAnswer};
 use super::reload::{Loaded, Running};
 use super::replies::Replies;
 use super::signals::Signals;
-use super::state::{StateReport, StateWriter};
+use super::state::{Stall, StateReport, StateWriter};
 use super::supervisor::Supervisor;
 use super::theirs::Theirs;
 use super::two_acted::{Stamp, TwoActed};
@@ -118,6 +118,8 @@ pub struct Engine {
     /// What the negotiation is told, for a replay (U5).
     pub recorder: Recorder,
     pub state: StateWriter,
+    /// Whether the disk keeps the state waiting.
+    pub stall: Stall,
     pub required: Required,
     pub health: Health,
     pub supervisor: Supervisor,
@@ -237,6 +239,7 @@ impl Engine {
             while let Ok(report) = inlets.state.try_recv() {
                 self.state_report(now, report);
             }
+            self.look_at_the_disk(now);
             while let Ok(event) = inlets.processes.try_recv() {
                 self.process_event(now, event);
             }
@@ -282,6 +285,7 @@ impl Engine {
             self.desk.next_deadline(self.facts.boot_timeout).filter(|deadline| *deadline > now),
             self.pings.next_deadline(),
             self.supervisor.next_deadline(),
+            self.stall.deadline(),
             self.watchdog.next_deadline(),
             self.renewal_due(now),
             self.health.next_deadline(),
@@ -334,7 +338,10 @@ impl Engine {
                 }
                 self.links.send(to, &message);
             }
-            Output::Write { version, state } => self.state.write(version, state),
+            Output::Write { version, state } => {
+                self.stall.asked(version, now);
+                self.state.write(version, state);
+            }
             Output::ModeChanged(decision) => self.mode_changed(now, decision),
             Output::TakingOver(decision) => self.note(Entry::TakingOver(decision)),
             Output::Event(event) => {
@@ -411,8 +418,18 @@ impl Engine {
         }
     }
 
+    /// A disk that neither writes nor fails is told as one that fails (N20).
+    fn look_at_the_disk(&mut self, now: Instant) {
+        if let Some((version, silent)) = self.stall.look(now) {
+            let text = format!("it is not on disk after {:.1} s: the disk stalls", silent.as_secs_f64());
+            self.note(Entry::Fault { part: "state".to_owned(), text });
+            self.feed(now, Input::WriteFailed { version });
+        }
+    }
+
     fn state_report(&mut self, now: Instant, report: StateReport) {
         let version = report.version;
+        self.stall.answered(version, now);
         match report.result {
             Ok(()) => {
                 self.state_failing = false;

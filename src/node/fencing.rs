@@ -238,14 +238,14 @@ impl Engine {
 
     fn device_asked(&mut self, now: Instant, device: &str, report: DeviceReport) {
         let Some(known) = self.fencing.of(device) else { return };
-        let (peer, answers) = (known.peer, report.dead.is_none());
+        let (peer, why_not) = (known.peer, report.dead.clone());
         let answered_before = known.device.as_ref().is_none_or(|(_, before)| before.dead.is_none());
         let newly_dead = report.dead.clone().filter(|_| answered_before);
         known.device = Some((now, report));
         if let Some(text) = newly_dead {
             self.note(Entry::Fault { part: format!("fence device for {device}"), text });
         }
-        self.feed(now, Input::FenceDevice { peer, answers });
+        self.feed(now, Input::FenceDevice { peer, why_not });
     }
 
     /// How the others are switched off, for the status.

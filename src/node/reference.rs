@@ -86,10 +86,21 @@ async fn answers(target: SocketAddr) -> bool {
 mod tests {
     use std::net::TcpListener;
 
+    use socket2::{Domain, Socket, Type};
+
     use super::*;
 
-    /// An address for documentation (RFC 5737): no machine has it, so nothing answers, or the system says so at once.
-    const NOWHERE: &str = "tcp://192.0.2.1:9";
+    /// A listener whose queue is full, so that the system leaves whoever calls without an answer, as a machine does that
+    /// is not there; its target, and what keeps it so.
+    fn silent() -> (String, Socket, Vec<std::net::TcpStream>) {
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        listener.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
+        listener.listen(0).expect("a short queue");
+        let address = listener.local_addr().expect("its address").as_socket().expect("an IP address");
+        let call = || std::net::TcpStream::connect_timeout(&address, Duration::from_millis(200)).ok();
+        let waiting = std::iter::from_fn(call).take(16).collect();
+        (format!("tcp://{address}"), listener, waiting)
+    }
 
     fn ask(targets: &[String], within: Duration) -> ReferenceAnswer {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
@@ -111,14 +122,16 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let open = format!("tcp://{}", listener.local_addr().expect("its address"));
         let soon = Duration::from_secs(20);
-        assert_eq!(ask(&[NOWHERE.to_owned(), open.clone()], soon), asked(true));
+        let (nowhere, ..) = &silent();
+        assert_eq!(ask(&[nowhere.clone(), open.clone()], soon), asked(true));
         drop(listener);
-        assert_eq!(ask(&[NOWHERE.to_owned(), open], soon), asked(true), "refused");
+        assert_eq!(ask(&[nowhere.clone(), open], soon), asked(true), "refused");
     }
 
     #[test]
     fn s1_where_nobody_answers_it_is_said_when_the_time_is_over() {
-        assert_eq!(ask(&[NOWHERE.to_owned()], Duration::from_millis(50)), asked(false));
+        let (nowhere, ..) = &silent();
+        assert_eq!(ask(std::slice::from_ref(nowhere), Duration::from_millis(50)), asked(false));
         assert_eq!(ask(&[], Duration::from_secs(20)), asked(false));
     }
 }

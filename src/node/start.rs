@@ -39,7 +39,7 @@ use super::publication::Publication;
 use super::reference::Reference;
 use super::reload::Running;
 use super::signals::Signals;
-use super::state::StateStore;
+use super::state::{Stall, StateStore};
 use super::supervisor::Supervisor;
 use super::two_acted::TwoActed;
 use super::watchdog::{Device, Watchdog};
@@ -195,6 +195,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         recorder,
         availability,
         state,
+        stall: Stall::default(),
         required: Required::new(processes),
         health,
         supervisor,

@@ -17,8 +17,10 @@ use super::clock::unix_ms;
 use crate::negotiation::exchange::Durable;
 
 mod slots;
+mod stall;
 mod writer;
 
+pub use stall::Stall;
 pub use writer::{StateReport, StateWriter};
 
 /// The state's file in the state directory.

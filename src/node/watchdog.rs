@@ -19,10 +19,12 @@ use nix::libc::c_int;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::config::required::RunWhen;
+use crate::control::status;
 use crate::journal::Entry;
 use crate::negotiation::time::Instant;
 
 use super::engine::{Engine, News};
+use super::gaps::millis;
 
 /// Signs of life for each of the device's times: so many may get lost before the machine is reset.
 const SIGNS: u32 = 4;
@@ -175,6 +177,8 @@ struct Armed {
     thread: std::thread::JoinHandle<()>,
     ended: oneshot::Receiver<()>,
     next: Instant,
+    /// Why it does not take signs of life; none: it does.
+    failing: Option<String>,
 }
 
 /// The watchdog of this controller, if it has one.
@@ -202,7 +206,7 @@ impl Watchdog {
         });
         let thread = thread.map_err(WatchdogError::Thread)?;
         let next = Instant::default();
-        Ok((Watchdog { armed: Some(Armed { path, timeout, words, thread, ended, next }) }, received))
+        Ok((Watchdog { armed: Some(Armed { path, timeout, words, thread, ended, next, failing: None }) }, received))
     }
 
     /// Whether there is one.
@@ -213,6 +217,16 @@ impl Watchdog {
     /// When the next sign of life is wanted.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.armed.as_ref().map(|armed| armed.next)
+    }
+
+    /// How it stands, for people; none: there is none.
+    pub fn status(&self) -> Option<status::Watchdog> {
+        self.armed.as_ref().map(|armed| status::Watchdog {
+            device: armed.path.display().to_string(),
+            timeout_ms: millis(armed.timeout),
+            armed: armed.failing.is_none(),
+            why: armed.failing.clone(),
+        })
     }
 
     /// A sign of life, when one is wanted. One that the device has not taken yet is not overtaken.
@@ -294,13 +308,17 @@ impl Engine {
 
     /// The watchdog's thread has something to tell.
     pub(super) fn watchdog_report(&mut self, report: WatchdogReport) {
-        let Some(armed) = &self.watchdog.armed else { return };
+        let Some(armed) = &mut self.watchdog.armed else { return };
         let device = armed.path.display();
         let text = match &report {
             WatchdogReport::Failing { why } => {
                 format!("{device} does not take signs of life ({why}): it does not watch, or resets the machine soon")
             }
             WatchdogReport::Well => format!("{device} takes signs of life again"),
+        };
+        armed.failing = match report {
+            WatchdogReport::Failing { why } => Some(format!("it does not take signs of life ({why})")),
+            WatchdogReport::Well => None,
         };
         self.note(Entry::Fault { part: "watchdog".to_owned(), text });
         self.news = News::Urgent;

@@ -75,16 +75,16 @@ impl World {
 
     fn start(&mut self, member: usize) {
         let now = self.now;
-        let process = &mut self.processes[member];
-        if process.alive() {
+        let me = MemberId(member as u8);
+        if self.processes[member].alive() {
             return;
         }
+        let settings = Settings { me, ..self.settings_of(me).clone() };
+        self.coverage.booted();
+        let process = &mut self.processes[member];
         if let Some(millionths) = process.next_rate.take() {
             process.clock.set_rate(now, millionths);
         }
-        self.coverage.booted();
-        let settings = self.own_settings[member].as_ref().unwrap_or(&self.group).clone();
-        let settings = Settings { me: MemberId(member as u8), ..settings };
         let negotiator = Negotiator::new(settings, process.clock.shows(now), process.disk.kept.clone());
         // A group that cannot work is the caller's mistake, and every member stays off.
         let Ok(negotiator) = negotiator else { return };

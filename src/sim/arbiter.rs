@@ -197,8 +197,9 @@ impl World {
         if self.arbiter.away {
             return;
         }
-        let lease = self.own_settings[member].as_ref().unwrap_or(&self.group).lease;
-        let reply = self.arbiter.carry_out(self.now, MemberId(member as u8), call, lease);
+        let from = MemberId(member as u8);
+        let lease = self.settings_of(from).lease;
+        let reply = self.arbiter.carry_out(self.now, from, call, lease);
         if self.trace.is_on() {
             self.trace.arbiter(self.now, &self.group, member, call, &reply);
         }

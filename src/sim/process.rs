@@ -72,7 +72,7 @@ impl Clock {
 
     /// Goes on at `now` as if the time since `since` had not been: a hypervisor hid it.
     pub fn hide(&mut self, since: u64, now: u64) {
-        self.offset = self.shows(since).0;
+        self.offset = self.shows(since.max(self.set_at)).0;
         self.set_at = now;
     }
 

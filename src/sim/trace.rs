@@ -11,7 +11,7 @@ use crate::negotiation::message::{Message, Order};
 use crate::negotiation::settings::Settings;
 
 /// How many lines are kept.
-const KEPT: usize = 80;
+const KEPT: usize = 400;
 
 /// A run's last lines.
 #[derive(Debug)]
@@ -152,7 +152,10 @@ fn input_text(group: &Settings, input: &Input) -> String {
         Input::Tuned(_) => "settings changed".to_owned(),
         Input::Arbiter { reply, .. } => format!("arbiter: {reply:?}"),
         Input::Reference { answered, .. } => format!("a reference address answers: {answered}"),
-        Input::FenceDevice { peer, answers } => format!("fence device of {} answers: {answers}", group.name(*peer)),
+        Input::FenceDevice { peer, why_not: None } => format!("fence device of {} answers", group.name(*peer)),
+        Input::FenceDevice { peer, why_not: Some(why) } => {
+            format!("fence device of {} does not answer: {why}", group.name(*peer))
+        }
         Input::Command(command) => format!("command {command:?}"),
         Input::Stop { cause } => format!("stop {cause:?}"),
     }

@@ -1,10 +1,10 @@
 //! Traces by name: each is a run that once ended badly, in a model of the rules or in a walk of this simulator.
 //!
 //! The world checks its invariants after every event, so a trace that must not have two Primaries says so only where
-//! the invariant does not (protection `none`). Of the traces of negotiation.md two wait for the arbiter: a release that
-//! skipped the lease, the same term twice through the arbiter.
+//! the invariant does not (protection `none`).
 
 mod commands;
+mod leased;
 mod mended;
 mod named;
 mod protected;

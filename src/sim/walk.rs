@@ -34,11 +34,12 @@ pub struct Done {
 ///
 /// The longest road: a member that was started last waits for one that never comes (`boot_timeout`, or
 /// `connect_grace`), within which links come back and disks are tried again. Then a silence (T), and a promise that was
-/// given at its end, a settling or an operator's pending command (T and less), with an interval before each next
-/// question. Walks stay well below it.
+/// given at its end, a lease that runs out, a settling or an operator's pending command (PL, the longer of timeout and
+/// lease, and less), with an interval before each next question. Walks stay well below it.
 pub fn recovery_bound(group: &Group) -> Duration {
     let boot = group.boot_timeout.max(group.connect_grace);
-    boot + 2 * group.reply_timeout + 2 * group.query_interval
+    let promise = group.reply_timeout.max(group.lease_length().unwrap_or_default());
+    boot + group.reply_timeout + promise + 2 * group.query_interval
 }
 
 /// The longest that processes take to stop in a walk.
@@ -234,7 +235,9 @@ pub fn recover(world: &mut World) -> Result<(), Broken> {
     for member in world.members() {
         world.apply(Fault::Order(member, Order::Resume));
     }
-    world.run(recovery_bound(&world.group) + world.longest_stop())?;
+    // Where members differ, the longest counts (N19).
+    let bound = world.members().map(|member| recovery_bound(world.settings_of(member))).max().unwrap_or_default();
+    world.run(bound + world.longest_stop())?;
     settled(world)?;
     let before = world.primaries().next();
     world.run(4 * world.group.reply_timeout)?;
@@ -298,7 +301,8 @@ fn may_act(world: &World) -> bool {
     let enough = !world.group.protected_by(Protection::Majority) || running > world.group.members.len() / 2;
     // A member that has not heard its peer since its own start waits for it (rule 6).
     let heard = !world.group.protected_by(Protection::Fence) || running == world.group.members.len();
-    running > 0 && enough && heard && !world.group.observe_only
+    let somebody = world.running().any(|member| !world.settings_of(member).observe_only);
+    enough && heard && somebody
 }
 
 pub(super) fn id(member: usize) -> MemberId {

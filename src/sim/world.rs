@@ -242,6 +242,11 @@ impl World {
         self.own_settings[member.index()] = Some(settings);
     }
 
+    /// The settings that a member has from its next start on.
+    pub fn settings_of(&self, member: MemberId) -> &Settings {
+        self.own_settings[member.index()].as_ref().unwrap_or(&self.group)
+    }
+
     /// Keeps the last events as text from now on, and every decision.
     pub fn keep_trace(&mut self) {
         self.trace = Trace::on();

@@ -316,6 +316,10 @@ const fn act(letter: char, short: &'static str, help: &'static str, wish: Wish) 
 /// What the demo can do to the other members.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fault {
+    /// Nobody reaches the arbiter.
+    ArbiterAway,
+    /// It answers again.
+    ArbiterBack,
     /// Its process is killed.
     Crash,
     /// Its process is stopped, as if its machine hung.
@@ -373,6 +377,8 @@ pub const FAULTS: &[FaultKey] = &[
     FaultKey { letter: 'd', help: "dead: one of them is kept dead", fault: Fault::KeepDead },
     FaultKey { letter: 'g', help: "lag: they answer their heartbeats late", fault: Fault::Lag },
     FaultKey { letter: 'e', help: "leak: one of them takes more and more memory", fault: Fault::Leak },
+    FaultKey { letter: 'a', help: "arbiter: nobody reaches it (with --protection arbiter)", fault: Fault::ArbiterAway },
+    FaultKey { letter: 'b', help: "back: the arbiter answers again", fault: Fault::ArbiterBack },
     FaultKey { letter: 'h', help: "heal: its processes are well again", fault: Fault::Heal },
 ];
 

@@ -76,7 +76,7 @@ impl Leased {
             etcd.section(&format!("{}ms", lease.as_millis())),
             support::binary()
         );
-        let mut pair = network.group_on_the_first(2, &more);
+        let mut pair = network.group_of(2, &more);
         pair.start_all();
         let leased = Leased { pair, etcd, network, lease, marks: Cell::default() };
         let primary = leased.pair.settle();

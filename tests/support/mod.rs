@@ -40,6 +40,8 @@ pub enum Part {
     Promtool,
     /// `pkill` and `pgrep`.
     Pkill,
+    /// A disk that can be made to stall: a file as an ext4 file system, mounted, and `fsfreeze`.
+    StallingDisk,
     /// `python3`, as a service to supervise.
     Python,
     /// The servers of etcd, `etcdctl`, and `openssl` for their certificates.
@@ -59,6 +61,7 @@ impl Part {
             Part::FenceAgents => "fence agents and a chassis for them",
             Part::Promtool => "promtool",
             Part::Pkill => "pkill",
+            Part::StallingDisk => "a disk that can be made to stall",
             Part::Python => "python3",
             Part::Etcd => "etcd",
         }
@@ -66,7 +69,7 @@ impl Part {
 
     /// Whether it is there; asked once a process.
     fn probe(self) -> Result<(), String> {
-        static FOUND: [OnceLock<Result<(), String>>; 12] = [const { OnceLock::new() }; 12];
+        static FOUND: [OnceLock<Result<(), String>>; 13] = [const { OnceLock::new() }; 13];
         let (slot, look): (usize, fn() -> Result<(), String>) = match self {
             Part::NetworkNamespaces => (0, namespaces),
             Part::Firewall => (1, firewall),
@@ -77,7 +80,8 @@ impl Part {
             Part::Promtool => (7, || succeeds("promtool", &["--version"])),
             Part::Pkill => (9, || succeeds("pkill", &["--version"])),
             Part::Python => (10, || succeeds("python3", &["--version"])),
-            Part::Etcd => (11, etcd),
+            Part::StallingDisk => (11, stalling_disk),
+            Part::Etcd => (12, etcd),
             Part::PrivateMounts => (4, || succeeds("unshare", &["-m", "mount", "-t", "tmpfs", "none", "/mnt"])),
             Part::Ipv6 => (3, || TcpListener::bind("[::1]:0").map(drop).map_err(|error| error.to_string())),
         };
@@ -130,6 +134,14 @@ fn fence_agents() -> Result<(), String> {
     // It has no question to which it answers without a configuration.
     let found = ["/usr/bin/ipmi_sim", "/usr/local/bin/ipmi_sim"].iter().any(|path| Path::new(path).exists());
     if found { Ok(()) } else { Err("there is no ipmi_sim".to_owned()) }
+}
+
+fn stalling_disk() -> Result<(), String> {
+    let folder = tempfile::tempdir().map_err(|error| error.to_string())?;
+    // Made, mounted where nobody else sees it, stalled and let go.
+    let all = "truncate -s 8M $0/disk && mkfs.ext4 -q -F $0/disk && mkdir $0/at && mount -o loop $0/disk $0/at && \
+               fsfreeze -f $0/at && fsfreeze -u $0/at && umount $0/at";
+    succeeds("unshare", &["-m", "sh", "-c", all, &folder.path().display().to_string()])
 }
 
 fn etcd() -> Result<(), String> {

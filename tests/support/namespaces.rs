@@ -90,7 +90,7 @@ impl Network {
 
     /// A group whose members run on these machines.
     pub fn group(&self, more: &str) -> Group {
-        self.group_on_the_first(self.machines.len(), more)
+        self.group_of(self.machines.len(), more)
     }
 
     /// A machine's name, which `ip netns exec` takes, and its first address.
@@ -99,12 +99,20 @@ impl Network {
     }
 
     /// A group whose members run on the first `count` of these machines.
-    pub fn group_on_the_first(&self, count: usize, more: &str) -> Group {
+    pub fn group_of(&self, count: usize, more: &str) -> Group {
         let mut group = Group::at(self.addresses[..count].to_vec(), more);
         for (member, machine) in self.machines[..count].iter().enumerate() {
             group.run_through(member, &["ip", "netns", "exec", machine]);
         }
         group
+    }
+
+    /// Gives every machine an address that answers it whatever becomes of the cables: a reference address.
+    pub fn reference(&self, address: &str) {
+        for machine in &self.machines {
+            ip(&["-n", machine, "address", "add", &format!("{address}/32"), "dev", "lo"]);
+            ip(&["-n", machine, "link", "set", "lo", "up"]);
+        }
     }
 
     /// Pulls a direct cable: both ends lose their carrier.

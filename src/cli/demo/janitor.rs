@@ -59,6 +59,8 @@ pub fn word(fault: Fault) -> &'static str {
         Fault::Lag => "lag",
         Fault::Leak => "leak",
         Fault::Heal => "heal",
+        Fault::ArbiterAway => "arbiter-away",
+        Fault::ArbiterBack => "arbiter-back",
     }
 }
 
@@ -114,8 +116,9 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     // The terminal's Ctrl-C and its hang-up are not for the janitor.
     setsid().context("the janitor cannot have a session of its own")?;
     let addresses = addresses(args.members)?;
-    let folder = make_folder(&addresses, args)?;
-    let relay = Relay::start(addresses)?;
+    // Its address is the reference address too: it answers whatever is cut.
+    let relay = Relay::start(addresses.clone())?;
+    let folder = make_folder(&addresses, relay.address(), args)?;
     let mut others = Vec::new();
     for name in &NAMES[1..usize::from(args.members)] {
         let config = folder.path().join(CONFIG);
@@ -180,6 +183,8 @@ fn suffer(fault: Fault, at: usize, others: &mut [Member], relay: &Relay) -> anyh
         Fault::Slow => cable(Cable::Slow, "is slow"),
         Fault::Mend => cable(Cable::Whole, "is whole"),
         Fault::Crash | Fault::Freeze | Fault::Thaw | Fault::Restart => others[at].suffer(fault),
+        Fault::ArbiterAway => plant::move_arbiter(others[at].folder(), plant::Arbiter::Away),
+        Fault::ArbiterBack => plant::move_arbiter(others[at].folder(), plant::Arbiter::Back),
         Fault::KillProcess | Fault::KeepDead | Fault::Lag | Fault::Leak | Fault::Heal => {
             let (work, text) = plant::suffer(others[at].folder(), name, fault)?;
             others[at].work = work.unwrap_or(others[at].work);
@@ -188,7 +193,7 @@ fn suffer(fault: Fault, at: usize, others: &mut [Member], relay: &Relay) -> anyh
     }
 }
 
-fn make_folder(addresses: &[SocketAddr], args: &DemoArgs) -> anyhow::Result<TempDir> {
+fn make_folder(addresses: &[SocketAddr], reference: SocketAddr, args: &DemoArgs) -> anyhow::Result<TempDir> {
     let usual = std::env::temp_dir();
     let parent = if usual.as_os_str().len() > LONGEST_FOLDER { PathBuf::from("/tmp") } else { usual };
     let folder = tempfile::Builder::new()
@@ -197,7 +202,8 @@ fn make_folder(addresses: &[SocketAddr], args: &DemoArgs) -> anyhow::Result<Temp
         .tempdir_in(&parent)
         .with_context(|| format!("no folder for the demo in {}", parent.display()))?;
     keys::generate(&folder.path().join(KEY))?;
-    let text = configuration(addresses, &args.protection, folder.path())?;
+    let text = configuration(addresses, reference, &args.protection, folder.path())?;
+    std::fs::create_dir(folder.path().join(plant::SHARED)).context("the arbiter's folder cannot be made")?;
     plant::install(folder.path())?;
     std::fs::write(folder.path().join(CONFIG), text).context("the demo's configuration cannot be written")?;
     Ok(folder)
@@ -223,7 +229,12 @@ fn addresses(members: u8) -> anyhow::Result<Vec<SocketAddr>> {
         .context("no free address in 127.0.0.0/8")
 }
 
-fn configuration(addresses: &[SocketAddr], protection: &[String], folder: &Path) -> anyhow::Result<String> {
+fn configuration(
+    addresses: &[SocketAddr],
+    reference: SocketAddr,
+    protection: &[String],
+    folder: &Path,
+) -> anyhow::Result<String> {
     let program = std::env::current_exe().context("the demo's own program cannot be found")?;
     let what_runs = plant::configuration(&program, folder, &NAMES[..addresses.len()])?;
     let members: String = NAMES
@@ -231,13 +242,21 @@ fn configuration(addresses: &[SocketAddr], protection: &[String], folder: &Path)
         .zip(addresses)
         .map(|(name, address)| format!("[[member]]\nname = \"{name}\"\naddresses = [\"{address}\"]\n\n"))
         .collect();
+    let asked = |word: &str| protection.iter().any(|one| one.trim() == word);
+    let mut guards = String::new();
+    if asked("arbiter") {
+        guards += &format!("[arbiter]\nkind = \"file\"\ndirectory = \"{}\"\nlease = \"3s\"\n\n", plant::SHARED);
+    }
+    if asked("reachability") {
+        guards += &format!("[reachability]\ntargets = [\"tcp://{reference}\"]\n\n");
+    }
     let protection: Vec<String> = protection.iter().map(|word| format!("{:?}", word.trim())).collect();
     Ok(format!(
         "# Made by tandem demo, removed with it.\ngroup = \"demo\"\n\n{members}\
          [security]\nkey_file = \"{KEY}\"\n\n\
          [takeover]\nprotection = [{}]\nsick_for = \"10s\"\nmax_per_hour = 100\n\n\
          [state]\ndirectory = \"state/{{member}}\"\n\n\
-         [control]\nsocket = \"{{member}}.sock\"\nmode = \"0600\"\n\n{what_runs}",
+         [control]\nsocket = \"{{member}}.sock\"\nmode = \"0600\"\n\n{guards}{what_runs}",
         protection.join(", ")
     ))
 }
@@ -325,6 +344,7 @@ impl Member {
                 "starts anew"
             }
             (Fault::Cut | Fault::Slow | Fault::Mend, _) => "has a cable for that, not a process",
+            (Fault::ArbiterAway | Fault::ArbiterBack, _) => "is no arbiter",
             (Fault::KillProcess | Fault::KeepDead | Fault::Lag | Fault::Leak | Fault::Heal, _) => {
                 "has required processes for that"
             }
@@ -373,10 +393,13 @@ mod tests {
             (3, vec!["majority".to_owned()]),
             (5, vec!["majority".to_owned()]),
             (2, vec!["fence".to_owned()]),
+            (2, vec!["fence".to_owned(), "arbiter".to_owned()]),
+            (3, vec!["arbiter".to_owned(), "reachability".to_owned()]),
         ] {
             let args = DemoArgs { members, protection };
             let addresses = addresses(members).expect("free ports");
-            let folder = make_folder(&addresses, &args).expect("a folder");
+            let reference = SocketAddr::from(([127, 0, 0, 1], 1));
+            let folder = make_folder(&addresses, reference, &args).expect("a folder");
             let config = Config::load(&folder.path().join(CONFIG)).expect("a configuration without errors");
             let names: Vec<String> = config.members.iter().map(|member| member.name.to_string()).collect();
             assert_eq!(names, NAMES[..usize::from(members)], "the lowest address comes first");

@@ -29,6 +29,11 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// The switch's name in the folder.
 const SWITCH: &str = "power";
 
+/// The folder of the file arbiter, which all members share.
+pub const SHARED: &str = "shared";
+/// Its name while nobody reaches it.
+const AWAY: &str = "shared.away";
+
 /// The switch: kills the one process that is a member of this very demo. What it ran goes with it, as in a power cut.
 /// Alpha has the screen: it is never switched off, and the switch says so.
 const SWITCHES: &str = r#"folder=$(dirname "$0")
@@ -103,9 +108,43 @@ pub fn suffer(folder: &Path, member: &str, fault: Fault) -> anyhow::Result<(Opti
             say_to_all("")?;
             Ok((Some(Work::Well), format!("{member}'s processes are well")))
         }
-        Fault::Crash | Fault::Freeze | Fault::Thaw | Fault::Restart | Fault::Cut | Fault::Slow | Fault::Mend => {
-            bail!("{member} has no process for that")
-        }
+        Fault::Crash
+        | Fault::Freeze
+        | Fault::Thaw
+        | Fault::Restart
+        | Fault::Cut
+        | Fault::Slow
+        | Fault::Mend
+        | Fault::ArbiterAway
+        | Fault::ArbiterBack => bail!("{member} has no process for that"),
+    }
+}
+
+/// Where the arbiter goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Arbiter {
+    /// Out of everybody's reach.
+    Away,
+    /// Back again.
+    Back,
+}
+
+/// Takes the arbiter out of everybody's reach, or brings it back: its folder is there or is not, as when a share is not
+/// mounted. Returns the sentence.
+pub fn move_arbiter(folder: &Path, whereto: Arbiter) -> anyhow::Result<String> {
+    let file = std::fs::read_to_string(folder.join(super::janitor::CONFIG)).context("the configuration is gone")?;
+    if !file.contains("[arbiter]") {
+        return Ok("This demo has no arbiter: leave it and start tandem demo --protection arbiter".to_owned());
+    }
+    let (here, away) = (folder.join(SHARED), folder.join(AWAY));
+    let (from, to, done) = match whereto {
+        Arbiter::Away => (&here, &away, "Nobody reaches the arbiter"),
+        Arbiter::Back => (&away, &here, "The arbiter answers again"),
+    };
+    match std::fs::rename(from, to) {
+        Ok(()) => Ok(done.to_owned()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(format!("{done} as it is")),
+        Err(error) => Err(error).context("the arbiter's folder cannot be moved"),
     }
 }
 

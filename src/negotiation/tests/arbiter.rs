@@ -503,6 +503,21 @@ fn rule_15_beside_an_arbiter_a_primary_alone_shoots_after_a_renewal_that_it_aske
 }
 
 #[test]
+fn rule_15_under_majority_a_primary_alone_shoots_nobody_although_the_arbiter_answers() {
+    let all = |me| {
+        let protection = vec![Protection::Fence, Protection::Arbiter, Protection::Majority];
+        Settings { protection, fence_delay: vec![Some(s(5)); 3], ..three(me) }
+    };
+    let mut group = Group::beside((0..3).map(all).collect(), &register());
+    group.wait(s(15));
+    assert_eq!(group.primaries(), [0]);
+    group.cut(0, 1);
+    group.cut(0, 2);
+    one_at_most(&mut group, 300);
+    assert_eq!(group.members[0].shots(), [], "it has lost its majority, and the others would be shot for nothing");
+}
+
+#[test]
 fn rule_15_with_fence_and_arbiter_the_fencing_comes_first_and_then_the_lease() {
     let arbiter = register();
     let mut group = Group::beside(vec![fenced_and_leased(0), fenced_and_leased(1)], &arbiter);
@@ -539,6 +554,25 @@ fn u12_the_forecast_says_how_it_stands_with_the_arbiter() {
     bench.wait(ms(500));
     assert_eq!(line(&bench), (false, "arbiter does not answer: no answer from 10.0.8.1:2379".to_owned()));
     assert!(!bench.view().protected_now);
+}
+
+#[test]
+fn u12_a_takeover_is_expected_when_the_lease_is_free_and_the_silent_one_is_off() {
+    let arbiter = register();
+    let mut group = pair(&arbiter);
+    let told: Vec<_> = group.members.iter().map(|member| member.view().forecast).collect();
+    assert!(told.iter().all(|told| told.ready && told.expected == Some(ms(5_500))), "{told:?}");
+    group.kill(0);
+    group.wait(ms(5_500));
+    assert_eq!(group.primaries(), [1]);
+
+    let mut fenced = Group::beside(vec![fenced_and_leased(0), fenced_and_leased(1)], &register());
+    fenced.wait(s(10));
+    assert_eq!(
+        fenced.members[1].view().forecast.expected,
+        Some(s(8)),
+        "the silence and the delay; its lease is shorter"
+    );
 }
 
 #[test]

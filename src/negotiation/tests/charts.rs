@@ -1,13 +1,16 @@
 //! The two flowcharts of ARCHITECTURE.md are what the code does (N10): every outcome of a chart has a scenario that
 //! reaches it, and every scenario an outcome in its chart.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
-use super::super::exchange::FenceResult;
+use super::super::exchange::{ArbiterCall, FenceResult};
 use super::super::member::MemberId;
-use super::super::message::{HandOverCause, HandOverRequest, Message, Mode, Query};
+use super::super::message::{Grant, HandOverCause, HandOverRequest, Message, Mode, Query};
 use super::super::settings::{Protection, Settings};
 use super::super::term::Term;
+use super::super::time::Instant;
 use super::*;
 
 const ARCHITECTURE: &str = include_str!("../../../ARCHITECTURE.md");
@@ -74,11 +77,26 @@ fn fence(settings: Settings) -> Settings {
     Settings { protection: vec![Protection::Fence], fence_delay, ..settings }
 }
 
+fn leased(settings: Settings) -> Settings {
+    Settings { protection: vec![Protection::Arbiter], ..settings }
+}
+
+fn held_by_alpha() -> Register {
+    Register { holder: Some(MemberId(0)), number: 1, expires: Instant(u64::MAX), ..Register::default() }
+}
+
+/// Alpha, Primary in the arbiter's first number.
+fn leased_primary() -> Bench {
+    after(Bench::beside(leased(two(0)), &Rc::default()), |bench| {
+        bench.up(1).wait(s(6));
+    })
+}
+
 fn ends(bench: &mut Bench) {
     bench.wait(s(3));
 }
 
-const NEGOTIATING: [Path; 32] = [
+const NEGOTIATING: [Path; 36] = [
     path("N1", Mode::Secondary, "booted", || Bench::new(two(0))),
     path("H5 asks", Mode::Secondary, "booted", || {
         after(Bench::secondary_of(two(1), 0), |bench| {
@@ -100,6 +118,36 @@ const NEGOTIATING: [Path; 32] = [
     path("S2 off", Mode::Primary, "peer_off", || {
         after(Bench::secondary_of(fence(two(1)), 0), |bench| {
             bench.wait(s(10)).fenced(0, FenceResult::Off);
+        })
+    }),
+    path("S1 cut off", Mode::Secondary, "booted", || {
+        let settings = Settings { protection: vec![Protection::Reachability], ..two(1) };
+        after(Bench::secondary_of(settings, 0), |bench| {
+            bench.wait(s(10));
+            assert!(bench.view().peers[0].gone.is_some());
+        })
+    }),
+    path("S4 waits", Mode::Secondary, "booted", || {
+        let arbiter = Rc::new(RefCell::new(held_by_alpha()));
+        after(Bench::beside(leased(two(1)), &arbiter), |bench| {
+            bench.up(0).beacon(0, 1).wait(s(10));
+            assert!(bench.calls().iter().any(|(_, call)| matches!(call, ArbiterCall::Acquire { .. })));
+        })
+    }),
+    path("S4 goes on", Mode::Primary, "peer_silent", || {
+        after(leased_primary(), |bench| {
+            bench.arbiter.as_ref().expect("one").borrow_mut().away = true;
+            for _ in 0..20 {
+                let sent_at = bench.now;
+                let term = Term { number: 1, owner: MemberId(0) };
+                bench.hear(1, Message::Grant(Grant { sent_at, term })).wait(s(1));
+            }
+        })
+    }),
+    path("S4 over", Mode::Secondary, "lease_over", || {
+        after(leased_primary(), |bench| {
+            bench.arbiter.as_ref().expect("one").borrow_mut().away = true;
+            bench.wait(s(5));
         })
     }),
     path("S3", Mode::Primary, "told_primary", || {

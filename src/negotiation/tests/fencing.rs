@@ -232,7 +232,10 @@ fn s9_a_confirmation_from_before_a_stall_is_not_trusted() {
 #[test]
 fn u12_the_forecast_rests_on_the_fencing_device_and_counts_its_delay_and_what_it_took() {
     let mut bench = secondary();
-    let answers = |answers| Input::FenceDevice { peer: MemberId(0), answers };
+    let answers = |answers: bool| Input::FenceDevice {
+        peer: MemberId(0),
+        why_not: (!answers).then(|| "10.0.9.1 is mute".to_owned()),
+    };
     let text = |bench: &Bench| bench.view().forecast.lines.iter().map(|line| line.text.clone()).collect::<Vec<_>>();
     assert!(text(&bench).contains(&"fence device not asked yet".to_owned()), "{:?}", text(&bench));
     bench.give(answers(true));

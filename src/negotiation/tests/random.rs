@@ -7,7 +7,7 @@ use proptest::prelude::*;
 
 use super::super::Negotiator;
 use super::super::ability::{Ability, Score, Sick, Unable};
-use super::super::exchange::{Command, FenceResult, Input, Output, StateVersion, StopCause};
+use super::super::exchange::{ArbiterCall, ArbiterReply, Command, FenceResult, Input, Output, StateVersion, StopCause};
 use super::super::member::MemberId;
 use super::super::message::{
     Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, Incarnation, Message, Mode,
@@ -28,6 +28,24 @@ enum Step {
     GrantLatest(u8),
     /// The disk has written everything asked for.
     WriteAll,
+    /// The arbiter replies to the latest call; out of place, as often as not.
+    Reply(ArbiterReply),
+    /// The arbiter gives what the latest call asks for.
+    GiveLatest,
+    /// The reference addresses answer the latest question, or not.
+    AnswerReference(bool),
+}
+
+fn arbiter_reply() -> impl Strategy<Value = ArbiterReply> {
+    let holder = || prop::option::of(member());
+    prop_oneof![
+        (holder(), number()).prop_map(|(holder, number)| ArbiterReply::Stands { holder, number }),
+        number().prop_map(|number| ArbiterReply::Granted { number }),
+        Just(ArbiterReply::Renewed),
+        Just(ArbiterReply::Released),
+        (holder(), number()).prop_map(|(holder, number)| ArbiterReply::Refused { holder, number }),
+        Just(ArbiterReply::Unreachable { why: "no answer".to_owned() }),
+    ]
 }
 
 fn number() -> impl Strategy<Value = u64> {
@@ -148,7 +166,10 @@ fn step() -> impl Strategy<Value = Step> {
             peer,
             result: if off { FenceResult::Off } else { FenceResult::Failed { why: "no answer".to_owned() } },
         }),
-        1 => (member(), any::<bool>()).prop_map(|(peer, answers)| Input::FenceDevice { peer, answers }),
+        1 => (member(), any::<bool>()).prop_map(|(peer, answers)| Input::FenceDevice {
+            peer,
+            why_not: (!answers).then(|| "no answer".to_owned()),
+        }),
         3 => command().prop_map(Input::Command),
         1 => prop_oneof![40 => Just(Input::Tick), 1 => Just(Input::Stop { cause: StopCause::Signal })],
     ];
@@ -157,11 +178,14 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0_u8..3, any::<bool>()).prop_map(|(peer, consents)| Step::AnswerLatest(peer, consents)),
         1 => (0_u8..3).prop_map(Step::GrantLatest),
         3 => Just(Step::WriteAll),
+        1 => arbiter_reply().prop_map(Step::Reply),
+        4 => Just(Step::GiveLatest),
+        1 => any::<bool>().prop_map(Step::AnswerReference),
     ]
 }
 
 fn settings() -> impl Strategy<Value = Settings> {
-    (0_u8..3, 0_u8..4, any::<bool>(), any::<bool>()).prop_map(|(me, kind, observe, fence)| {
+    (0_u8..3, 0_u8..4, any::<[bool; 4]>()).prop_map(|(me, kind, [observe, fence, arbiter, reachability])| {
         let mut settings = match kind {
             0 => two(me.min(1)),
             _ => three(me),
@@ -173,6 +197,12 @@ fn settings() -> impl Strategy<Value = Settings> {
             settings.protection.push(Protection::Fence);
             settings.fence_delay.fill(Some(Duration::from_secs(5)));
             settings.fencing_always = me == 1;
+        }
+        if arbiter {
+            settings.protection.push(Protection::Arbiter);
+        }
+        if reachability {
+            settings.protection.push(Protection::Reachability);
         }
         settings.observe_only = observe && me == 2;
         settings
@@ -188,6 +218,8 @@ struct Watched {
     last_taken: Option<Term>,
     queries: [Option<Query>; 3],
     beacons: [Option<Beacon>; 3],
+    call: Option<(Instant, ArbiterCall)>,
+    reference: Option<Instant>,
 }
 
 impl Watched {
@@ -210,14 +242,14 @@ impl Watched {
                 }
                 Output::Send { to, message: Message::Query(query) } => self.queries[to.index()] = Some(query),
                 Output::Send { to, message: Message::Beacon(beacon) } => self.beacons[to.index()] = Some(beacon),
+                Output::AskArbiter { asked_at, call, .. } => self.call = Some((asked_at, call)),
+                Output::AskReference { asked_at, .. } => self.reference = Some(asked_at),
                 Output::Send { .. }
                 | Output::ModeChanged(_)
                 | Output::TakingOver(_)
                 | Output::Event(_)
                 | Output::StopServing { .. }
                 | Output::Fence { .. }
-                | Output::AskArbiter { .. }
-                | Output::AskReference { .. }
                 | Output::CommandDone(_)
                 | Output::Stopped => {}
             }
@@ -254,6 +286,24 @@ impl Watched {
                 let grant = Grant { sent_at: beacon.sent_at, term: beacon.term };
                 self.give(Input::Received { peer: MemberId(peer), message: Message::Grant(grant) })
             }
+            Step::Reply(reply) => match self.call {
+                Some((asked_at, _)) => self.give(Input::Arbiter { asked_at, reply }),
+                None => self.give(Input::Arbiter { asked_at: Instant(7), reply }),
+            },
+            Step::GiveLatest => {
+                let Some((asked_at, call)) = self.call.take() else { return Ok(()) };
+                let reply = match call {
+                    ArbiterCall::Look => ArbiterReply::Stands { holder: None, number: 0 },
+                    ArbiterCall::Acquire { above } => ArbiterReply::Granted { number: above.saturating_add(1) },
+                    ArbiterCall::Renew { .. } => ArbiterReply::Renewed,
+                    ArbiterCall::Release { .. } => ArbiterReply::Released,
+                };
+                self.give(Input::Arbiter { asked_at, reply })
+            }
+            Step::AnswerReference(answered) => match self.reference {
+                Some(asked_at) => self.give(Input::Reference { asked_at, answered }),
+                None => Ok(()),
+            },
             Step::WriteAll => match self.asked.last() {
                 Some((version, _)) => self.give(Input::Written { version: *version }),
                 None => Ok(()),
@@ -291,6 +341,8 @@ proptest! {
             last_taken: None,
             queries: [None; 3],
             beacons: [None; 3],
+            call: None,
+            reference: None,
         };
         for (step, pause) in steps {
             watched.step(step)?;

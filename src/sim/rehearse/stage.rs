@@ -15,7 +15,7 @@ use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
 use crate::negotiation::view::View;
 use crate::sim::fault::{Fault, Order};
-use crate::sim::process::Health;
+use crate::sim::process::{Health, Run};
 use crate::sim::rng::{Rng, nanos};
 use crate::sim::told::Saying;
 use crate::sim::world::World;
@@ -183,7 +183,8 @@ impl<'a> Stage<'a> {
                 Deed::Unpause(gap) => {
                     if let Some((member, served)) = self.paused.take() {
                         // Its processes run on before anything on it can look what time it is.
-                        self.world.processes[member.index()].serves = served;
+                        let process = &mut self.world.processes[member.index()];
+                        process.serves = served && matches!(process.run, Run::Frozen { .. });
                         self.note();
                         self.run(WAKING);
                         self.world.unpause(member, gap);

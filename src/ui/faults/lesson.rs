@@ -46,6 +46,9 @@ impl FaultState {
             }
             (Process::Frozen, _) => "Wait: its silence counts after 3 s".to_owned(),
             (Process::Runs, Cable::Cut) => self.cut(status, member, &choose),
+            (Process::Runs, _) if status.is_some_and(arbiter_away) => {
+                "While both are heard, who acts goes on by the other's grant. Next: f, b".to_owned()
+            }
             (Process::Runs, Cable::Slow) => format!("2 shows the round trip. Next: f, {choose}m mends it"),
             (Process::Runs, Cable::Whole) if status.is_none_or(|status| status.judgement == Judgement::NobodyActs) => {
                 "Wait: they ask each other who is to act".to_owned()
@@ -75,7 +78,10 @@ impl FaultState {
         if status.is_some_and(|status| status.protection.policy.iter().any(|word| word == "fence")) {
             return format!("Wait: {name} gets switched off first. Or f, {choose}m");
         }
-        let protected = status.is_some_and(|status| status.protection.state != ProtectionState::Unprotected);
+        let leased = status.is_some_and(|status| status.arbiter.is_some());
+        let filtered = status.is_some_and(|status| status.protection.state == ProtectionState::Filter);
+        let protected =
+            !filtered && status.is_some_and(|status| status.protection.state != ProtectionState::Unprotected);
         let acts = |mode: Option<Mode>| mode == Some(Mode::Primary);
         let theirs = match self.says(member) {
             Says::Is(mode, _) => Some(mode),
@@ -83,8 +89,10 @@ impl FaultState {
         };
         match (acts(status.map(|status| status.mode)), acts(theirs), protected) {
             (true, true, _) => format!("Both act! Next: f, {choose}m: the lower term gives way"),
+            (_, _, true) if leased => format!("Only who holds the lease acts, cut or not. Next: f, {choose}m mends it"),
             (_, true, true) => format!("Wait: alone, {name} must stop acting; the others go on"),
             (_, false, true) => format!("A minority never acts. Next: f, {choose}m mends it"),
+            (_, _, false) if filtered => "Wait 3 s: a filter is no proof, so both will act".to_owned(),
             (_, _, false) => "Wait 3 s: nothing protects a pair, so both will act".to_owned(),
         }
     }
@@ -108,7 +116,17 @@ impl FaultState {
             (Some(Fault::Cut), _) => format!("Next: f, {choose}l: the link to {name} is cut"),
             (Some(Fault::Slow), _) => format!("Next: f, {choose}s: the link to {name} gets slow"),
             (
-                Some(Fault::Thaw | Fault::Restart | Fault::Mend | Fault::KillProcess | Fault::Lag | Fault::Heal) | None,
+                Some(
+                    Fault::Thaw
+                    | Fault::Restart
+                    | Fault::Mend
+                    | Fault::KillProcess
+                    | Fault::Lag
+                    | Fault::Heal
+                    | Fault::ArbiterAway
+                    | Fault::ArbiterBack,
+                )
+                | None,
                 _,
             ) => "That was every fault. w says why; q ends the demo".to_owned(),
         }
@@ -130,6 +148,11 @@ impl FaultState {
         let peers = status.iter().flat_map(|status| &status.peers);
         peers.into_iter().any(|peer| peer.name == name && peer.gone.is_some())
     }
+}
+
+/// Whether the arbiter is out of reach.
+fn arbiter_away(status: &Status) -> bool {
+    status.arbiter.as_ref().is_some_and(|arbiter| !arbiter.answers && arbiter.why.is_some())
 }
 
 #[cfg(test)]

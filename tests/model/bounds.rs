@@ -1,0 +1,190 @@
+//! What one exploration covers: the group, the faults it may meet, and how far.
+
+use std::time::Duration;
+
+use tandem::negotiation::ability::Score;
+use tandem::negotiation::member::MemberId;
+use tandem::negotiation::settings::{Protection, Settings};
+use tandem::negotiation::time::Instant;
+
+/// One tick: an interval between two questions.
+pub const TICK: Duration = Duration::from_secs(20);
+
+/// What every negotiator's clock shows at every state.
+pub const EPOCH: Instant = Instant(1_000 * 20_000_000_000);
+
+/// Which faults cost a unit of the budget each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Faults {
+    /// A direction of a link, or both, carries nothing; what was sent waits, and comes late or never.
+    pub cuts: bool,
+    /// A connection breaks, and empties both ways.
+    pub breaks: bool,
+    /// One message is lost.
+    pub losses: bool,
+    /// A controller's process dies, a write under way done or not.
+    pub crashes: bool,
+    /// A host dies.
+    pub host_crashes: bool,
+    /// A controller freezes; its kernel, its processes and their guardian go on.
+    pub freezes: bool,
+    /// A write fails.
+    pub disks: bool,
+    /// A fence agent fails.
+    pub agents: bool,
+    /// The arbiter is out of a member's reach.
+    pub arbiter: bool,
+    /// The reference addresses are.
+    pub references: bool,
+    /// An operator orders a hand-over, a controller is told to stop.
+    pub orders: bool,
+}
+
+impl Faults {
+    /// All of them.
+    pub const ALL: Faults = Faults {
+        cuts: true,
+        breaks: true,
+        losses: true,
+        crashes: true,
+        host_crashes: true,
+        freezes: true,
+        disks: true,
+        agents: true,
+        arbiter: true,
+        references: true,
+        orders: true,
+    };
+}
+
+/// In which order members look at their clocks when a tick has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timers {
+    /// In any order, with anything between them.
+    Asynchronous,
+    /// All at once, by address.
+    Synchronous,
+}
+
+/// Where an exploration begins.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begin {
+    /// Everybody is off: members start, and find each other, whenever they do, or never.
+    Off,
+    /// Everybody has just started, and is connected.
+    Together,
+}
+
+/// The bounds of one exploration.
+#[derive(Debug, Clone)]
+pub struct Bounds {
+    /// How many members.
+    pub members: usize,
+    /// What protects them.
+    pub protection: Vec<Protection>,
+    /// How many faults may happen.
+    pub budget: u8,
+    /// Which.
+    pub faults: Faults,
+    /// How the ticks are seen.
+    pub timers: Timers,
+    /// What is bounded in time (a message, a write, a call, an agent) may be under way for so many ticks before the next.
+    pub lateness: u8,
+    /// Where it begins.
+    pub begin: Begin,
+    /// Whether two acting at once is a failure.
+    pub one_acts: bool,
+    /// Whether it is asked that a Primary is there again (which needs to remember for how long nothing has happened).
+    pub recovery: bool,
+    /// How many steps deep, at most; none: to the end.
+    pub depth: Option<usize>,
+}
+
+impl Bounds {
+    /// A pair with these protections and every fault, asynchronous, to the end.
+    pub fn pair(protection: &[Protection], budget: u8) -> Bounds {
+        let proofs = [Protection::Majority, Protection::Fence, Protection::Arbiter];
+        Bounds {
+            members: 2,
+            protection: protection.to_vec(),
+            begin: Begin::Together,
+            // Reachability is a filter, and proves nothing.
+            one_acts: proofs.iter().any(|proof| protection.contains(proof)),
+            budget,
+            faults: Faults::ALL,
+            timers: Timers::Asynchronous,
+            lateness: 0,
+            recovery: false,
+            depth: None,
+        }
+    }
+
+    /// Three members with these protections and every fault, with synchronous ticks.
+    pub fn three(protection: &[Protection], budget: u8) -> Bounds {
+        Bounds { members: 3, timers: Timers::Synchronous, ..Bounds::pair(protection, budget) }
+    }
+
+    /// The same, asking also that a Primary is there again.
+    pub fn with_recovery(self) -> Bounds {
+        Bounds { recovery: true, ..self }
+    }
+
+    /// The same from cold.
+    pub fn from_off(self) -> Bounds {
+        Bounds { begin: Begin::Off, ..self }
+    }
+
+    /// Asking of whoever is not protected that only one acts: what it cannot promise.
+    pub fn demanding_one(self) -> Bounds {
+        Bounds { one_acts: true, ..self }
+    }
+
+    /// Whether one of them protects.
+    pub fn protected_by(&self, protection: Protection) -> bool {
+        self.protection.contains(&protection)
+    }
+
+    /// Whether a number is never used by two.
+    pub fn unique_numbers(&self) -> bool {
+        self.protected_by(Protection::Majority) || self.protected_by(Protection::Arbiter)
+    }
+
+    /// Within how many quiet ticks a Primary is there again: the boot's wait, a silence and a promise given at its end, and
+    /// a question before and after each.
+    pub fn recovers_within(&self) -> u8 {
+        let fencing = if self.protected_by(Protection::Fence) { 6 } else { 0 };
+        11 + fencing
+    }
+
+    /// The settings of one member.
+    pub fn settings(&self, me: usize) -> Settings {
+        let names = ["alpha", "beta", "gamma"].into_iter().take(self.members).map(Into::into).collect();
+        let delay = self.protected_by(Protection::Fence).then_some(2 * TICK);
+        Settings {
+            protection: self.protection.clone(),
+            query_interval: TICK,
+            reply_timeout: 3 * TICK,
+            lease: 3 * TICK,
+            boot_timeout: 3 * TICK,
+            connect_grace: 2 * TICK,
+            fence_delay: vec![delay; self.members],
+            threshold: Score::from_ten_thousandths(7_500),
+            // At most three members.
+            ..Settings::new(MemberId(me as u8), names)
+        }
+    }
+}
+
+/// What is walked through to the end for a pair with these protections, in the order in which it grows.
+pub fn exhaustive(protection: &[Protection]) -> Vec<Bounds> {
+    let network = Faults { cuts: true, freezes: true, ..Faults::default() };
+    let pair = Bounds::pair(protection, 1);
+    vec![
+        // From cold, whoever starts first and finds the other when: a Primary is there whenever it may be.
+        Bounds { budget: 0, ..pair.clone() }.from_off().with_recovery(),
+        // Every single fault, at any moment.
+        pair.clone(),
+        // Two cuts or freezes, at any two moments; ticks are seen by all at once.
+        Bounds { budget: 2, faults: network, timers: Timers::Synchronous, ..pair },
+    ]
+}

@@ -1,0 +1,244 @@
+//! One state of the group and of the world around it.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use tandem::negotiation::Negotiator;
+use tandem::negotiation::exchange::{ArbiterCall, ArbiterReply, Durable};
+use tandem::negotiation::member::MemberId;
+use tandem::negotiation::message::Message;
+use tandem::negotiation::rebase::Rebase;
+use tandem::negotiation::term::Term;
+use tandem::negotiation::time::Instant;
+
+use super::bounds::{Bounds, EPOCH};
+
+/// A negotiator, rebased, shared by all the states it is part of, and hashed once.
+#[derive(Debug)]
+pub struct Machine {
+    pub negotiator: Negotiator,
+    /// Tells it from every machine that may do anything else.
+    pub hash: u64,
+}
+
+impl Machine {
+    pub fn new(negotiator: Negotiator) -> Machine {
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(&negotiator);
+        Machine { negotiator, hash }
+    }
+}
+
+impl Hash for Machine {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
+}
+
+/// Whether a controller runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Run {
+    /// No process; its host refuses connections, or says nothing.
+    Off {
+        refuses: bool,
+    },
+    /// The controller is dead, its guardian has yet to end what runs only on the Primary.
+    Dying,
+    Running,
+    /// It takes nothing, for so many ticks.
+    Frozen {
+        ticks: u8,
+    },
+}
+
+/// A write under way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Write {
+    pub version: u64,
+    pub state: Durable,
+    pub age: u8,
+}
+
+/// A fence agent at work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Agent {
+    /// It will switch off.
+    Begun { age: u8 },
+    /// It did, and will say so.
+    Struck { age: u8 },
+}
+
+/// A call to the arbiter.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Call {
+    pub asked_at: Instant,
+    pub call: ArbiterCall,
+    /// What the arbiter did, once it did.
+    pub reply: Option<ArbiterReply>,
+    pub age: u8,
+}
+
+/// One member: its controller, its disk, and what works for it.
+#[derive(Debug, Clone, Hash)]
+pub struct Member {
+    pub run: Run,
+    pub machine: Option<Arc<Machine>>,
+    pub life: u8,
+    pub kept: Option<Durable>,
+    pub write: Option<Write>,
+    pub waiting: Option<(u64, Durable)>,
+    /// Its clock has something for it.
+    pub due: bool,
+    /// What runs only on the Primary runs.
+    pub serves: bool,
+    pub forced: bool,
+    /// Until when the guardian lets it run without another word.
+    pub guarded_until: Instant,
+    /// The guardian ended it while the controller was frozen.
+    pub killed: bool,
+    /// By member: the agent that switches it off.
+    pub agents: Vec<Option<Agent>>,
+    pub calls: Vec<Call>,
+    pub arbiter_lost: bool,
+    pub question: Option<(Instant, u8)>,
+    /// For how many ticks no reference address has been within reach; none: they are.
+    pub references_lost: Option<u8>,
+    pub stopping: bool,
+}
+
+impl Member {
+    pub fn alive(&self) -> bool {
+        self.machine.is_some()
+    }
+
+    /// Something of it may act, not by an operator's force.
+    pub fn acts_by_rule(&self) -> bool {
+        self.serves && !self.forced
+    }
+}
+
+/// A message on its way.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Sent {
+    pub message: Message,
+    pub age: u8,
+}
+
+/// The connection between two members. Side 0 is the lower address; queues are told by who sent.
+#[derive(Debug, Clone, Hash)]
+pub struct Link {
+    pub ends: [usize; 2],
+    pub up: [bool; 2],
+    pub cut: [bool; 2],
+    pub queues: [Vec<Sent>; 2],
+    /// A side knows that the other refuses.
+    pub refused: [bool; 2],
+}
+
+/// The arbiter's register.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Register {
+    pub holder: Option<MemberId>,
+    pub number: u64,
+    pub until: Instant,
+}
+
+/// What was broken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Broken {
+    /// A member took a term that was acted in before (N11).
+    TermTwice,
+    /// A number was used by two, under `arbiter` or `majority` (N11).
+    NumberTwice,
+    /// A member acts in a term that its disk does not know (N11).
+    NotOnDisk,
+    /// A member took the role while nothing it could rest on had answered (S1).
+    NoReference,
+}
+
+/// The group.
+#[derive(Debug, Clone, Hash)]
+pub struct Group {
+    pub members: Vec<Member>,
+    pub links: Vec<Link>,
+    pub register: Register,
+    /// Faults left.
+    pub budget: u8,
+    /// Ticks since anything happened to it; counted as far as is asked for.
+    pub calm: u8,
+    /// The terms acted in, in order.
+    pub acted: Vec<Term>,
+    pub broken: Option<Broken>,
+}
+
+/// States are told apart by what will happen.
+impl PartialEq for Group {
+    fn eq(&self, other: &Group) -> bool {
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        hasher.hash_one(self) == hasher.hash_one(other)
+    }
+}
+
+/// Time passes in whole ticks, from the epoch to the epoch.
+pub fn rebase(now: Instant) -> Rebase {
+    Rebase { now, epoch: EPOCH, grain: super::bounds::TICK }
+}
+
+impl Group {
+    /// Everybody is off, and nobody ever ran.
+    pub fn new(bounds: &Bounds) -> Group {
+        let count = bounds.members;
+        let member = Member {
+            run: Run::Off { refuses: true },
+            machine: None,
+            life: 0,
+            kept: None,
+            write: None,
+            waiting: None,
+            due: false,
+            serves: false,
+            forced: false,
+            guarded_until: EPOCH,
+            killed: false,
+            agents: vec![None; count],
+            calls: Vec::new(),
+            arbiter_lost: false,
+            question: None,
+            references_lost: None,
+            stopping: false,
+        };
+        let mut links = Vec::new();
+        for high in 1..count {
+            for low in 0..high {
+                links.push(Link {
+                    ends: [low, high],
+                    up: [false; 2],
+                    cut: [false; 2],
+                    queues: [Vec::new(), Vec::new()],
+                    refused: [false; 2],
+                });
+            }
+        }
+        Group {
+            members: vec![member; count],
+            links,
+            register: Register { holder: None, number: 0, until: EPOCH },
+            budget: bounds.budget,
+            calm: 0,
+            acted: Vec::new(),
+            broken: None,
+        }
+    }
+
+    /// The link between two members, and the first one's side of it.
+    pub fn link_of(&self, one: usize, other: usize) -> (usize, usize) {
+        let found = self.links.iter().position(|link| link.ends.contains(&one) && link.ends.contains(&other));
+        let index = found.expect("every two members have a link");
+        (index, usize::from(self.links[index].ends[1] == one))
+    }
+
+    /// The members that run and are Primary.
+    pub fn primaries(&self) -> impl Iterator<Item = usize> + '_ {
+        let all = self.members.iter().enumerate();
+        all.filter(|(_, member)| member.run == Run::Running && member.serves).map(|(id, _)| id)
+    }
+}

@@ -1,0 +1,103 @@
+//! States and actions as people read them.
+
+use tandem::negotiation::message::Mode;
+
+use super::actions::{Action, Order, Way};
+use super::bounds::Bounds;
+use super::states::{Group, Run};
+
+const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
+
+/// What happens, in words.
+pub fn action(group: &Group, action: Action) -> String {
+    let name = |member: usize| NAMES[member];
+    let ends = |link: usize| group.links[link].ends.map(|end| NAMES[end]);
+    let sent = |link: usize, side: usize, place: usize| {
+        let text = group.links[link].queues[side].get(place).map(|sent| format!("{:?}", sent.message));
+        (text.unwrap_or_default(), ends(link)[side], ends(link)[1 - side])
+    };
+    match action {
+        Action::Tick => "an interval passes".to_owned(),
+        Action::Timer(member) => format!("{} looks at its clock", name(member)),
+        Action::Deliver { link, side, place } => {
+            let (text, from, to) = sent(link, side, place);
+            format!("{to} hears of {from}: {text}")
+        }
+        Action::DiskDone(member) => format!("{}'s state is on disk", name(member)),
+        Action::Guardian(member) => format!("{}'s guardian has ended what ran", name(member)),
+        Action::Strike { by, peer } => format!("{}'s agent switches {} off", name(by), name(peer)),
+        Action::Report { by, peer } => format!("{}'s agent says that {} is off", name(by), name(peer)),
+        Action::ArbiterActs(member) => {
+            format!("the arbiter does what {} asked: {:?}", name(member), group.members[member].calls.first())
+        }
+        Action::ArbiterSays(member) => format!("{} has its answer from the arbiter", name(member)),
+        Action::ReferencesSay(member) => format!("{} hears whether a reference address answers", name(member)),
+        Action::Refused { link, side } => format!("{} refuses {}", ends(link)[1 - side], ends(link)[side]),
+        Action::Start(member) => format!("{} starts", name(member)),
+        Action::Connect(link) => format!("{} and {} connect", ends(link)[0], ends(link)[1]),
+        Action::Heal(link) => format!("the network between {} and {} works again", ends(link)[0], ends(link)[1]),
+        Action::Thaw(member) => format!("{} wakes", name(member)),
+        Action::ArbiterBack(member) => format!("{} reaches the arbiter again", name(member)),
+        Action::ReferencesBack(member) => format!("{} reaches the reference addresses again", name(member)),
+        Action::GiveUp(link) => format!("the silent connection of {} and {} is closed", ends(link)[0], ends(link)[1]),
+        Action::Cut { link, way } => {
+            let [low, high] = ends(link);
+            match way {
+                Way::Both => format!("nothing passes between {low} and {high}"),
+                Way::Forth => format!("nothing passes from {low} to {high}"),
+                Way::Back => format!("nothing passes from {high} to {low}"),
+            }
+        }
+        Action::Break(link) => format!("the connection of {} and {} breaks", ends(link)[0], ends(link)[1]),
+        Action::Lose { link, side, place } => {
+            let (text, from, to) = sent(link, side, place);
+            format!("lost on its way from {from} to {to}: {text}")
+        }
+        Action::Crash { member, host, written } => {
+            let what = if host { "host" } else { "process" };
+            let disk = if written { ", and its write was done" } else { "" };
+            format!("{}'s {what} dies{disk}", name(member))
+        }
+        Action::Freeze(member) => format!("{} freezes", name(member)),
+        Action::DiskFails(member) => format!("{}'s disk fails", name(member)),
+        Action::AgentFails { by, peer } => format!("{}'s agent fails to switch {} off", name(by), name(peer)),
+        Action::ArbiterLost(member) => format!("{} does not reach the arbiter any more", name(member)),
+        Action::ReferencesLost(member) => format!("{} reaches no reference address any more", name(member)),
+        Action::Order { member, order } => {
+            let what = match order {
+                Order::TakeOver => "take over",
+                Order::StepDown => "hand over",
+                Order::Stop => "stop",
+            };
+            format!("{} is told to {what}", name(member))
+        }
+    }
+}
+
+/// A state in one line: who is what, and who acts.
+pub fn state(group: &Group) -> String {
+    let member = |(id, member): (usize, &super::states::Member)| {
+        let run = match member.run {
+            Run::Off { .. } => "off".to_owned(),
+            Run::Dying => "dying".to_owned(),
+            Run::Frozen { ticks } => format!("frozen {ticks}"),
+            Run::Running => match member.machine.as_ref().map(|machine| machine.negotiator.mode_and_term()) {
+                Some((Mode::Primary, term)) => format!("Primary {term}"),
+                Some((Mode::Secondary, term)) => format!("Secondary, seen {term}"),
+                None => "nothing".to_owned(),
+            },
+        };
+        format!("{} {run}{}", NAMES[id], if member.serves { ", ACTS" } else { "" })
+    };
+    let members: Vec<String> = group.members.iter().enumerate().map(member).collect();
+    members.join(" | ")
+}
+
+/// How an exploration is called.
+pub fn title(bounds: &Bounds) -> String {
+    let words: Vec<&str> = bounds.protection.iter().map(|protection| protection.word()).collect();
+    let protection = if words.is_empty() { "none".to_owned() } else { words.join("+") };
+    let size = if bounds.members == 2 { "pair" } else { "three" };
+    let recovery = if bounds.recovery { ", recovery" } else { "" };
+    format!("{size} {protection}, faults {}{recovery}", bounds.budget)
+}
