@@ -174,6 +174,16 @@ pub fn standing(peer: &Peer) -> (Mark, &'static str, String) {
     }
 }
 
+/// The same in the light of the whole status: who is not heard, but cannot act while another does, is not said to (S1).
+pub fn standing_among(status: &Status, peer: &Peer) -> (Mark, &'static str, String) {
+    match (standing(peer), status.judgement) {
+        ((Mark::Unknown, word, _), Judgement::OneActs) if peer.gone.is_some() => {
+            (Mark::Unknown, word, "does not act".to_owned())
+        }
+        (standing, _) => standing,
+    }
+}
+
 /// Whether everything that a Primary is to run runs there, as it tells.
 fn serves(peer: &Peer) -> bool {
     let needed = peer.processes.iter().filter(|process| process.run_when == RunWhen::Primary);
@@ -211,7 +221,7 @@ pub fn heard(peer: &Peer, age_ms: Option<u64>) -> String {
 /// Row 2: the other member, or of several the one that matters most. None only in a status without peers.
 pub fn row_two(status: &Status) -> Option<MemberRow> {
     let peer = peer_that_matters(status)?;
-    let (mark, word, does) = standing(peer);
+    let (mark, word, does) = standing_among(status, peer);
     let heard = heard(peer, peer.last_heard_ms);
     let more = status.peers.len() - 1;
     Some(MemberRow {
