@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ability::{Ability, Unable};
-use super::decision::seconds;
+use super::decision::{ArbiterEvidence, seconds};
 use super::event::Event;
 use super::exchange::{ArbiterCall, ArbiterReply, Output};
 use super::guard::{self, Guard};
@@ -562,6 +562,19 @@ impl Negotiator {
     /// The owner of the highest term, when it counts as gone.
     fn last_primary_gone(&self) -> Option<MemberId> {
         self.settings.others().find(|peer| *peer == self.seen.owner && self.gone(*peer).is_some())
+    }
+
+    pub(super) fn arbiter_evidence(&self) -> Option<ArbiterEvidence> {
+        let mute = match &self.arbiter.reach {
+            Reach::Mute { why } => Some(why.clone()),
+            Reach::Unknown | Reach::Answers => None,
+        };
+        let other = self.arbiter.holder.filter(|holder| *holder != self.settings.me);
+        self.settings.protected_by(Protection::Arbiter).then(|| ArbiterEvidence {
+            mute,
+            holder: other.map(|holder| self.settings.name(holder)),
+            lease: self.arbiter.lease.map(|lease| (lease.number, self.now.since(lease.asked_at))),
+        })
     }
 
     pub(super) fn arbiter_view(&self) -> Option<ArbiterView> {

@@ -86,6 +86,8 @@ fn s1_with_an_arbiter_the_role_is_taken_in_the_number_that_it_allots() {
     assert_eq!(group.members[0].term(), 41);
     assert_eq!(arbiter.borrow().holder, Some(MemberId(0)));
     assert_eq!(acquisitions(&group.members[1]), 0, "only who lacks nothing else asks for the lease");
+    let known = group.members[0].view().reason.protection.arbiter.expect("the lease is part of the evidence (U4)");
+    assert!(known.mute.is_none() && known.lease.is_some_and(|(number, _)| number == 41), "{known:?}");
     assert!(group.members[0].view().arbiter.is_some_and(|arbiter| arbiter.answers && arbiter.mine_until.is_some()));
 }
 
