@@ -19,7 +19,7 @@ mod what_runs;
 
 pub use what_runs::{
     Clock, Detail, as_it_should_be, device_answers, device_tells, fencing_tells, health_matters, longest_stop,
-    measured, process_tells, processes, scores, sub_health, sub_name, weight,
+    longest_stop_of, measured, process_tells, processes, scores, sub_health, sub_name, weight,
 };
 
 /// The shape that tells a state without colour.
