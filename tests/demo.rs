@@ -158,7 +158,8 @@ fn u9_s4_an_arbiter_that_nobody_reaches_does_not_stop_a_healthy_pair_in_the_demo
     demo.terminal.press("f");
     demo.terminal.shows("back: the arbiter answers again");
     demo.terminal.press("b");
-    demo.third_row("PROTECTED by fence + arbiter");
+    // Whoever goes on by grants does so until the role moves: a lease brings a new term with it.
+    demo.terminal.shows("The arbiter answers again");
     demo.leave();
 }
 

@@ -130,7 +130,7 @@ fn settle(text: &str) -> String {
         match (number, next) {
             (true, _) if at > 0 && words[at - 1] == "plan" => "47:".to_owned(),
             (true, Some("s" | "ms")) => "3.0".to_owned(),
-            (true, _) if word.contains('.') && word.contains(':') => "10.0.0.1:7400".to_owned(),
+            (true, _) if word.starts_with("127.") || word.starts_with("10.77.") => "10.0.0.1:7400".to_owned(),
             (true | false, _) if *word == "ms" || *word == "ms," => word.replace("ms", "s"),
             (true | false, _) => (*word).to_owned(),
         }
@@ -293,7 +293,7 @@ fn set_what_runs_alike(mut status: Status) -> Status {
         fencing.next_try_ms = fencing.next_try_ms.map(|_| 54_000);
     }
     // What runs is started while the link comes up, and both paths break at once: the order of these is a race.
-    let raced = ["link-probe", "the path to", "the link to", "a try to reach"];
+    let raced = ["link-probe", "the path to", "the link to", "a try to reach", "no longer so: the path"];
     status.events.retain(|event| !raced.iter().any(|race| event.text.starts_with(race)));
     let mut status = set_alike(status);
     for line in &mut status.takeover.lines {
@@ -388,7 +388,11 @@ fn s2_drawn_screen_3_a_takeover_held_back_because_fencing_failed() {
     });
     assert_eq!((beta.mode, beta.takeover.ready), (Mode::Secondary, false));
     assert_eq!(beta.alarms[0].class, AlarmClass::Alarm);
+    let by = beta.alarms[0].seen.as_ref().map(|seen| format!("{} has", seen.by)).expect("it was seen");
     let mut status = set_what_runs_alike(beta);
+    for event in &mut status.events {
+        event.text = event.text.replace(&by, "ops-2 has");
+    }
     for link in &mut status.links {
         link.last_heard_ms = Some(134_000);
         // How often it was called, and how often that is.

@@ -190,7 +190,7 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
                 Known { guards: &around.guards, fencing: &around.fencing, time: &around.time },
             ),
         },
-        alarms: around.alarms.clone(),
+        alarms: uncovered(&around.alarms),
         attached: around.attached.clone(),
         events: around.events.clone(),
         judgement: judge(view),
@@ -204,6 +204,20 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
         availability: around.availability.clone(),
         rejected: around.rejected.clone(),
     }
+}
+
+/// The alarms as they are shown. What holds a takeover back is about whoever is not heard: that it is not heard stands
+/// already in row 2, and would only push out what to do.
+fn uncovered(alarms: &[status::Alarm]) -> Vec<status::Alarm> {
+    let kind = |alarm: &status::Alarm| alarm.id.split(':').next().unwrap_or_default().to_owned();
+    let holds_back = |alarm: &status::Alarm| {
+        alarm.class == status::AlarmClass::Alarm && [FENCING_FAILED, HELD_BACK].contains(&kind(alarm).as_str())
+    };
+    let held_back = alarms.iter().any(holds_back);
+    let covered = |alarm: &&status::Alarm| {
+        held_back && ["peer_silent", "peer_never_heard", "peer_crashed"].contains(&kind(alarm).as_str())
+    };
+    alarms.iter().filter(|alarm| !covered(alarm)).cloned().collect()
 }
 
 /// Whether this member acts: Primary, and what runs only on the Primary runs.

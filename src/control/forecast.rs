@@ -174,9 +174,18 @@ fn failed_fencing(text: &str, fencing: &[status::Fencing]) -> String {
     let failed = fencing.iter().find(|one| text.starts_with(&format!("fencing {} failed", one.peer)));
     let last = failed.and_then(|one| one.last.as_ref()).filter(|last| last.result == status::FenceResult::Failed);
     match last {
-        Some(status::FenceLast { why: Some(why), attempt: 1, .. }) => format!("{why}, 1 try"),
-        Some(status::FenceLast { why: Some(why), attempt, .. }) => format!("{why}, {attempt} tries"),
+        Some(status::FenceLast { why: Some(why), attempt: 1, .. }) => format!("{}, 1 try", own_words(why)),
+        Some(status::FenceLast { why: Some(why), attempt, .. }) => format!("{}, {attempt} tries", own_words(why)),
         Some(status::FenceLast { why: None, .. }) | None => text.to_owned(),
+    }
+}
+
+/// Without the exit status, where the agent has said more: "fence_ipmilan: exit status 1: no answer" is one line too long.
+fn own_words(why: &str) -> String {
+    let Some((agent, rest)) = why.split_once(": exit status ") else { return why.to_owned() };
+    match rest.split_once(": ") {
+        Some((_, words)) => format!("{agent}: {words}"),
+        None => why.to_owned(),
     }
 }
 
@@ -268,7 +277,7 @@ mod tests {
             result: status::FenceResult::Failed,
             age_ms: 6000,
             took_ms: 20_000,
-            why: Some("fence_ipmilan: no answer from 10.0.9.1:623 within 20 s".to_owned()),
+            why: Some("fence_ipmilan: exit status 1: no answer from 10.0.9.1:623 within 20 s".to_owned()),
         });
         assert_eq!(
             told(&view, &[device]),

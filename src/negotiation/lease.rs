@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::ability::{Ability, Unable};
 use super::decision::Rule;
 use super::exchange::Output;
 use super::guard::{self, Guard};
@@ -87,7 +88,13 @@ impl Negotiator {
         let by = |protection| self.settings.protected_by(protection);
         let fence = by(Protection::Fence);
         let stands_by = |peer: MemberId| match self.gone(peer) {
-            None => self.peers[peer.index()].mode == Some(Mode::Secondary),
+            // Who yields says "Secondary" while its processes still stop; and who has not heard of this term may yet take
+            // over on a consent that this member gave it before.
+            None => {
+                let known = &self.peers[peer.index()];
+                let stops = matches!(known.able, None | Some(Ability::Cannot(Unable::Stopping)));
+                known.mode == Some(Mode::Secondary) && known.seen >= term && !stops
+            }
             Some(Gone::Off | Gone::Stopped) => true,
             // Unprotected, who is silent counts for gone.
             Some(Gone::NeverHeard | Gone::Silent | Gone::Crashed) => !fence,

@@ -54,7 +54,8 @@ pub(super) struct Peer {
     pub mode: Option<Mode>,
     /// Its own term as last heard.
     pub term: Term,
-    /// The highest term that it says it has heard of. For people only: no rule rests on it.
+    /// The highest term that it says it has heard of. Only a forced Primary rests on it: who knows its term cannot take
+    /// over on an older consent.
     pub seen: Term,
     /// Set while it is known as Primary.
     pub primary: Option<Term>,

@@ -78,6 +78,11 @@ pub fn moment(at: &Zoned, now: &Zoned) -> String {
     at.strftime(pattern).to_string()
 }
 
+/// The same with a tenth of a second: "03:12:44.6".
+pub fn moment_tenths(at: &Zoned, now: &Zoned) -> String {
+    format!("{}.{}", moment(at, now), at.millisecond() / 100)
+}
+
 /// A time of the contract, in the zone of the screen; none when it cannot be read.
 pub fn parse(time: &str, now: &Zoned) -> Option<Zoned> {
     Some(time.parse::<Timestamp>().ok()?.to_zoned(now.time_zone().clone()))

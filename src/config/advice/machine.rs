@@ -51,6 +51,7 @@ pub fn of_machine(config: &Config, me: MemberId) -> MachineAdvice {
             format!("make it with `groupadd --system {group}`, or correct the name"),
         ));
     }
+    super::arbiter::of_machine(config, me, &mut found);
     super::guards::of_machine(config, me, &mut found);
     super::programs::of_machine(config, me, &mut found);
     found

@@ -3,6 +3,7 @@
 //! [`of_file`] looks at the file alone; [`of_machine`] looks at the machine it is to run on: at its key, its folders and
 //! its groups, at the programs and users that the file names, where something can also be wrong. `tandem check` prints both.
 
+mod arbiter;
 mod guards;
 mod machine;
 mod networks;
@@ -75,6 +76,7 @@ pub fn of_file(config: &Config) -> Vec<Advice> {
     serving::processes(config, &mut advice);
     serving::health(config, &mut advice);
     serving::fencing(config, &mut advice);
+    arbiter::of_file(config, &mut advice);
     guards::of_file(config, &mut advice);
     if config.security.mode == SecurityMode::Plain {
         advice.push(config.advise(

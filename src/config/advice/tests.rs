@@ -296,3 +296,56 @@ fn s1_a_shared_directory_that_is_none_is_told_and_so_is_a_watchdog_that_is_not_t
     let wrong = of_machine(&watchdog, MemberId(0)).wrong;
     assert!(wrong.iter().any(|advice| advice.message == "there is no /dev/no-watchdog"), "{wrong:?}");
 }
+
+const ETCD: &str = "[takeover]\nprotection = [\"arbiter\"]\n[arbiter]\nkind = \"etcd\"\n";
+
+/// Three servers, over TLS.
+const SERVERS: &str = "endpoints = [\"https://10.0.8.1:2379\", \"https://10.0.8.2:2379\", \"https://10.0.8.3:2379\"]\n";
+
+#[test]
+fn s1_s4_an_etcd_that_cannot_be_relied_on_is_told() {
+    let told = |more: &str| {
+        let advice = of_file(&two_networks(&format!("{ETCD}{more}")));
+        advice.into_iter().map(|advice| format!("{}: {}", advice.key, advice.message)).collect::<Vec<_>>()
+    };
+    assert_eq!(told(SERVERS), Vec::<String>::new());
+    let one = |more: &str, wanted: &str| {
+        let told = told(more);
+        assert!(told.len() == 1 && told[0].starts_with(wanted), "{told:?}");
+    };
+    let quick = "[negotiation]\nquery_interval = \"200ms\"\nreply_timeout = \"1s\"\n";
+    one(&format!("{SERVERS}lease = \"2s\"\n{quick}"), "arbiter.lease: 2s may be over before an etcd that has lost");
+    one(
+        &format!("{SERVERS}lease = \"4s\"\n[negotiation]\nreply_timeout = \"5s\"\n"),
+        "arbiter.lease: 4s is shorter than",
+    );
+    let slow = "[negotiation]\nquery_interval = \"2s\"\nreply_timeout = \"6s\"\nboot_timeout = \"10s\"\n";
+    assert!(told(&format!("{SERVERS}{slow}")).iter().any(|told| told.contains("less than three times query_interval")));
+    one("endpoints = [\"https://10.0.8.1:2379\"]\n", "arbiter.endpoints: one server is named");
+    let plain = SERVERS.replace("https", "http");
+    one(
+        &format!("{plain}user = \"t\"\npassword_file = \"p\"\n"),
+        "arbiter.user: the password travels to http://10.0.8.1",
+    );
+    one(&format!("{plain}ca_file = \"ca\"\n"), "arbiter.ca_file: certificates are of no use");
+    let unused = of_file(&two_networks(&format!("[arbiter]\nkind = \"etcd\"\n{SERVERS}")));
+    assert_eq!(keys_of(&unused), ["takeover.protection", "arbiter.kind"]);
+}
+
+#[test]
+fn u7_a_password_for_etcd_that_others_can_read_is_told_and_so_is_one_that_is_not_there() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("etcd.pass");
+    let config = two_networks(&format!("{ETCD}{SERVERS}user = \"tandem\"\npassword_file = \"{}\"\n", path.display()));
+    let found = || {
+        let MachineAdvice { wrong, unwise } = of_machine(&config, MemberId(0));
+        let about = |advice: &[Advice]| advice.iter().any(|advice| advice.key == "arbiter.password_file");
+        (about(&wrong), about(&unwise))
+    };
+    assert_eq!(found(), (true, false), "missing");
+    fs::write(&path, "geheim").expect("written");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("changed");
+    assert_eq!(found(), (false, true), "readable by its group");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).expect("changed");
+    assert_eq!(found(), (false, false));
+}

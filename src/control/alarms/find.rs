@@ -50,10 +50,6 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
     }
     for peer in &view.peers {
         if let Some(gone) = peer.gone {
-            // The alarm that holds a takeover back is about whoever is not heard.
-            if blocked && !matches!(gone, Gone::Stopped | Gone::Off) {
-                continue;
-            }
             let may_act = match (gone, judged) {
                 (Gone::Silent | Gone::NeverHeard, Judgement::OneActsOtherUnknown | Judgement::NobodyActs) => {
                     MayAct::Yes

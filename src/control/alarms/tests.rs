@@ -335,7 +335,7 @@ fn s2_a_fencing_that_failed_is_the_one_alarm_of_a_takeover_that_waits_for_it() {
     let failed = FenceState::Failed { at: at(90), why: "no answer".to_owned(), rounds: 1, next: Some(at(150)) };
     view.peers[0].fence.state = failed.clone();
     let long = Around { nobody_acts_for: Some(Duration::from_secs(100)), ..around() };
-    assert_eq!(kinds(&view, &long), ["fencing_failed"], "it is about the one that is silent");
+    assert_eq!(kinds(&view, &long), ["fencing_failed", "peer_silent"]);
     assert_eq!(alarms_from(&view, &long)[0].class(), AlarmClass::Alarm);
     // While it is tried again it still stands; the first round is no failure yet.
     view.peers[0].fence.state = FenceState::UnderWay { since: at(95), round: 2 };

@@ -42,9 +42,9 @@ impl Alarm {
                     format!("Press nothing. {stops} stops by itself: {goes_on} has the higher term."),
                     &[
                         format!("{stops} must say SECONDARY in a moment. If it does not: stop {stops}."),
-                        "Tell whoever owns the plant: both acted for a while.".to_owned(),
+                        "d shows what both did meanwhile. Tell whoever owns the plant.".to_owned(),
                     ],
-                    &format!("stop or restart {goes_on}: it is the one that goes on."),
+                    &format!("stop, fence or restart {goes_on}: it is the one that goes on."),
                 )
             }
             Alarm::TwoActed(two) => {

@@ -43,25 +43,33 @@ pub enum Rehearsed {
 /// Rehearses one scenario: [`TIMINGS`] times, of which the worst is told, and what would have prevented it where it ended
 /// badly.
 pub fn rehearse(site: &Site, scenario: &Scenario) -> Rehearsed {
-    match worst(site, scenario) {
-        Ok(mut outcome) => {
+    match worst(site, scenario, Verdict::Unsafe) {
+        Ok(Some(mut outcome)) => {
             if outcome.verdict.is_bad() {
                 outcome.remedies = remedy::found(site, scenario, &outcome);
             }
             Rehearsed::Done(Box::new(outcome))
         }
+        Ok(None) => Rehearsed::LeftOut { why: "it was not rehearsed".to_owned() },
         Err(why) => Rehearsed::LeftOut { why },
     }
 }
 
-/// The worst of all timings; or why the scenario cannot happen at this site.
-fn worst(site: &Site, scenario: &Scenario) -> Result<Outcome, String> {
+/// The worst of all timings; none: one was worse than `bound`, and the rest were not played.
+///
+/// # Errors
+///
+/// Why the scenario cannot happen at this site.
+fn worst(site: &Site, scenario: &Scenario, bound: Verdict) -> Result<Option<Outcome>, String> {
     let mut worst: Option<Outcome> = None;
     for timing in 0..TIMINGS {
         let outcome = stage::play(site, scenario, timing)?;
+        if outcome.verdict > bound {
+            return Ok(None);
+        }
         if worst.as_ref().is_none_or(|worst| outcome.badness() > worst.badness()) {
             worst = Some(outcome);
         }
     }
-    worst.ok_or_else(|| "it was not rehearsed".to_owned())
+    Ok(worst)
 }

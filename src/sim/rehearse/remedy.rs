@@ -37,16 +37,21 @@ pub struct Remedy {
 
 /// Every change of settings that was seen to prevent what `outcome` tells.
 pub(super) fn found(site: &Site, scenario: &Scenario, outcome: &Outcome) -> Vec<Remedy> {
+    // That nobody acts for a while is better than that two do.
+    let bound = match outcome.verdict {
+        Verdict::Safe | Verdict::Idle => Verdict::Safe,
+        Verdict::Beyond | Verdict::Unsafe => Verdict::Idle,
+    };
+    let no_worse_elsewhere = match outcome.verdict {
+        // What lets one act here by letting two act when the link breaks is no remedy.
+        Verdict::Idle if keeps_one(site) => keeps_one,
+        Verdict::Safe | Verdict::Idle | Verdict::Beyond | Verdict::Unsafe => |_: &Site| true,
+    };
     let mut found = Vec::new();
     for (setting, changed) in variants(site) {
-        let Ok(then) = worst(&changed, scenario) else { continue };
-        // That nobody acts for a while is better than that two do; what lets one act by letting two act elsewhere is not.
-        let better = match outcome.verdict {
-            Verdict::Safe => false,
-            Verdict::Idle => then.verdict == Verdict::Safe && (keeps_one(&changed) || !keeps_one(site)),
-            Verdict::Beyond | Verdict::Unsafe => then.verdict <= Verdict::Idle,
-        };
-        if better {
+        if let Ok(Some(then)) = worst(&changed, scenario, bound)
+            && no_worse_elsewhere(&changed)
+        {
             found.push(Remedy { setting, outage: then.outage, idle_until: then.idle.map(|idle| idle.until) });
         }
     }
@@ -55,8 +60,8 @@ pub(super) fn found(site: &Site, scenario: &Scenario, outcome: &Outcome) -> Vec<
 
 /// Whether two cannot act when the link breaks.
 fn keeps_one(site: &Site) -> bool {
-    let cut = catalogue::named("link-cut").map(|cut| worst(site, cut));
-    cut.is_some_and(|outcome| outcome.is_ok_and(|outcome| outcome.verdict < Verdict::Beyond))
+    let cut = catalogue::named("link-cut").map(|cut| worst(site, cut, Verdict::Idle));
+    matches!(cut, Some(Ok(Some(_))))
 }
 
 /// The site with other settings, one change at a time.

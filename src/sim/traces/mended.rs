@@ -1,6 +1,8 @@
 //! Runs that walks of this simulator found, or that reading the rules beside it did, and that were mended.
 
 use super::*;
+use crate::negotiation::Negotiator;
+use crate::sim::Reference;
 
 /// Walk 10022 of three under majority: gamma granted alpha, crashed, and, having forgotten that, granted the forced
 /// Primary beta, which at once counted as one by the rules while alpha's lease still ran (S1).
@@ -109,4 +111,31 @@ fn trace_a_floor_without_an_owner_that_hid_a_term() {
     let group = World::group(5, &[Protection::Majority]);
     let walked = super::super::walk::walk(&group, 501_127);
     assert!(walked.is_ok(), "{walked:?}");
+}
+
+#[test]
+fn trace_a_forced_primary_became_an_ordinary_one_while_the_other_still_stopped() {
+    let mut scene = Scene::booted(2, &[Protection::Fence, Protection::Reachability]);
+    scene.apply(Fault::StopTime(ALPHA, Duration::from_secs(4)));
+    // So that beta cannot take over by rule, and alpha refuses to hand over.
+    scene.apply(Fault::Reference(BETA, Reference::Silent)).run(6_000);
+    scene.apply(Fault::Order(BETA, Order::ForceTakeOver)).run(500);
+    scene.primary_is(&[ALPHA, BETA]);
+    assert!(scene.world.member(BETA).is_some_and(Negotiator::is_forced), "{}", scene.world.trace());
+    scene.run(6_000);
+    scene.primary_is(&[BETA]);
+    assert!(scene.world.member(BETA).is_some_and(|beta| !beta.is_forced()), "{}", scene.world.trace());
+}
+
+#[test]
+fn trace_a_forced_primary_became_an_ordinary_one_though_it_had_consented_to_the_other() {
+    let mut scene = Scene::off(2, &[Protection::Fence], 3);
+    scene.start_all();
+    // Alpha has beta's consent, and waits only until nothing from before its start can bind it.
+    scene.run(3_600);
+    scene.apply(Fault::Cut(ALPHA, BETA, Way::Both));
+    scene.apply(Fault::Order(BETA, Order::ForceTakeOver)).run(1_000);
+    // The world would say so if both were Primary by the rules; force alone makes two.
+    scene.primary_is(&[ALPHA, BETA]);
+    assert!(scene.world.member(BETA).is_some_and(Negotiator::is_forced), "{}", scene.world.trace());
 }

@@ -72,7 +72,11 @@ fn tells(sight: &Sight<'_>, link: &Link, stands: PathStands) -> String {
     let heard = || match link.last_heard_ms {
         Some(age) => {
             let at = words::before(sight.wall, sight.aged(age));
-            let at = words::moment(&at, sight.wall);
+            // Of a path that broke, when it did is wanted to the tenth.
+            let at = match stands {
+                PathStands::Down => words::moment_tenths(&at, sight.wall),
+                PathStands::Up | PathStands::Silent | PathStands::Tried => words::moment(&at, sight.wall),
+            };
             if sight.width < NARROW { format!("heard {at}") } else { format!("last heard {at}") }
         }
         None => "never heard".to_owned(),

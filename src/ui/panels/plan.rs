@@ -36,7 +36,11 @@ pub fn boxed(sight: &Sight<'_>, open: &OpenPlan, rows: usize) -> Vec<Line> {
         true => " more on a larger screen ".to_owned(),
         false => {
             let since = u64::try_from(sight.now.saturating_sub(open.at).as_millis()).unwrap_or(u64::MAX);
-            format!(" checked {} ", words::ago(since.saturating_add(open.plan.checked_ms)))
+            match since.saturating_add(open.plan.checked_ms) {
+                // To the second: a plan is judged by how fresh it is.
+                ms @ 0..60_000 => format!(" checked {} s ago ", ms / 1000),
+                ms => format!(" checked {} ", words::ago(ms)),
+            }
         }
     };
     let mut drawn = vec![edge(sight.width, &title, &checked)];
@@ -104,7 +108,8 @@ fn content(sight: &Sight<'_>, open: &OpenPlan, width: usize) -> Vec<(Weight, Lin
 }
 
 fn rests_on(conditions: &[PlanLine], width: usize) -> Vec<(Weight, Line)> {
-    let half = width / 2;
+    // The second of two on a line begins a little beyond the middle.
+    let second = (width / 2 + 5).min(width);
     let one = |condition: &PlanLine, text: &str| {
         let (word, role) = match condition.state {
             LineState::Ok => ("ok", Role::Plain),
@@ -122,12 +127,12 @@ fn rests_on(conditions: &[PlanLine], width: usize) -> Vec<(Weight, Line)> {
     while let [condition, tail @ ..] = rest {
         let paired = match tail {
             [next, ..] if condition.state == LineState::Ok && next.state == LineState::Ok => {
-                (condition.text.len() + 7 <= half && next.text.len() + 5 <= half).then_some(next)
+                (condition.text.len() + 7 <= second && next.text.len() + 5 <= width - second).then_some(next)
             }
             _ => None,
         };
         if let Some(next) = paired {
-            let line = one(condition, &condition.text).to_column(half + 4).then(one(next, &next.text));
+            let line = one(condition, &condition.text).to_column(second).then(one(next, &next.text));
             lines.push((Weight::Detail, line));
             rest = &tail[1..];
             continue;
