@@ -229,7 +229,7 @@ impl ArbiterDesk {
             last.asked_at = rebase.question(last.asked_at, interval);
             last.over_at = rebase.question(last.over_at, interval);
         }
-        (self.answered, self.free_since, self.lost) = (None, None, None);
+        (self.answered, self.free_since, self.lost, self.forgot_said) = (None, None, None, false);
     }
 }
 

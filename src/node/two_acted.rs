@@ -165,6 +165,7 @@ impl TwoActed {
             | Event::FenceDeviceBack { .. }
             | Event::ArbiterLost { .. }
             | Event::ArbiterBack
+            | Event::ArbiterForgot { .. }
             | Event::ByGrants { .. }
             | Event::ReferenceLost
             | Event::ReferenceBack => {}

@@ -399,6 +399,25 @@ fn trace_the_same_term_twice_through_the_arbiter_a_late_renewal() {
 }
 
 #[test]
+fn n11_an_arbiter_that_forgot_its_numbers_is_asked_again_after_a_pause_and_said_once() {
+    let mut bench = asks();
+    for asked in 2..6 {
+        bench.arbiter_says(ArbiterReply::Granted { number: 1 });
+        assert_eq!(bench.calls().last().map(|(_, call)| *call), Some(ArbiterCall::Release { number: 1 }));
+        bench.arbiter_says(ArbiterReply::Released);
+        bench.wait(ms(200));
+        assert_eq!(acquisitions(&bench), asked - 1, "at the pace of a refusal");
+        bench.wait(ms(50));
+        assert_eq!(acquisitions(&bench), asked);
+    }
+    bench.assert_secondary();
+    let forgot = |event: &Event| *event == Event::ArbiterForgot { number: 1, floor: 1 };
+    assert_eq!(said(&bench, forgot), 1);
+    bench.arbiter_says(ArbiterReply::Granted { number: 2 });
+    assert_eq!(bench.mode(), Mode::Primary);
+}
+
+#[test]
 fn trace_the_same_term_twice_through_the_arbiter_a_late_acquire() {
     let mut bench = asks();
     let (acquire, _) = *bench.calls().last().expect("asked");
