@@ -132,17 +132,25 @@ fn print(mark: &Mark, out: &mut impl Write) -> io::Result<()> {
 /// What came of the comparison, as one line.
 fn verdict(counts: &Counts) -> String {
     let Counts { segments, inputs, decided, errors, otherwise, broken, missing } = counts;
-    let mut text = format!("{segments} segments, {inputs} inputs, {decided} of them with something decided or told: ");
+    let mut text = format!(
+        "{}, {inputs} inputs, {decided} of them with something decided or told: ",
+        count(*segments as u64, "segment")
+    );
     match (errors, otherwise) {
         (0, 0) => text.push_str("all decided again, all the same"),
         (0, _) => text.push_str(&format!("of another version's, this version would decide {otherwise} otherwise")),
         (_, _) => text.push_str(&format!("{errors} DIFFERENT when decided again: please send the recording in")),
     }
     if *missing > 0 {
-        text.push_str(&format!("; {missing} inputs are missing"));
+        text.push_str(&format!("; missing: {}", count(*missing, "input")));
     }
     if *broken > 0 {
-        text.push_str(&format!("; {broken} segments are damaged"));
+        text.push_str(&format!("; damaged: {}", count(*broken, "segment")));
     }
     text
+}
+
+/// "1 segment", "2 segments".
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }

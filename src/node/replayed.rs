@@ -32,6 +32,7 @@ use super::two_acted::{Stamp, TwoActed};
 struct Path {
     up: bool,
     since: Option<Instant>,
+    heard: Option<Instant>,
     came_up: u64,
 }
 
@@ -58,8 +59,11 @@ impl Replayed {
         let members = &player.machine.settings().members;
         let view = player.machine.view(part.begin.moment.at);
         let mut paths: Vec<Path> = members.iter().map(|_| Path::default()).collect();
+        let begins = part.begin.moment.at;
         for peer in view.peers.iter().filter(|peer| peer.link_up) {
-            paths[peer.id.index()] = Path { up: true, since: None, came_up: 1 };
+            let heard =
+                peer.heard.map(|ago| Instant(begins.0.saturating_sub(ago.as_nanos().try_into().unwrap_or(u64::MAX))));
+            paths[peer.id.index()] = Path { up: true, since: None, heard, came_up: 1 };
         }
         Ok(Replayed {
             replies: members.iter().map(|_| Replies::default()).collect(),
@@ -115,6 +119,9 @@ impl Replayed {
             if let Some(replies) = self.replies.get_mut(peer.index()) {
                 replies.received(now, mode, message);
             }
+            if let Some(path) = self.paths.get_mut(peer.index()) {
+                path.heard = Some(now);
+            }
         }
         let changed = match input {
             Input::LinkUp { peer, .. } => Some((peer, true)),
@@ -130,7 +137,8 @@ impl Replayed {
         if let Some((peer, up)) = changed
             && let Some(path) = self.paths.get_mut(peer.index())
         {
-            *path = Path { up, since: Some(now), came_up: path.came_up + u64::from(up) };
+            let heard = if up { Some(now) } else { path.heard };
+            *path = Path { up, since: Some(now), heard, came_up: path.came_up + u64::from(up) };
         }
     }
 
@@ -205,7 +213,7 @@ impl Replayed {
                 state: if path.up { LinkState::Up } else { LinkState::Down },
                 role: if settings.me < peer { LinkRole::Server } else { LinkRole::Client },
                 rtt_us: None,
-                last_heard_ms: None,
+                last_heard_ms: path.heard.map(|heard| millis(now.since(heard))),
                 since_ms: millis(now.since(path.since.unwrap_or(self.part.begin.moment.at))),
                 reconnects: path.came_up.saturating_sub(1),
                 // Not recorded; a warning that nobody gave then would mislead.
