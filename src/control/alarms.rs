@@ -22,7 +22,7 @@ pub use fencing::{Blocks, FencingAlarm};
 pub use find::alarms_from;
 pub use guards::{GuardAlarm, Lacks};
 pub use processes::ProcessAlarm;
-pub use words::Words;
+pub use words::{SOON, Words};
 
 /// So many changes of mode within [`FLAPPING_WITHIN`] are reported as flapping (S6).
 pub const FLAPPING_CHANGES: u32 = 4;

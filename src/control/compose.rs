@@ -155,7 +155,7 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
             rule: view.reason.rule.word().to_owned(),
             clause: view.reason.rule.clause().to_owned(),
             text: view.reason.rule.text(),
-            evidence: words::evidence(&view.reason.evidence),
+            evidence: words::evidence(&view.reason),
             otherwise: view.reason.rule.otherwise(),
         },
         able: able(view.able),

@@ -6,7 +6,7 @@ mod availability;
 
 use std::time::Duration;
 
-use crate::negotiation::decision::{PeerEvidence, seconds};
+use crate::negotiation::decision::{Decision, PeerEvidence, seconds};
 
 use super::status::{
     Alarm, AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProcessState, ProtectionState, ReplyKind, RunWhen,
@@ -19,7 +19,7 @@ mod what_runs;
 
 pub use what_runs::{
     Clock, Detail, as_it_should_be, device_answers, device_tells, fencing_tells, health_matters, longest_stop,
-    measured, process_tells, processes, scores, sub_health, sub_name, weight,
+    longest_stop_of, measured, process_tells, processes, scores, sub_health, sub_name, weight,
 };
 
 /// The shape that tells a state without colour.
@@ -472,9 +472,11 @@ pub fn facts(peer: &PeerEvidence) -> Vec<String> {
     facts
 }
 
-/// The same of all peers, each line with the peer's name.
-pub fn evidence(peers: &[PeerEvidence]) -> Vec<String> {
-    peers.iter().flat_map(|peer| facts(peer).into_iter().map(|fact| format!("{}: {fact}", peer.name))).collect()
+/// All that a decision rested on: of each peer, each line with the peer's name, and what protection went by.
+pub fn evidence(decision: &Decision) -> Vec<String> {
+    let peers = decision.evidence.iter();
+    let peers = peers.flat_map(|peer| facts(peer).into_iter().map(|fact| format!("{}: {fact}", peer.name)));
+    peers.chain(decision.protection.facts()).collect()
 }
 
 #[cfg(test)]

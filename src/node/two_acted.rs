@@ -165,6 +165,7 @@ impl TwoActed {
             | Event::FenceDeviceBack { .. }
             | Event::ArbiterLost { .. }
             | Event::ArbiterBack
+            | Event::ArbiterForgot { .. }
             | Event::ByGrants { .. }
             | Event::ReferenceLost
             | Event::ReferenceBack => {}
@@ -267,7 +268,14 @@ mod tests {
     }
 
     fn decision(mode: Mode, rule: Rule, number: u64) -> Decision {
-        Decision { at: Instant(0), rule, mode, term: term(number, 0), evidence: Vec::new() }
+        Decision {
+            at: Instant(0),
+            rule,
+            mode,
+            term: term(number, 0),
+            evidence: Vec::new(),
+            protection: Default::default(),
+        }
     }
 
     fn silent(peer: &str) -> Rule {
