@@ -628,7 +628,14 @@ impl Negotiator {
         match (stand, assume) {
             (LeaseStand::Held | LeaseStand::ByAgreement, _) => true,
             // The one that holds it is assumed gone, or agrees to give it back.
-            (LeaseStand::Free | LeaseStand::HeldBy(_), Assume::Gone(_) | Assume::OperatorWants) => true,
+            (LeaseStand::Free | LeaseStand::HeldBy(_), Assume::Gone(_)) | (LeaseStand::Free, Assume::OperatorWants) => {
+                true
+            }
+            // It gives it back when it is asked to, for which it must be heard. A silent one keeps it, however often an
+            // operator says that he wants it: that is a line which only force goes past (U2).
+            (LeaseStand::HeldBy(holder), Assume::OperatorWants) => {
+                !self.settings.others().any(|peer| peer == holder && self.gone(peer).is_some())
+            }
             // Who only looks acquires nothing, and would.
             (LeaseStand::Free, Assume::NotObserving) => true,
             (LeaseStand::Mute, Assume::OperatorWants) => {

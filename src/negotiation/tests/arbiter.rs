@@ -640,3 +640,33 @@ fn rule_9_a_grant_for_another_term_does_not_carry_a_primary_through_an_outage() 
     bench.wait(ms(1)).assert_secondary_by("lease_over");
     assert!(bench.log.iter().any(|output| matches!(output, Output::AskArbiter { .. })));
 }
+
+#[test]
+fn u2_a_lease_that_a_silent_member_holds_is_a_line_that_only_force_goes_past() {
+    let held = |bench: &Bench| {
+        let lines = bench.view().take_over;
+        lines.into_iter().filter(|line| !line.ok).map(|line| line.text).collect::<Vec<_>>()
+    };
+    let mut bench = by_hand();
+    assert_eq!(held(&bench), [] as [&str; 0], "who is heard gives the lease back when asked to hand over");
+    bench.wait(s(6)).arbiter_says(ArbiterReply::Refused { holder: Some(MemberId(0)), number: 1 });
+    assert_eq!(held(&bench), ["alpha holds the arbiter's lease"]);
+    bench.take_over(true);
+    assert_eq!(bench.mode(), Mode::Primary, "the operator's word goes past it");
+}
+
+#[test]
+fn u12_a_primary_that_alone_misses_the_arbiter_is_still_followed() {
+    let arbiter = register();
+    let mut group = pair(&arbiter);
+    arbiter.borrow_mut().cut_off.push(MemberId(0));
+    group.wait(s(10));
+    assert_eq!(group.primaries(), [0], "it goes on by beta's grant");
+    let forecast = group.members[0].view().forecast;
+    assert!(forecast.ready, "{forecast:?}");
+    let text = "beta reaches the arbiter, this member does not";
+    assert!(forecast.lines.iter().any(|line| line.ok && line.text == text), "{forecast:?}");
+    arbiter.borrow_mut().away = true;
+    group.wait(s(10));
+    assert!(!group.members[0].view().forecast.ready, "now nobody reaches it");
+}
