@@ -148,8 +148,8 @@ pub(super) fn fencing(config: &Config, advice: &mut Vec<Advice>) {
                 ))
             } else if delay < noticed_later + QUICKEST_OFF {
                 Some(format!(
-                    "{} is enough when both members lose each other at once; of a link that fails one way only one may \
-                     learn up to {} later than the other, and then both can end off",
+                    "{} is enough when both members lose each other at once; when the link fails one way only, one member \
+                     may learn of it up to {} after the other, and then both can end off",
                     said(delay),
                     said(noticed_later)
                 ))
