@@ -20,11 +20,12 @@ fn holds(outcome: &Outcome) {
     }
 }
 
-/// From cold and without a fault, whoever starts first and finds the other when; then any one fault, to a depth.
+/// From cold and without a fault, whoever starts first and finds the other when; then, one being Primary, any one fault,
+/// to a depth.
 fn pair(protection: &[Protection], depth: usize) {
     let from_cold = &exhaustive(protection)[0];
     holds(&check(from_cold, THREADS));
-    let outcome = check(&Bounds { depth: Some(depth), ..Bounds::pair(protection, 1) }, THREADS);
+    let outcome = check(&Bounds { depth: Some(depth), ..Bounds::pair(protection, 1).settled() }, THREADS);
     holds(&outcome);
 }
 
@@ -67,7 +68,7 @@ fn s1_a_pair_with_reference_addresses_takes_over_only_after_an_answer() {
 
 #[test]
 fn s1_a_pair_that_fences_and_has_an_arbiter_never_has_two_that_act() {
-    let bounds = Bounds { depth: Some(10), ..Bounds::pair(&[Fence, Arbiter], 1) };
+    let bounds = Bounds { depth: Some(10), ..Bounds::pair(&[Fence, Arbiter], 1).settled() };
     holds(&check(&bounds, THREADS));
 }
 

@@ -491,6 +491,7 @@ fn event_word(event: &Event) -> &'static str {
         Event::FenceDeviceBack { .. } => "fence_device_back",
         Event::ArbiterLost { .. } => "arbiter_lost",
         Event::ArbiterBack => "arbiter_back",
+        Event::ArbiterForgot { .. } => "arbiter_forgot",
         Event::ByGrants { .. } => "by_grants",
         Event::ReferenceLost => "reference_lost",
         Event::ReferenceBack => "reference_back",

@@ -50,7 +50,7 @@ fn decision(rule: Rule, mode: Mode) -> Decision {
         score: None,
         answer: None,
     }];
-    Decision { at: Instant(9), rule, mode, term: term(8), evidence }
+    Decision { at: Instant(9), rule, mode, term: term(8), evidence, protection: Default::default() }
 }
 
 fn silent() -> Rule {
@@ -136,6 +136,7 @@ fn all_entries() -> Vec<Entry> {
         Event::FenceDeviceBack { peer: beta() },
         Event::ArbiterLost { why: "10.0.8.1:2379 refused".to_owned() },
         Event::ArbiterBack,
+        Event::ArbiterForgot { number: 1, floor: 7 },
         Event::ByGrants { why: "10.0.8.1:2379 refused".to_owned() },
         Event::ReferenceLost,
         Event::ReferenceBack,

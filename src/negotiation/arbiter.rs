@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ability::{Ability, Unable};
-use super::decision::seconds;
+use super::decision::{ArbiterEvidence, seconds};
 use super::event::Event;
 use super::exchange::{ArbiterCall, ArbiterReply, Output};
 use super::guard::{self, Guard};
@@ -87,6 +87,9 @@ pub(super) struct ArbiterDesk {
     pub(super) by_grants_said: bool,
     /// Why the lease was lost, when the arbiter itself said so.
     pub(super) lost: Option<String>,
+    /// Whether it was said that it allots numbers that were used before.
+    #[serde(default)]
+    pub(super) forgot_said: bool,
 }
 
 impl ArbiterDesk {
@@ -103,6 +106,7 @@ impl ArbiterDesk {
             free_since: None,
             by_grants_said: false,
             lost: None,
+            forgot_said: false,
         }
     }
 
@@ -353,6 +357,10 @@ impl Negotiator {
                 self.note_holder(*holder);
                 true
             }
+            (ArbiterCall::Acquire { above }, ArbiterReply::Granted { number }) if *number <= above => {
+                self.forgot(*number, out);
+                false
+            }
             (ArbiterCall::Acquire { .. }, ArbiterReply::Granted { number }) => {
                 self.granted(*number, asked_at, trusted, out)
             }
@@ -396,6 +404,16 @@ impl Negotiator {
         self.arbiter.last = Some(LastCall { call, asked_at, over_at: self.now, done });
     }
 
+    /// N11: an arbiter that was told which numbers were used, and allots one of them, lost its register. Nothing can rest
+    /// on that number. It is given back, and another asked for after the usual pause, as after a refusal.
+    fn forgot(&mut self, number: u64, out: &mut Vec<Output>) {
+        self.note_holder(None);
+        self.give_back_number(number, out);
+        if !std::mem::replace(&mut self.arbiter.forgot_said, true) {
+            self.event(Event::ArbiterForgot { number, floor: self.floor() }, out);
+        }
+    }
+
     /// An acquisition that counts makes the lease this member's; any other is given back.
     fn granted(&mut self, number: u64, asked_at: Instant, trusted: bool, out: &mut Vec<Output>) -> bool {
         let forced = match self.state {
@@ -407,10 +425,13 @@ impl Negotiator {
         };
         let can_use = matches!(self.state, State::Secondary) || forced.is_some();
         let trusted = trusted || guard::off(Guard::LeaseAskedAwake);
-        if !trusted || !can_use || number > Term::MAX_NUMBER {
+        // One that acts by force can only go on in the number itself; a floor that rose meanwhile needs another.
+        let too_low = forced.is_some() && number <= self.floor();
+        if !trusted || !can_use || too_low || number > Term::MAX_NUMBER {
             self.give_back_number(number, out);
             return false;
         }
+        self.arbiter.forgot_said = false;
         self.note_holder(Some(self.settings.me));
         self.arbiter.lease = Some(Lease { number, asked_at });
         self.arbiter.lost = None;
@@ -562,6 +583,19 @@ impl Negotiator {
     /// The owner of the highest term, when it counts as gone.
     fn last_primary_gone(&self) -> Option<MemberId> {
         self.settings.others().find(|peer| *peer == self.seen.owner && self.gone(*peer).is_some())
+    }
+
+    pub(super) fn arbiter_evidence(&self) -> Option<ArbiterEvidence> {
+        let mute = match &self.arbiter.reach {
+            Reach::Mute { why } => Some(why.clone()),
+            Reach::Unknown | Reach::Answers => None,
+        };
+        let other = self.arbiter.holder.filter(|holder| *holder != self.settings.me);
+        self.settings.protected_by(Protection::Arbiter).then(|| ArbiterEvidence {
+            mute,
+            holder: other.map(|holder| self.settings.name(holder)),
+            lease: self.arbiter.lease.map(|lease| (lease.number, self.now.since(lease.asked_at))),
+        })
     }
 
     pub(super) fn arbiter_view(&self) -> Option<ArbiterView> {

@@ -225,6 +225,13 @@ pub enum Event {
     },
     /// S1: it answers again.
     ArbiterBack,
+    /// N11: the arbiter allots numbers that were used before: it lost what it kept.
+    ArbiterForgot {
+        /// The number that it allotted.
+        number: u64,
+        /// The highest number that was used.
+        floor: u64,
+    },
     /// S4: this Primary's lease is over; it goes on because every other member grants it the role.
     ByGrants {
         /// Why the lease could not be renewed.
@@ -258,6 +265,7 @@ impl Event {
             | Event::FencedOff { .. }
             | Event::FenceDeviceDead { .. }
             | Event::ArbiterLost { .. }
+            | Event::ArbiterForgot { .. }
             | Event::ByGrants { .. }
             | Event::ReferenceLost
             | Event::HistoryUnknown => Severity::Warning,
@@ -338,6 +346,9 @@ impl Event {
             Event::FenceDeviceBack { peer } => format!("the fencing device of {peer} answers"),
             Event::ArbiterLost { why } => format!("the arbiter does not answer: {why}"),
             Event::ArbiterBack => "the arbiter answers again".to_owned(),
+            Event::ArbiterForgot { number, floor } => {
+                format!("the arbiter forgot its numbers: it allots {number}, and {floor} was used before")
+            }
             Event::ByGrants { why } => {
                 format!("its lease is over ({why}): it goes on because every other member grants it the role")
             }

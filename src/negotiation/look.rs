@@ -29,7 +29,7 @@ impl Negotiator {
     pub fn mode_and_term(&self) -> (Mode, Term) {
         match (&self.state, &self.kept) {
             (State::Primary { term, .. }, _) => (Mode::Primary, *term),
-            (State::Stopping(stopping), _) => (Mode::Primary, stopping.term),
+            (State::Stopping(stopping), _) => (Mode::Primary, stopping.acted_in()),
             (State::Secondary | State::Becoming { .. }, Some(kept)) => (Mode::Primary, kept.term),
             (State::Secondary | State::Becoming { .. }, None) => (Mode::Secondary, self.seen),
         }

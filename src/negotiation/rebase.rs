@@ -152,7 +152,14 @@ impl Negotiator {
 
 /// A decision without its story.
 fn blank(mode: Mode) -> Decision {
-    Decision { at: Instant::default(), rule: Rule::Booted, mode, term: Term::NONE, evidence: Vec::new() }
+    Decision {
+        at: Instant::default(),
+        rule: Rule::Booted,
+        mode,
+        term: Term::NONE,
+        evidence: Vec::new(),
+        protection: Default::default(),
+    }
 }
 
 impl Peer {
@@ -222,7 +229,7 @@ impl ArbiterDesk {
             last.asked_at = rebase.question(last.asked_at, interval);
             last.over_at = rebase.question(last.over_at, interval);
         }
-        (self.answered, self.free_since, self.lost) = (None, None, None);
+        (self.answered, self.free_since, self.lost, self.forgot_said) = (None, None, None, false);
     }
 }
 

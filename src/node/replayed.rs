@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::control::alarms::{Around, FLAPPING_WITHIN, TwoThatActed};
-use crate::control::compose::{AroundPeer, Surroundings, compose, judge};
+use crate::control::compose::{AroundPeer, Surroundings, compose};
 use crate::control::desk::Desk;
-use crate::control::status::{self, Judgement, LinkRole, LinkState, LoopGaps, Status};
+use crate::control::status::{self, LinkRole, LinkState, LoopGaps, Status};
 use crate::journal::recording::Moment;
 use crate::journal::replay::{Player, StateError};
 use crate::journal::tape::Part;
@@ -25,7 +25,7 @@ use super::around::two_acted;
 use super::clock::rfc3339;
 use super::gaps::millis;
 use super::replies::Replies;
-use super::two_acted::{Both, Stamp, TwoActed};
+use super::two_acted::{Stamp, TwoActed};
 
 /// A path to a peer, as far as the recording tells.
 #[derive(Debug, Default)]
@@ -180,13 +180,14 @@ impl Replayed {
             self.mode_changes.pop_front();
         }
         let view = self.player.machine.view(now);
-        let both = if judge(&view) == Judgement::TwoAct { Both::Act } else { Both::DoNot };
+        let both = self.two_acted.both(&view);
         self.two_acted.look(stamp, both);
         let over = self.two_acted.found().filter(|found| found.over.is_some());
         let around = Around {
             links: self.links(now),
             boot_timeout: self.player.machine.settings().boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
+            still_act_with: self.two_acted.other_still(),
             two_acted: over.map(|found| TwoThatActed {
                 stopped: found.stops.name.clone(),
                 goes_on: found.goes_on.name.clone(),

@@ -256,7 +256,7 @@ fn may_tick(bounds: &Bounds, group: &Group) -> bool {
     let link_waits = |link: &Link| {
         (0..2).any(|side| passes(group, link, side) && link.queues[side].iter().any(|sent| sent.age >= bounds.lateness))
     };
-    !group.members.iter().any(member_waits) && !group.links.iter().any(link_waits)
+    !group.members.iter().any(|member| member_waits(member)) && !group.links.iter().any(|link| link_waits(link))
 }
 
 fn mended(id: usize, member: &Member, actions: &mut Vec<Action>) {

@@ -73,6 +73,8 @@ pub enum Begin {
     Off,
     /// Everybody has just started, and is connected.
     Together,
+    /// One is Primary, and every member has seen two ticks since.
+    Settled,
 }
 
 /// The bounds of one exploration.
@@ -134,6 +136,11 @@ impl Bounds {
         Bounds { begin: Begin::Off, ..self }
     }
 
+    /// The same from when one is Primary.
+    pub fn settled(self) -> Bounds {
+        Bounds { begin: Begin::Settled, ..self }
+    }
+
     /// Asking of whoever is not protected that only one acts: what it cannot promise.
     pub fn demanding_one(self) -> Bounds {
         Bounds { one_acts: true, ..self }
@@ -175,16 +182,20 @@ impl Bounds {
     }
 }
 
-/// What is walked through to the end for a pair with these protections, in the order in which it grows.
+/// What is walked through for a pair with these protections: every state within these bounds.
 pub fn exhaustive(protection: &[Protection]) -> Vec<Bounds> {
-    let network = Faults { cuts: true, freezes: true, ..Faults::default() };
-    let pair = Bounds::pair(protection, 1);
+    let pair = |budget| Bounds::pair(protection, budget);
+    // So deep that each takes a few seconds; to the end where that is no more.
+    let from_boot = match protection {
+        [] => None,
+        [Protection::Fence] => Some(100),
+        _ => Some(30),
+    };
     vec![
-        // From cold, whoever starts first and finds the other when: a Primary is there whenever it may be.
-        Bounds { budget: 0, ..pair.clone() }.cold().with_recovery(),
-        // Every single fault, at any moment.
-        pair.clone(),
-        // Two cuts or freezes, at any two moments; ticks are seen by all at once.
-        Bounds { budget: 2, faults: network, timers: Timers::Synchronous, ..pair },
+        // To the end. Whoever starts first and finds the other when: a Primary is there whenever it may be.
+        pair(0).cold().with_recovery(),
+        Bounds { depth: from_boot, ..pair(1) },
+        Bounds { depth: Some(26), ..pair(1).settled() },
+        Bounds { depth: Some(12), ..pair(2).settled() },
     ]
 }

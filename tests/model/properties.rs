@@ -2,6 +2,8 @@
 
 use std::time::Instant as Clock;
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike;
 use stateright::{Checker, Model, Property};
 use tandem::negotiation::settings::Protection;
 
@@ -31,6 +33,7 @@ impl Model for Groups {
         vec![match self.0.begin {
             Begin::Off => Group::new(&self.0),
             Begin::Together => steps::together(&self.0),
+            Begin::Settled => steps::settled(&self.0),
         }]
     }
 
@@ -106,6 +109,8 @@ pub struct Outcome {
     pub depth: usize,
     /// How long it took.
     pub seconds: f64,
+    /// What the processors did for it, in seconds: the machine may be shared.
+    pub processor: f64,
     /// What did not hold, with the shortest way there.
     pub failures: Vec<(&'static str, String)>,
     /// Whether the role was seen to move.
@@ -115,10 +120,12 @@ pub struct Outcome {
 impl Outcome {
     /// One line of the table.
     pub fn line(&self) -> String {
-        let Outcome { title, states, unique, depth, seconds, failures, .. } = self;
+        let Outcome { title, states, unique, depth, seconds, processor, failures, .. } = self;
         let found: Vec<&str> = failures.iter().map(|(name, _)| *name).collect();
         let found = if found.is_empty() { "holds".to_owned() } else { format!("NOT: {}", found.join(", ")) };
-        format!("{title:<44} {states:>11} states {unique:>10} unique {depth:>4} deep {seconds:>6.1} s  {found}")
+        format!(
+            "{title:<64} {states:>11} states {unique:>10} unique {depth:>4} deep {seconds:>6.1} s {processor:>6.1} s of processor  {found}"
+        )
     }
 
     /// The trace to the failure of one property.
@@ -129,7 +136,7 @@ impl Outcome {
 
 /// Walks through every state within the bounds, breadth first, on so many threads.
 pub fn check(bounds: &Bounds, threads: usize) -> Outcome {
-    let begun = Clock::now();
+    let begun = (Clock::now(), processor());
     let mut checker = Groups(bounds.clone()).checker().threads(threads);
     if let Some(depth) = bounds.depth {
         checker = checker.target_max_depth(depth);
@@ -140,15 +147,21 @@ pub fn check(bounds: &Bounds, threads: usize) -> Outcome {
 
 /// Random walks, for so long.
 pub fn walk(bounds: &Bounds, threads: usize, seed: u64, time: std::time::Duration) -> Outcome {
-    let begun = Clock::now();
+    let begun = (Clock::now(), processor());
     let checker = Groups(bounds.clone()).checker().threads(threads).timeout(time);
     let checker = checker.finish_when(stateright::HasDiscoveries::AnyFailures);
     let checker = checker.spawn_simulation(seed, stateright::UniformChooser).join();
     outcome(bounds, &checker, begun)
 }
 
-fn outcome(bounds: &Bounds, checker: &impl Checker<Groups>, begun: Clock) -> Outcome {
-    let seconds = begun.elapsed().as_secs_f64();
+/// What the processors have done for this process, in seconds.
+fn processor() -> f64 {
+    let Ok(used) = getrusage(UsageWho::RUSAGE_SELF) else { return 0.0 };
+    [used.user_time(), used.system_time()].iter().map(|time| time.num_microseconds() as f64 / 1e6).sum()
+}
+
+fn outcome(bounds: &Bounds, checker: &impl Checker<Groups>, begun: (Clock, f64)) -> Outcome {
+    let (seconds, processor) = (begun.0.elapsed().as_secs_f64(), processor() - begun.1);
     let mut failures = Vec::new();
     let mut moves = false;
     for (name, path) in checker.discoveries() {
@@ -171,6 +184,7 @@ fn outcome(bounds: &Bounds, checker: &impl Checker<Groups>, begun: Clock) -> Out
         unique: checker.unique_state_count(),
         depth: checker.max_depth(),
         seconds,
+        processor,
         failures,
         moves,
     }

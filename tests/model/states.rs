@@ -1,6 +1,7 @@
 //! One state of the group and of the world around it.
 
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use tandem::negotiation::Negotiator;
@@ -38,6 +39,30 @@ impl PartialEq for Machine {
 impl Hash for Machine {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.hash.hash(state);
+    }
+}
+
+/// A part of a group that most steps leave as it is: shared by the states before and after, until it is changed.
+#[derive(Debug, Clone, PartialEq, Hash)]
+pub struct Shared<T>(Arc<T>);
+
+impl<T> Shared<T> {
+    pub fn new(part: T) -> Shared<T> {
+        Shared(Arc::new(part))
+    }
+}
+
+impl<T> Deref for Shared<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}
+
+impl<T: Clone> DerefMut for Shared<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        Arc::make_mut(&mut self.0)
     }
 }
 
@@ -165,8 +190,8 @@ pub enum Broken {
 /// The group.
 #[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Group {
-    pub members: Vec<Member>,
-    pub links: Vec<Link>,
+    pub members: Vec<Shared<Member>>,
+    pub links: Vec<Shared<Link>>,
     pub register: Register,
     /// Faults left.
     pub budget: u8,
@@ -208,17 +233,17 @@ impl Group {
         let mut links = Vec::new();
         for high in 1..count {
             for low in 0..high {
-                links.push(Link {
+                links.push(Shared::new(Link {
                     ends: [low, high],
                     up: [false; 2],
                     cut: [false; 2],
                     queues: [Vec::new(), Vec::new()],
                     refused: [false; 2],
-                });
+                }));
             }
         }
         Group {
-            members: vec![member; count],
+            members: vec![Shared::new(member); count],
             links,
             register: Register { holder: None, number: 0, until: EPOCH },
             budget: bounds.budget,

@@ -16,7 +16,7 @@ use tandem::negotiation::settings::Protection;
 use tandem::negotiation::term::Term;
 use tandem::negotiation::time::Instant;
 
-use super::actions::{Action, Order};
+use super::actions::{Action, Order, enabled};
 use super::bounds::{Bounds, EPOCH, TICK, Timers};
 use super::states::{Agent, Broken, Call, Group, Machine, Register, Run, Sent, Write, rebase};
 
@@ -52,6 +52,21 @@ pub fn together(bounds: &Bounds) -> Group {
         turn.connect(link);
     }
     turn.group
+}
+
+/// The same later: without a fault, one became Primary, and two ticks passed.
+pub fn settled(bounds: &Bounds) -> Group {
+    let mut group = together(bounds);
+    let mut ticks = 0;
+    while ticks < 2 {
+        let mut actions = Vec::new();
+        enabled(&Bounds { budget: 0, ..bounds.clone() }, &Group { budget: 0, ..group.clone() }, &mut actions);
+        let action = actions.iter().find(|action| **action != Action::Tick).unwrap_or(&Action::Tick);
+        ticks += u8::from(*action == Action::Tick && group.primaries().count() == 1);
+        group = step(bounds, &group, *action);
+    }
+    group.calm = 0;
+    group
 }
 
 /// A state while something happens to it.

@@ -3,7 +3,7 @@
 use tandem::negotiation::message::Mode;
 
 use super::actions::{Action, Order, Way};
-use super::bounds::Bounds;
+use super::bounds::{Begin, Bounds, Faults, Timers};
 use super::states::{Group, Run};
 
 const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
@@ -76,7 +76,7 @@ pub fn action(group: &Group, action: Action) -> String {
 
 /// A state in one line: who is what, and who acts.
 pub fn state(group: &Group) -> String {
-    let member = |(id, member): (usize, &super::states::Member)| {
+    let member = |(id, member): (usize, &super::states::Shared<super::states::Member>)| {
         let run = match member.run {
             Run::Off { .. } => "off".to_owned(),
             Run::Dying => "dying".to_owned(),
@@ -93,11 +93,47 @@ pub fn state(group: &Group) -> String {
     members.join(" | ")
 }
 
-/// How an exploration is called.
+/// How an exploration is called: who, protected by what, and its bounds in words.
 pub fn title(bounds: &Bounds) -> String {
     let words: Vec<&str> = bounds.protection.iter().map(|protection| protection.word()).collect();
     let protection = if words.is_empty() { "none".to_owned() } else { words.join("+") };
     let size = if bounds.members == 2 { "pair" } else { "three" };
-    let recovery = if bounds.recovery { ", recovery" } else { "" };
-    format!("{size} {protection}, faults {}{recovery}", bounds.budget)
+    let begin = match bounds.begin {
+        Begin::Off => ", from cold",
+        Begin::Together => ", from the boot",
+        Begin::Settled => ", from a Primary",
+    };
+    let faults = match bounds.budget {
+        0 => "no fault".to_owned(),
+        1 => format!("any one fault{}", kinds(&bounds.faults)),
+        many => format!("any {many} faults{}", kinds(&bounds.faults)),
+    };
+    let timers = if bounds.timers == Timers::Synchronous { ", ticks seen at once" } else { "" };
+    let recovery = if bounds.recovery { ", and a Primary again" } else { "" };
+    let depth = bounds.depth.map_or(String::new(), |depth| format!(", {depth} steps"));
+    format!("{size} {protection}: {faults}{begin}{timers}{recovery}{depth}")
+}
+
+/// Which faults, unless it is all of them.
+fn kinds(faults: &Faults) -> String {
+    if *faults == Faults::ALL {
+        return String::new();
+    }
+    let Faults { cuts, breaks, losses, crashes, host_crashes, freezes, disks, agents, arbiter, references, orders } =
+        *faults;
+    let all = [
+        (cuts, "cut"),
+        (breaks, "break"),
+        (losses, "loss"),
+        (crashes, "crash"),
+        (host_crashes, "host crash"),
+        (freezes, "freeze"),
+        (disks, "disk"),
+        (agents, "agent"),
+        (arbiter, "arbiter"),
+        (references, "references"),
+        (orders, "order"),
+    ];
+    let words: Vec<&str> = all.iter().filter(|(may, _)| *may).map(|(_, word)| *word).collect();
+    format!(" ({})", words.join(", "))
 }

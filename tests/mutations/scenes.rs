@@ -356,6 +356,8 @@ fn asking() -> (Scene, Instant) {
 pub fn n11_a_lease_below_the_floor_is_no_lease() {
     let (mut scene, asked_at) = asking();
     scene.asked(BETA, 0, 6, false);
+    // Asked again, for a number above that, beta consents.
+    scene.wait(s(1));
     scene.give(Input::Arbiter { asked_at, reply: ArbiterReply::Granted { number: 1 } });
     scene.wait(s(2));
     assert!(!scene.takes_over());

@@ -86,6 +86,8 @@ fn s1_with_an_arbiter_the_role_is_taken_in_the_number_that_it_allots() {
     assert_eq!(group.members[0].term(), 41);
     assert_eq!(arbiter.borrow().holder, Some(MemberId(0)));
     assert_eq!(acquisitions(&group.members[1]), 0, "only who lacks nothing else asks for the lease");
+    let known = group.members[0].view().reason.protection.arbiter.expect("the lease is part of the evidence (U4)");
+    assert!(known.mute.is_none() && known.lease.is_some_and(|(number, _)| number == 41), "{known:?}");
     assert!(group.members[0].view().arbiter.is_some_and(|arbiter| arbiter.answers && arbiter.mine_until.is_some()));
 }
 
@@ -394,6 +396,25 @@ fn trace_the_same_term_twice_through_the_arbiter_a_late_renewal() {
     bench.give(Input::Arbiter { asked_at: renewal, reply: ArbiterReply::Renewed });
     assert!(bench.view().arbiter.is_some_and(|arbiter| arbiter.mine_until.is_none()), "it counts only while Primary");
     bench.wait(s(60)).assert_secondary();
+}
+
+#[test]
+fn n11_an_arbiter_that_forgot_its_numbers_is_asked_again_after_a_pause_and_said_once() {
+    let mut bench = asks();
+    for asked in 2..6 {
+        bench.arbiter_says(ArbiterReply::Granted { number: 1 });
+        assert_eq!(bench.calls().last().map(|(_, call)| *call), Some(ArbiterCall::Release { number: 1 }));
+        bench.arbiter_says(ArbiterReply::Released);
+        bench.wait(ms(200));
+        assert_eq!(acquisitions(&bench), asked - 1, "at the pace of a refusal");
+        bench.wait(ms(50));
+        assert_eq!(acquisitions(&bench), asked);
+    }
+    bench.assert_secondary();
+    let forgot = |event: &Event| *event == Event::ArbiterForgot { number: 1, floor: 1 };
+    assert_eq!(said(&bench, forgot), 1);
+    bench.arbiter_says(ArbiterReply::Granted { number: 2 });
+    assert_eq!(bench.mode(), Mode::Primary);
 }
 
 #[test]
