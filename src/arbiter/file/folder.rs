@@ -21,6 +21,16 @@ const KEPT: usize = 3;
 /// How often the latest generation is looked for anew when it is gone before it is read: only ever because of a later one.
 const TRIES: usize = 3;
 
+/// What makes a directory writable that is not: more rights help only where they are missing.
+fn to_write(source: &io::Error) -> &'static str {
+    match source.kind() {
+        ErrorKind::PermissionDenied => "the user that tandem runs as must be able to make files there",
+        ErrorKind::ReadOnlyFilesystem => "mount it for writing; after a fault its system may have made it read-only",
+        ErrorKind::NotADirectory => "name a folder of the shared file system",
+        _ => "look whether it is still mounted there, and whether its server is well",
+    }
+}
+
 /// Why the directory cannot be used; each says what to do.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FolderError {
@@ -28,7 +38,7 @@ pub(super) enum FolderError {
     #[error("{} is not there; mount it, or make the folder if this is the shared directory", .0.display())]
     Missing(PathBuf),
     /// It may not be written.
-    #[error("{} cannot be written: {source}; the user that tandem runs as must be able to make files there", .directory.display())]
+    #[error("{} cannot be written: {source}; {}", .directory.display(), to_write(.source))]
     Unwritable {
         /// The directory.
         directory: PathBuf,
@@ -129,7 +139,12 @@ impl Folder {
         match faccessat(AT_FDCWD, &self.directory, wanted, AtFlags::AT_EACCESS) {
             Ok(()) => Ok(()),
             Err(nix::Error::ENOENT) => Err(FolderError::Missing(self.directory.clone())),
-            Err(error) => Err(FolderError::Unwritable { directory: self.directory.clone(), source: error.into() }),
+            Err(error) => {
+                // A plain file in its place is refused like a folder without rights.
+                let is_folder = !self.directory.metadata().is_ok_and(|found| !found.is_dir());
+                let source = if is_folder { error.into() } else { ErrorKind::NotADirectory.into() };
+                Err(FolderError::Unwritable { directory: self.directory.clone(), source })
+            }
         }
     }
 

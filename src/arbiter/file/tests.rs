@@ -249,6 +249,27 @@ fn s1_a_write_that_failed_is_followed_by_another_counter() {
 }
 
 #[test]
+fn s1_a_directory_that_cannot_be_written_says_what_would_help() {
+    let unwritable = |code: nix::Error| {
+        let source = std::io::Error::from(code);
+        super::folder::FolderError::Unwritable { directory: "/mnt/shared".into(), source }.to_string()
+    };
+    assert!(unwritable(nix::Error::EACCES).ends_with("the user that tandem runs as must be able to make files there"));
+    let read_only = unwritable(nix::Error::EROFS);
+    assert!(read_only.contains("mount it for writing") && !read_only.contains("user"), "{read_only}");
+    assert!(unwritable(nix::Error::ESTALE).contains("still mounted"));
+
+    let rig = Rig::new();
+    let file = rig.path().join("a-file");
+    std::fs::write(&file, "no folder").expect("it is written");
+    let names = vec![Name::new("alpha"), Name::new("beta")];
+    let claimant = Claimant { group: "plant".to_owned(), me: MemberId(0), members: names };
+    let mut lost = FileArbiter::new(file, claimant, LEASE).expect("random numbers");
+    let why = why(ask(&mut lost, ArbiterCall::Look));
+    assert!(why.contains("name a folder of the shared file system"), "{why}");
+}
+
+#[test]
 fn s1_a_directory_that_is_gone_or_older_than_it_was_is_not_believed() {
     let rig = Rig::new();
     let mut alpha = rig.member(0);
