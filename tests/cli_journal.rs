@@ -115,7 +115,14 @@ fn term(number: u64, owner: u8) -> Term {
 }
 
 fn booted() -> Decision {
-    Decision { at: Instant(0), rule: Rule::Booted, mode: Mode::Secondary, term: term(6, 0), evidence: Vec::new() }
+    Decision {
+        at: Instant(0),
+        rule: Rule::Booted,
+        mode: Mode::Secondary,
+        term: term(6, 0),
+        evidence: Vec::new(),
+        protection: Default::default(),
+    }
 }
 
 fn silent() -> Decision {
@@ -133,6 +140,7 @@ fn silent() -> Decision {
             score: Some(Score::from(0.97)),
             answer: Some(AnswerEvidence { be_primary: false, asked: Duration::from_secs(4), proposed: 8 }),
         }],
+        protection: Default::default(),
     }
 }
 

@@ -23,7 +23,7 @@ use ratatui::layout::Rect;
 use support::{Part, require};
 use tandem::control::plan::Action;
 use tandem::control::request::{Hello, Reply, Request, Screen};
-use tandem::control::status::{AlarmClass, LinkState, Mode, Process, ProcessState, ReplyKind, Status};
+use tandem::control::status::{AlarmClass, Judgement, LinkState, Mode, Process, ProcessState, ReplyKind, Status};
 use tandem::ui::input::Key;
 use tandem::ui::layout;
 use tandem::ui::line::{Charset, Look, Theme};
@@ -173,26 +173,40 @@ fi
 exit 0
 "#;
 
+/// How what runs only on the Primary takes being told to stop.
+#[derive(Clone, Copy)]
+enum Stops {
+    /// It ends.
+    AtOnce,
+    /// It does not hear it, and is killed after its time.
+    WhenKilled,
+}
+
 /// One process that runs on the Primary only, and takes a moment to be ready, and one that always runs.
-fn processes() -> String {
-    let one = |(name, when, start)| {
+fn processes(stops: Stops) -> String {
+    let ends = match stops {
+        Stops::AtOnce => "",
+        Stops::WhenKilled => ", \"--ignore-term\"",
+    };
+    let one = |(name, when, start, ends)| {
         let program = support::binary();
         format!(
             "[[process]]\nname = \"{name}\"\nrun_when = \"{when}\"\n\
-             command = [\"{program}\", \"sample-process\", \"--line\", \"--start\", \"{start}\"]\n\
+             command = [\"{program}\", \"sample-process\", \"--line\", \"--start\", \"{start}\"{ends}]\n\
              heartbeat = {{ kind = \"line\", period = \"1s\" }}\n"
         )
     };
-    [("plant-control", "primary", "700ms"), ("link-probe", "always", "0s")].map(one).concat()
+    [("plant-control", "primary", "700ms", ends), ("link-probe", "always", "0s", "")].map(one).concat()
 }
 
 /// What the drawn screens have: two networks, the default times, each switched off through a fence agent, a lease in an
 /// arbiter, one process that runs on the Primary only, and one always. Beta starts first, as drawn: its link was starting
-/// then.
+/// then. It waits for alpha however long a busy machine takes to start it, so that alpha is the one that acts.
 fn with_everything(network: &Network, protection: &str) -> Group {
     network.reference(REFERENCE);
     let mut text = format!(
-        "[takeover]\nprotection = [{protection}]\n[arbiter]\nkind = \"file\"\ndirectory = \"shared\"\n\
+        "[negotiation]\nboot_timeout = \"60s\"\nconnect_grace = \"60s\"\n\
+         [takeover]\nprotection = [{protection}]\n[arbiter]\nkind = \"file\"\ndirectory = \"shared\"\n\
          [reachability]\ntargets = [\"tcp://{REFERENCE}:22\"]\n"
     );
     for (name, ip) in [("alpha", "10.0.9.1"), ("beta", "10.0.9.2")] {
@@ -200,7 +214,7 @@ fn with_everything(network: &Network, protection: &str) -> Group {
             "[fence.{name}]\nagent = \"./fence_ipmilan\"\noptions = {{ ip = \"{ip}\", plug = \"{name}\" }}\nattempts = 3\n"
         );
     }
-    text += &processes();
+    text += &processes(Stops::AtOnce);
     let mut pair = network.group(&text);
     let agent = support::write(pair.folder(), "fence_ipmilan", AGENT);
     std::fs::set_permissions(&agent, std::fs::Permissions::from_mode(0o755)).expect("it is ours");
@@ -483,21 +497,30 @@ fn a_plan_waits(pair: &Group) -> State {
     state
 }
 
-/// Both act, and then the paths come back: who gave way, and who goes on.
-fn two_that_acted() -> Option<(Status, Status)> {
+/// Both act, and then the paths come back.
+fn two_that_meet_again(stops: Stops) -> Option<(Network, Group)> {
     if !require(Part::NetworkNamespaces) {
         return None;
     }
     let network = Network::direct(1);
-    let mut pair = network.group(&format!("{QUICK}{}", processes()));
+    let mut pair = network.group(&format!("{QUICK}{}", processes(stops)));
     pair.start_all();
     // Long enough that how they began is no part of how they parted.
     healthy(&pair);
+    pair.wait(0, "alpha runs it", |status| status.serving && status.processes[0].pid.is_some());
     network.pull(0);
     let down = |status: &Status| status.links.iter().all(|link| link.state != LinkState::Up);
-    pair.wait(1, "beta is Primary too", |status| status.mode == Mode::Primary && down(status));
+    pair.wait(1, "beta is Primary too, and runs it", |status| {
+        status.mode == Mode::Primary && down(status) && status.processes[0].pid.is_some()
+    });
     pair.wait(0, "alpha hears nothing", |status| status.peers[0].gone.is_some() && down(status));
     network.plug(0);
+    Some((network, pair))
+}
+
+/// Both acted, and it is over: who gave way, and who goes on.
+fn two_that_acted() -> Option<(Status, Status)> {
+    let (_network, pair) = two_that_meet_again(Stops::AtOnce)?;
     let over = |status: &Status| {
         status.two_acted.as_ref().is_some_and(|two| two.over_for_ms.is_some())
             && status.links.iter().all(|link| link.state == LinkState::Up)
@@ -519,6 +542,34 @@ fn two_that_acted() -> Option<(Status, Status)> {
     let (beta, _) = pair
         .wait(1, "beta goes on", |status| over(status) && stands(status, ProcessState::Running, ProcessState::Waits));
     Some((alpha, beta))
+}
+
+/// Screen 2 as drawn: the one with the lower term stops, and what it runs takes its time. Where it departs: each knows only
+/// its own part, so the lengths are "at most", and the events and steps are the journal's own words.
+#[test]
+fn n12_drawn_screen_2_two_act_and_one_is_stopping() {
+    let Some((_network, pair)) = two_that_meet_again(Stops::WhenKilled) else { return };
+    let act = |status: &Status| {
+        status.judgement == Judgement::TwoAct
+            && status.two_acted.as_ref().is_some_and(|two| two.over_for_ms.is_none())
+            && status.links.iter().all(|link| link.state == LinkState::Up)
+            && status.alarms.iter().map(|alarm| alarm.class).eq([AlarmClass::Alarm])
+    };
+    let (mut alpha, mut beta) = (pair.watch(0), pair.watch(1));
+    let (alpha, _) = alpha.until(PATIENCE, "alpha stops", |status| {
+        let stops = status.processes.iter().any(|process| process.state == ProcessState::Stopping);
+        stops && act(status) && status.peers[0].processes.iter().any(|process| process.pid.is_some())
+    });
+    let (beta, _) = beta.until(PATIENCE, "beta sees it stop", |status| {
+        let theirs = &status.peers[0].processes;
+        let stops = theirs.iter().any(|process| process.state == ProcessState::Stopping);
+        stops && act(status)
+    });
+    for status in [&alpha, &beta] {
+        assert_eq!((status.mode, status.peers[0].mode), (Mode::Primary, Some(Mode::Primary)));
+    }
+    insta::assert_snapshot!("two_act_on_the_one_that_stops", picture(&screen("alpha", set_what_runs_alike(alpha))));
+    insta::assert_snapshot!("two_act_on_the_one_that_goes_on", picture(&screen("beta", set_what_runs_alike(beta))));
 }
 
 #[test]

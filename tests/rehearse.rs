@@ -122,6 +122,9 @@ fn u6_an_unknown_scenario_is_wrong_usage_and_the_list_names_them_all() {
     for name in ["boot-network-late", "link-cut", "primary-frozen", "arbiter-and-link"] {
         assert!(stdout(&list).lines().any(|line| line.starts_with(name)), "{name}");
     }
+    let (code, named) = document(&["rehearse", "--scenario", "list", "--json"]);
+    assert_eq!(code, Some(0));
+    assert!(list_of(&named).iter().any(|one| word(&one["name"]) == "link-cut" && !word(&one["title"]).is_empty()));
     let missing = output(&["rehearse", "--config", "/nonexistent/tandem.toml"]);
     assert_eq!(missing.status.code(), Some(1));
     assert!(stderr(&missing).contains("/nonexistent/tandem.toml"), "{}", stderr(&missing));
@@ -152,12 +155,12 @@ fn u6_the_document_is_what_its_schema_says() {
     assert_eq!((code, &document["unsafe"]), (Some(1), &Value::Bool(true)));
     let wrong: Vec<String> = validator.iter_errors(&document).map(|error| error.to_string()).collect();
     assert!(wrong.is_empty(), "{wrong:?}");
-    let verdicts: Vec<&str> = list(&document["scenarios"]).iter().map(|one| word(&one["verdict"])).collect();
+    let verdicts: Vec<&str> = list_of(&document["scenarios"]).iter().map(|one| word(&one["verdict"])).collect();
     // In the catalogue's order.
     assert_eq!(verdicts, ["unsafe", "unsafe", "left_out", "idle", "safe"]);
 }
 
-fn list(value: &Value) -> &[Value] {
+fn list_of(value: &Value) -> &[Value] {
     value.as_array().expect("a list")
 }
 
@@ -202,7 +205,7 @@ fn table() -> String {
     });
     let heads: Vec<&str> = COLUMNS.iter().map(|(head, _, _)| *head).collect();
     let mut table = format!("| fault | {} |\n|---|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
-    for (row, scenario) in list(&columns[0]["scenarios"]).iter().enumerate() {
+    for (row, scenario) in list_of(&columns[0]["scenarios"]).iter().enumerate() {
         let cells: Vec<String> = columns.iter().map(|column| cell(&column["scenarios"][row])).collect();
         let (name, title) = (word(&scenario["name"]), word(&scenario["title"]));
         writeln!(table, "| `{name}`: {title} | {} |", cells.join(" | ")).expect("a string grows");

@@ -105,7 +105,7 @@ fn u5_what_of_a_recording_cannot_be_read_is_said() {
     std::fs::write(&segment, bytes).expect("written");
     let output = tandem(&["replay", &segment.display().to_string()]).output().expect("the binary starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(text.contains("could not be read") && text.contains("1 segments are damaged"), "{text}");
+    assert!(text.contains("could not be read") && text.contains("damaged: 1 segment"), "{text}");
 
     let output = tandem(&["replay", "/nonexistent"]).output().expect("the binary starts");
     assert_eq!(output.status.code(), Some(1));

@@ -174,7 +174,14 @@ fn booted(seq: u64, node: Option<String>, at_unix_ms: u64, term: Term) -> Change
         seq,
         node,
         at_unix_ms,
-        decision: Decision { at: Instant(0), rule, mode: Mode::Secondary, term, evidence: Vec::new() },
+        decision: Decision {
+            at: Instant(0),
+            rule,
+            mode: Mode::Secondary,
+            term,
+            evidence: Vec::new(),
+            protection: Default::default(),
+        },
         decided_unix_ms: None,
         until_unix_ms: None,
         stopped_unix_ms: None,
@@ -235,7 +242,8 @@ fn print(change: &Change, standing: Standing, now_unix_ms: u64, out: &mut impl W
     if let Some(decided) = change.decided_unix_ms {
         writeln!(out, "decided {}, on disk and done {} later", readable(decided), between(decided, at))?;
     }
-    if !decision.evidence.is_empty() {
+    let protection = decision.protection.facts();
+    if !decision.evidence.is_empty() || !protection.is_empty() {
         writeln!(out, "\nWhat was known then")?;
         let width = decision.evidence.iter().map(|peer| peer.name.as_str().chars().count()).max().unwrap_or(0);
         for peer in &decision.evidence {
@@ -244,6 +252,9 @@ fn print(change: &Change, standing: Standing, now_unix_ms: u64, out: &mut impl W
                 let name = if number == 0 { name.as_ref() } else { "" };
                 writeln!(out, "  {name:<width$}  {}", plain(fact))?;
             }
+        }
+        for fact in &protection {
+            writeln!(out, "  {}", plain(fact))?;
         }
     }
     writeln!(out, "\nWhat would have changed it")?;
@@ -270,6 +281,7 @@ struct Document<'a> {
     clause: &'static str,
     text: String,
     evidence: Vec<KnownOf<'a>>,
+    protection: Vec<String>,
     otherwise: Vec<String>,
     decision: &'a Decision,
 }
@@ -301,6 +313,7 @@ fn print_json(change: &Change, standing: Standing, out: &mut impl Write) -> io::
             .iter()
             .map(|peer| KnownOf { peer: peer.name.as_str(), facts: facts(peer) })
             .collect(),
+        protection: decision.protection.facts(),
         otherwise: decision.rule.otherwise(),
         decision,
     };

@@ -102,7 +102,9 @@ fn exit(counts: &Counts) -> Exit {
 }
 
 fn print(mark: &Mark, out: &mut impl Write) -> io::Result<()> {
-    let time = moment::readable(mark.unix_ms);
+    // Before anything that can be read no time is known.
+    let time = if mark.unix_ms == 0 { String::new() } else { moment::readable(mark.unix_ms) };
+    let time = format!("{time:<23}");
     match &mark.what {
         What::Begins(text) => writeln!(out, "{time}  -- {}", plain(text)),
         What::Broken(text) => writeln!(out, "{time}  -- {}", plain(text)),
@@ -132,17 +134,47 @@ fn print(mark: &Mark, out: &mut impl Write) -> io::Result<()> {
 /// What came of the comparison, as one line.
 fn verdict(counts: &Counts) -> String {
     let Counts { segments, inputs, decided, errors, otherwise, broken, missing } = counts;
-    let mut text = format!("{segments} segments, {inputs} inputs, {decided} of them with something decided or told: ");
+    let mut text = format!(
+        "{}, {inputs} inputs, {decided} of them with something decided or told: ",
+        count(*segments as u64, "segment")
+    );
     match (errors, otherwise) {
+        (0, 0) if *segments == 0 => "nothing in it could be replayed".clone_into(&mut text),
         (0, 0) => text.push_str("all decided again, all the same"),
         (0, _) => text.push_str(&format!("of another version's, this version would decide {otherwise} otherwise")),
         (_, _) => text.push_str(&format!("{errors} DIFFERENT when decided again: please send the recording in")),
     }
     if *missing > 0 {
-        text.push_str(&format!("; {missing} inputs are missing"));
+        text.push_str(&format!("; missing: {}", count(*missing, "input")));
     }
     if *broken > 0 {
-        text.push_str(&format!("; {broken} segments are damaged"));
+        text.push_str(&format!("; damaged: {}", count(*broken, "segment")));
     }
     text
+}
+
+/// "1 segment", "2 segments".
+fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn u5_what_could_not_be_replayed_is_not_called_the_same() {
+        let nothing = Counts { broken: 1, ..Counts::default() };
+        assert_eq!(verdict(&nothing), "nothing in it could be replayed; damaged: 1 segment");
+        let some = Counts { segments: 1, inputs: 9, decided: 1, ..Counts::default() };
+        assert!(verdict(&some).ends_with("all decided again, all the same"), "{}", verdict(&some));
+    }
+
+    #[test]
+    fn u5_what_has_no_time_shows_none() {
+        let mut out = Vec::new();
+        let what = What::Broken("it begins like something else".to_owned());
+        print(&Mark { segment: 0, place: 0, unix_ms: 0, what }, &mut out).unwrap();
+        assert_eq!(String::from_utf8(out).unwrap().trim(), "-- it begins like something else");
+    }
 }

@@ -357,7 +357,7 @@ mod tests {
           then    Until beta is back there is no second member; it joins by itself.
           do not  take beta for off because it is silent: it may act.
         If alpha fails now: beta acts after about 3.0 s: NOT READY
-          ok  beta is fit, health 0.98
+          ok  health    alpha 0.98: fit
         Link to beta: 0 of 0 paths up
         Health: alpha 0.98   limit 0.75
         ");

@@ -22,7 +22,7 @@ pub use fencing::{Blocks, FencingAlarm};
 pub use find::alarms_from;
 pub use guards::{GuardAlarm, Lacks};
 pub use processes::ProcessAlarm;
-pub use words::Words;
+pub use words::{SOON, Words};
 
 /// So many changes of mode within [`FLAPPING_WITHIN`] are reported as flapping (S6).
 pub const FLAPPING_CHANGES: u32 = 4;
@@ -70,6 +70,8 @@ pub struct Around {
     pub journal_lost: u64,
     /// Whether the journal can be written now.
     pub journal: JournalState,
+    /// The other of two that both act, until both no longer do: it may have given way, and what it runs still stops.
+    pub still_act_with: Option<String>,
     /// Two that acted, once that is over and while it is told.
     pub two_acted: Option<TwoThatActed>,
     /// What the link refused in the last minutes, with the address it came from where known.

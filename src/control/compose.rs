@@ -155,7 +155,7 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
             rule: view.reason.rule.word().to_owned(),
             clause: view.reason.rule.clause().to_owned(),
             text: view.reason.rule.text(),
-            evidence: words::evidence(&view.reason.evidence),
+            evidence: words::evidence(&view.reason),
             otherwise: view.reason.rule.otherwise(),
         },
         able: able(view.able),
@@ -193,7 +193,7 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
         alarms: uncovered(&around.alarms),
         attached: around.attached.clone(),
         events: around.events.clone(),
-        judgement: judge(view),
+        judgement: if still_two(around).is_some() { Judgement::TwoAct } else { judge(view) },
         plan: around.plan.clone(),
         plan_elsewhere: around.plan_elsewhere.clone(),
         two_acted: around.two_acted.clone(),
@@ -256,11 +256,20 @@ fn protection(view: &View) -> status::Protection {
     }
 }
 
+/// Two that both act, while they do (N12).
+fn still_two(around: &Surroundings) -> Option<&status::TwoActed> {
+    around.two_acted.as_ref().filter(|two| two.over_for_ms.is_none())
+}
+
 fn compose_peer(peer: &PeerView, around: &Surroundings) -> status::Peer {
     let known = around.peers.iter().find(|known| known.name == peer.name.as_str());
     status::Peer {
         name: peer.name.to_string(),
-        mode: peer.mode.map(mode),
+        // What it runs still stops: to people it is Primary until that has ended, as it is on its own screen.
+        mode: match still_two(around) {
+            Some(two) if two.other == peer.name.as_str() => Some(status::Mode::Primary),
+            Some(_) | None => peer.mode.map(mode),
+        },
         term: peer.term.number,
         able: peer.able.map(able),
         score: peer.score.map(f64::from),

@@ -67,6 +67,7 @@ pub fn secondary() -> View {
             mode: Mode::Secondary,
             term: Term::NONE,
             evidence: Vec::new(),
+            protection: Default::default(),
         },
         able: Ability::Fit,
         score: Score::from(0.98),

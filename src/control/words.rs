@@ -6,7 +6,7 @@ mod availability;
 
 use std::time::Duration;
 
-use crate::negotiation::decision::{PeerEvidence, seconds};
+use crate::negotiation::decision::{Decision, PeerEvidence, seconds};
 
 use super::status::{
     Alarm, AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProcessState, ProtectionState, ReplyKind, RunWhen,
@@ -19,7 +19,7 @@ mod what_runs;
 
 pub use what_runs::{
     Clock, Detail, as_it_should_be, device_answers, device_tells, fencing_tells, health_matters, longest_stop,
-    measured, process_tells, processes, scores, sub_health, sub_name, weight,
+    longest_stop_of, measured, process_tells, processes, scores, sub_health, sub_name, weight,
 };
 
 /// The shape that tells a state without colour.
@@ -174,6 +174,16 @@ pub fn standing(peer: &Peer) -> (Mark, &'static str, String) {
     }
 }
 
+/// The same in the light of the whole status: who is not heard, but cannot act while another does, is not said to (S1).
+pub fn standing_among(status: &Status, peer: &Peer) -> (Mark, &'static str, String) {
+    match (standing(peer), status.judgement) {
+        ((Mark::Unknown, word, _), Judgement::OneActs) if peer.gone.is_some() => {
+            (Mark::Unknown, word, "does not act".to_owned())
+        }
+        (standing, _) => standing,
+    }
+}
+
 /// Whether everything that a Primary is to run runs there, as it tells.
 fn serves(peer: &Peer) -> bool {
     let needed = peer.processes.iter().filter(|process| process.run_when == RunWhen::Primary);
@@ -211,7 +221,7 @@ pub fn heard(peer: &Peer, age_ms: Option<u64>) -> String {
 /// Row 2: the other member, or of several the one that matters most. None only in a status without peers.
 pub fn row_two(status: &Status) -> Option<MemberRow> {
     let peer = peer_that_matters(status)?;
-    let (mark, word, does) = standing(peer);
+    let (mark, word, does) = standing_among(status, peer);
     let heard = heard(peer, peer.last_heard_ms);
     let more = status.peers.len() - 1;
     Some(MemberRow {
@@ -472,9 +482,11 @@ pub fn facts(peer: &PeerEvidence) -> Vec<String> {
     facts
 }
 
-/// The same of all peers, each line with the peer's name.
-pub fn evidence(peers: &[PeerEvidence]) -> Vec<String> {
-    peers.iter().flat_map(|peer| facts(peer).into_iter().map(|fact| format!("{}: {fact}", peer.name))).collect()
+/// All that a decision rested on: of each peer, each line with the peer's name, and what protection went by.
+pub fn evidence(decision: &Decision) -> Vec<String> {
+    let peers = decision.evidence.iter();
+    let peers = peers.flat_map(|peer| facts(peer).into_iter().map(|fact| format!("{}: {fact}", peer.name)));
+    peers.chain(decision.protection.facts()).collect()
 }
 
 #[cfg(test)]

@@ -210,7 +210,14 @@ mod tests {
     }
 
     fn became(mode: Mode) -> Entry {
-        let decision = Decision { at: Instant(0), rule: Rule::Booted, mode, term: Term::NONE, evidence: Vec::new() };
+        let decision = Decision {
+            at: Instant(0),
+            rule: Rule::Booted,
+            mode,
+            term: Term::NONE,
+            evidence: Vec::new(),
+            protection: Default::default(),
+        };
         Entry::Decision(decision)
     }
 

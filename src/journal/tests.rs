@@ -50,7 +50,7 @@ fn decision(rule: Rule, mode: Mode) -> Decision {
         score: None,
         answer: None,
     }];
-    Decision { at: Instant(9), rule, mode, term: term(8), evidence }
+    Decision { at: Instant(9), rule, mode, term: term(8), evidence, protection: Default::default() }
 }
 
 fn silent() -> Rule {

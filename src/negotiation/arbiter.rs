@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::ability::{Ability, Unable};
-use super::decision::seconds;
+use super::decision::{ArbiterEvidence, seconds};
 use super::event::Event;
 use super::exchange::{ArbiterCall, ArbiterReply, Output};
 use super::guard::{self, Guard};
@@ -585,6 +585,19 @@ impl Negotiator {
         self.settings.others().find(|peer| *peer == self.seen.owner && self.gone(*peer).is_some())
     }
 
+    pub(super) fn arbiter_evidence(&self) -> Option<ArbiterEvidence> {
+        let mute = match &self.arbiter.reach {
+            Reach::Mute { why } => Some(why.clone()),
+            Reach::Unknown | Reach::Answers => None,
+        };
+        let other = self.arbiter.holder.filter(|holder| *holder != self.settings.me);
+        self.settings.protected_by(Protection::Arbiter).then(|| ArbiterEvidence {
+            mute,
+            holder: other.map(|holder| self.settings.name(holder)),
+            lease: self.arbiter.lease.map(|lease| (lease.number, self.now.since(lease.asked_at))),
+        })
+    }
+
     pub(super) fn arbiter_view(&self) -> Option<ArbiterView> {
         if !self.settings.protected_by(Protection::Arbiter) {
             return None;
@@ -615,7 +628,14 @@ impl Negotiator {
         match (stand, assume) {
             (LeaseStand::Held | LeaseStand::ByAgreement, _) => true,
             // The one that holds it is assumed gone, or agrees to give it back.
-            (LeaseStand::Free | LeaseStand::HeldBy(_), Assume::Gone(_) | Assume::OperatorWants) => true,
+            (LeaseStand::Free | LeaseStand::HeldBy(_), Assume::Gone(_)) | (LeaseStand::Free, Assume::OperatorWants) => {
+                true
+            }
+            // It gives it back when it is asked to, for which it must be heard. A silent one keeps it, however often an
+            // operator says that he wants it: that is a line which only force goes past (U2).
+            (LeaseStand::HeldBy(holder), Assume::OperatorWants) => {
+                !self.settings.others().any(|peer| peer == holder && self.gone(peer).is_some())
+            }
             // Who only looks acquires nothing, and would.
             (LeaseStand::Free, Assume::NotObserving) => true,
             (LeaseStand::Mute, Assume::OperatorWants) => {

@@ -192,6 +192,67 @@ pub struct AnswerEvidence {
     pub proposed: u64,
 }
 
+/// What protection went by when a decision was taken, beside what the peers said (S1). Empty where it asks for neither.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ProtectionEvidence {
+    /// The arbiter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub arbiter: Option<ArbiterEvidence>,
+    /// The reference addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ReferenceEvidence>,
+}
+
+/// The arbiter as evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ArbiterEvidence {
+    /// Why it did not answer the last call; none: it did.
+    pub mute: Option<String>,
+    /// Who held the lease, as last heard.
+    pub holder: Option<Name>,
+    /// This member's own lease: its number, and how long before the decision it was last asked for with success.
+    pub lease: Option<(u64, Duration)>,
+}
+
+/// The reference addresses as evidence.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct ReferenceEvidence {
+    /// How long before the decision one last answered; none: none has since this member's start.
+    pub answered: Option<Duration>,
+}
+
+impl ProtectionEvidence {
+    /// Whether there is nothing to tell.
+    pub fn is_empty(&self) -> bool {
+        self.arbiter.is_none() && self.reference.is_none()
+    }
+
+    /// What was known, a sentence each, without full stops.
+    pub fn facts(&self) -> Vec<String> {
+        let mut facts = Vec::new();
+        if let Some(arbiter) = &self.arbiter {
+            facts.push(match (&arbiter.mute, &arbiter.holder) {
+                (Some(why), _) => format!("the arbiter did not answer: {why}"),
+                (None, Some(holder)) => format!("the arbiter answered: the lease was {holder}'s"),
+                (None, None) => "the arbiter answered: nobody else held the lease".to_owned(),
+            });
+            if let Some((number, asked)) = arbiter.lease {
+                facts.push(format!(
+                    "this member's own lease had the number {number}, asked for {} before",
+                    seconds(asked)
+                ));
+            }
+        }
+        if let Some(reference) = &self.reference {
+            facts.push(match reference.answered {
+                Some(answered) => format!("a reference address answered {} before", seconds(answered)),
+                None => "no reference address had answered".to_owned(),
+            });
+        }
+        facts
+    }
+}
+
 /// A change of mode with its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Decision {
@@ -205,6 +266,9 @@ pub struct Decision {
     pub term: Term,
     /// What was known of each peer.
     pub evidence: Vec<PeerEvidence>,
+    /// What protection went by.
+    #[serde(default, skip_serializing_if = "ProtectionEvidence::is_empty")]
+    pub protection: ProtectionEvidence,
 }
 
 /// Seconds with one decimal, as sentences write them.
@@ -464,6 +528,7 @@ mod tests {
             mode: Mode::Secondary,
             term: Term { number: 8, owner: MemberId(0) },
             evidence: Vec::new(),
+            protection: Default::default(),
         };
         let json = serde_json::to_string(&decision).unwrap();
         assert_eq!(serde_json::from_str::<Decision>(&json).unwrap(), decision);

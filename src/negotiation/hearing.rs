@@ -18,8 +18,8 @@ impl Negotiator {
         if !self.knows(peer) {
             return;
         }
-        let now = self.now;
         self.heard_is_not_off(peer, Some(hello.incarnation), out);
+        self.heard_again(peer);
         let known = &mut self.peers[peer.index()];
         if known.incarnation != Some(hello.incarnation) {
             known.forget_words();
@@ -28,7 +28,6 @@ impl Negotiator {
         let was_up = known.link_up;
         known.link_up = true;
         known.ever_up = true;
-        known.hear(now);
         if !was_up {
             self.event(Event::PeerUp { peer: self.settings.name(peer) }, out);
         }
@@ -38,6 +37,17 @@ impl Negotiator {
             Some(term) => self.beacon(peer, term, out),
             None => self.query(peer, out),
         }
+    }
+
+    /// Any authenticated word. That it was Primary before it was gone is no news of now: until it says what it is, nobody
+    /// is told that it acts, because somebody may have taken the role meanwhile (N12). What the rules go by stays.
+    fn heard_again(&mut self, peer: MemberId) {
+        let was_gone = self.gone(peer).is_some();
+        let known = &mut self.peers[peer.index()];
+        if was_gone && known.mode == Some(Mode::Primary) {
+            known.mode = None;
+        }
+        known.hear(self.now);
     }
 
     /// N19: a difference is named, and the shorter time binds.
@@ -93,7 +103,7 @@ impl Negotiator {
             return;
         }
         self.heard_is_not_off(peer, None, out);
-        self.peers[peer.index()].hear(self.now);
+        self.heard_again(peer);
         match message {
             Message::Query(query) => self.hear_query(peer, query, out),
             Message::Answer(answer) => self.hear_answer(peer, answer, out),

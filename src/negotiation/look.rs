@@ -29,7 +29,7 @@ impl Negotiator {
     pub fn mode_and_term(&self) -> (Mode, Term) {
         match (&self.state, &self.kept) {
             (State::Primary { term, .. }, _) => (Mode::Primary, *term),
-            (State::Stopping(stopping), _) => (Mode::Primary, stopping.term),
+            (State::Stopping(stopping), _) => (Mode::Primary, stopping.acted_in()),
             (State::Secondary | State::Becoming { .. }, Some(kept)) => (Mode::Primary, kept.term),
             (State::Secondary | State::Becoming { .. }, None) => (Mode::Secondary, self.seen),
         }
@@ -302,10 +302,17 @@ impl Negotiator {
             lines.push(ForecastLine { ok: have >= need, about: Topic::Majority, text: would_be_left(have, need) });
         }
         if self.settings.protected_by(Protection::Arbiter) {
-            // Whether the successor reaches it, that one says itself.
-            let ok = self.arbiter.reach == Reach::Answers;
-            let stand = if ok { LeaseStand::HeldBy(self.settings.me) } else { self.lease_stand() };
-            lines.push(ForecastLine { ok, about: Topic::Arbiter, text: self.lease_text(stand, ok) });
+            // Whether the successor reaches it, that one says itself: one that does not could not act.
+            let answers = self.arbiter.reach == Reach::Answers;
+            let stand = if answers { LeaseStand::HeldBy(self.settings.me) } else { self.lease_stand() };
+            let text = self.lease_text(stand, answers);
+            let (ok, text) = match successor {
+                Some((_, able, peer)) if !answers && able.level() > 0 => {
+                    (true, format!("{} reaches the arbiter, this member does not", self.settings.name(peer)))
+                }
+                Some(_) | None => (answers, text),
+            };
+            lines.push(ForecastLine { ok, about: Topic::Arbiter, text });
         }
         if self.settings.protected_by(Protection::Fence) {
             let me = self.settings.name(self.settings.me);

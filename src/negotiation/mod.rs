@@ -44,7 +44,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use ability::Score;
-use decision::{AnswerEvidence, Decision, PeerEvidence, Rule};
+use decision::{AnswerEvidence, Decision, PeerEvidence, ProtectionEvidence, Rule};
 use disk::Disk;
 use event::Event;
 use exchange::{Durable, Input, Output, StateVersion, StopCause};
@@ -167,8 +167,14 @@ impl Negotiator {
         let timeout = settings.reply_timeout;
         let lease = settings.lease_length().unwrap_or(timeout);
         let peers = settings.members.iter().map(|_| Peer::new()).collect();
-        let reason =
-            Decision { at: now, rule: Rule::Booted, mode: Mode::Secondary, term: kept.seen, evidence: Vec::new() };
+        let reason = Decision {
+            at: now,
+            rule: Rule::Booted,
+            mode: Mode::Secondary,
+            term: kept.seen,
+            evidence: Vec::new(),
+            protection: ProtectionEvidence::default(),
+        };
         Ok(Negotiator {
             now,
             boot: now,
@@ -286,7 +292,11 @@ impl Negotiator {
 
     fn decision(&self, rule: Rule, mode: Mode, term: Term) -> Decision {
         let evidence = self.settings.others().map(|peer| self.evidence(peer)).collect();
-        Decision { at: self.now, rule, mode, term, evidence }
+        Decision { at: self.now, rule, mode, term, evidence, protection: self.protection_evidence() }
+    }
+
+    fn protection_evidence(&self) -> ProtectionEvidence {
+        ProtectionEvidence { arbiter: self.arbiter_evidence(), reference: self.reference_evidence() }
     }
 
     fn evidence(&self, peer: MemberId) -> PeerEvidence {

@@ -152,7 +152,14 @@ impl Negotiator {
 
 /// A decision without its story.
 fn blank(mode: Mode) -> Decision {
-    Decision { at: Instant::default(), rule: Rule::Booted, mode, term: Term::NONE, evidence: Vec::new() }
+    Decision {
+        at: Instant::default(),
+        rule: Rule::Booted,
+        mode,
+        term: Term::NONE,
+        evidence: Vec::new(),
+        protection: Default::default(),
+    }
 }
 
 impl Peer {

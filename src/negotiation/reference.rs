@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::decision::ReferenceEvidence;
 use super::event::Event;
 use super::exchange::Output;
 use super::guard::{self, Guard};
@@ -93,6 +94,11 @@ impl Negotiator {
             (false, _) if self.reference.answers.is_none() => "no reference address was asked yet".to_owned(),
             (false, _) => "no reference address answers: this member may be cut off".to_owned(),
         }
+    }
+
+    pub(super) fn reference_evidence(&self) -> Option<ReferenceEvidence> {
+        let asked_for = self.settings.protected_by(Protection::Reachability);
+        asked_for.then(|| ReferenceEvidence { answered: self.reference.answered.map(|at| self.now.since(at)) })
     }
 
     pub(super) fn reference_view(&self) -> Option<ReferenceView> {

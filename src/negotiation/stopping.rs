@@ -61,6 +61,16 @@ pub(super) struct Stopping {
     pub(super) by: Option<Instant>,
 }
 
+impl Stopping {
+    /// The term in which what still stops was started. Who yields goes to the term of another, and did not act in it.
+    pub(super) fn acted_in(&self) -> Term {
+        match &self.decision.rule {
+            Rule::YieldedTo { mine, .. } | Rule::YieldedByRelay { mine, .. } => *mine,
+            _ => self.term,
+        }
+    }
+}
+
 /// What runs only on the Primary goes on for a moment, while this member asks whether anybody took over (rule 13).
 #[derive(Debug, Clone, Hash, Serialize, Deserialize)]
 pub(super) struct Kept {

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::control::alarms::{Around, FLAPPING_WITHIN, JournalState, RefusedKind, TwoThatActed};
-use crate::control::compose::{AroundPeer, Surroundings, compose, judge};
+use crate::control::compose::{AroundPeer, Surroundings, compose};
 use crate::control::desk::PlanEnded;
 use crate::control::guards::Guards;
 use crate::control::plans::{Others, PlanElsewhere};
-use crate::control::status::{self, AlarmClass, Judgement, LinkRole, LinkState, Status};
+use crate::control::status::{self, AlarmClass, LinkRole, LinkState, Status};
 use crate::journal::Entry;
 use crate::journal::entry::AlarmChange;
 use crate::link::{PathReport, PathRole, PathState, Rejection, RejectionKind};
@@ -25,7 +25,7 @@ use super::clock::{rfc3339, unix_ms};
 use super::engine::{Engine, News, stamp};
 use super::gaps::{micros, millis};
 use super::theirs::told;
-use super::two_acted::{Both, Found, One};
+use super::two_acted::{Found, One};
 
 /// Refused traffic is an alarm for this long after it was last seen.
 const REFUSED_LATELY: Duration = Duration::from_secs(600);
@@ -159,7 +159,8 @@ impl Engine {
         self.look_who_acts(now);
         let view = self.negotiator.view(now);
         let others = self.others(now);
-        self.two_acted.look(stamp(now), if judge(&view) == Judgement::TwoAct { Both::Act } else { Both::DoNot });
+        let both = self.two_acted.both(&view);
+        self.two_acted.look(stamp(now), both);
         if let Some(PlanEnded { number, why }) = self.desk.refresh(&view, &others, now) {
             let by = self.facts.node.clone();
             self.note(Entry::Action { by, what: format!("plan {number} has ended"), outcome: why });
@@ -218,6 +219,7 @@ impl Engine {
                 goes_on: found.goes_on.name.clone(),
                 at_most: found.at_most(now),
             }),
+            still_act_with: self.two_acted.other_still(),
             refused_lately: self.refused.iter().map(|refused| (refused.kind, refused.from.clone())).collect(),
         }
     }

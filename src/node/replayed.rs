@@ -8,9 +8,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::control::alarms::{Around, FLAPPING_WITHIN, TwoThatActed};
-use crate::control::compose::{AroundPeer, Surroundings, compose, judge};
+use crate::control::compose::{AroundPeer, Surroundings, compose};
 use crate::control::desk::Desk;
-use crate::control::status::{self, Judgement, LinkRole, LinkState, LoopGaps, Status};
+use crate::control::status::{self, LinkRole, LinkState, LoopGaps, Status};
 use crate::journal::recording::Moment;
 use crate::journal::replay::{Player, StateError};
 use crate::journal::tape::Part;
@@ -25,13 +25,14 @@ use super::around::two_acted;
 use super::clock::rfc3339;
 use super::gaps::millis;
 use super::replies::Replies;
-use super::two_acted::{Both, Stamp, TwoActed};
+use super::two_acted::{Stamp, TwoActed};
 
 /// A path to a peer, as far as the recording tells.
 #[derive(Debug, Default)]
 struct Path {
     up: bool,
     since: Option<Instant>,
+    heard: Option<Instant>,
     came_up: u64,
 }
 
@@ -58,8 +59,11 @@ impl Replayed {
         let members = &player.machine.settings().members;
         let view = player.machine.view(part.begin.moment.at);
         let mut paths: Vec<Path> = members.iter().map(|_| Path::default()).collect();
+        let begins = part.begin.moment.at;
         for peer in view.peers.iter().filter(|peer| peer.link_up) {
-            paths[peer.id.index()] = Path { up: true, since: None, came_up: 1 };
+            let heard =
+                peer.heard.map(|ago| Instant(begins.0.saturating_sub(ago.as_nanos().try_into().unwrap_or(u64::MAX))));
+            paths[peer.id.index()] = Path { up: true, since: None, heard, came_up: 1 };
         }
         Ok(Replayed {
             replies: members.iter().map(|_| Replies::default()).collect(),
@@ -115,6 +119,9 @@ impl Replayed {
             if let Some(replies) = self.replies.get_mut(peer.index()) {
                 replies.received(now, mode, message);
             }
+            if let Some(path) = self.paths.get_mut(peer.index()) {
+                path.heard = Some(now);
+            }
         }
         let changed = match input {
             Input::LinkUp { peer, .. } => Some((peer, true)),
@@ -130,7 +137,8 @@ impl Replayed {
         if let Some((peer, up)) = changed
             && let Some(path) = self.paths.get_mut(peer.index())
         {
-            *path = Path { up, since: Some(now), came_up: path.came_up + u64::from(up) };
+            let heard = if up { Some(now) } else { path.heard };
+            *path = Path { up, since: Some(now), heard, came_up: path.came_up + u64::from(up) };
         }
     }
 
@@ -172,13 +180,14 @@ impl Replayed {
             self.mode_changes.pop_front();
         }
         let view = self.player.machine.view(now);
-        let both = if judge(&view) == Judgement::TwoAct { Both::Act } else { Both::DoNot };
+        let both = self.two_acted.both(&view);
         self.two_acted.look(stamp, both);
         let over = self.two_acted.found().filter(|found| found.over.is_some());
         let around = Around {
             links: self.links(now),
             boot_timeout: self.player.machine.settings().boot_timeout,
             recent_changes: u32::try_from(self.mode_changes.len()).unwrap_or(u32::MAX),
+            still_act_with: self.two_acted.other_still(),
             two_acted: over.map(|found| TwoThatActed {
                 stopped: found.stops.name.clone(),
                 goes_on: found.goes_on.name.clone(),
@@ -204,7 +213,7 @@ impl Replayed {
                 state: if path.up { LinkState::Up } else { LinkState::Down },
                 role: if settings.me < peer { LinkRole::Server } else { LinkRole::Client },
                 rtt_us: None,
-                last_heard_ms: None,
+                last_heard_ms: path.heard.map(|heard| millis(now.since(heard))),
                 since_ms: millis(now.since(path.since.unwrap_or(self.part.begin.moment.at))),
                 reconnects: path.came_up.saturating_sub(1),
                 // Not recorded; a warning that nobody gave then would mislead.

@@ -7,10 +7,14 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
+use crate::control::compose::judge;
+use crate::control::status::Judgement;
+use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::decision::{Decision, Rule};
 use crate::negotiation::event::Event;
 use crate::negotiation::message::Mode;
 use crate::negotiation::time::Instant;
+use crate::negotiation::view::View;
 
 /// How long it is told after it is over: somebody has to be told of it today.
 const TOLD_FOR: Duration = Duration::from_secs(3600);
@@ -197,6 +201,22 @@ impl TwoActed {
         }
     }
 
+    /// Whether two act, as far as `view` tells: also while the one that gives way still stops what it runs. It announces
+    /// itself no longer then, but what it runs acts until it has ended.
+    pub fn both(&self, view: &View) -> Both {
+        let stops = |other: &String| {
+            let other = view.peers.iter().find(|peer| peer.name.as_str() == other.as_str() && peer.gone.is_none());
+            other.is_some_and(|peer| peer.able == Some(Ability::Cannot(Unable::Stopping)))
+        };
+        let gives_way = self.found.as_ref().filter(|found| found.over.is_none()).map(|found| &found.other);
+        if judge(view) == Judgement::TwoAct || gives_way.is_some_and(stops) { Both::Act } else { Both::DoNot }
+    }
+
+    /// The other of two that still act, while that lasts.
+    pub fn other_still(&self) -> Option<String> {
+        self.found.as_ref().filter(|found| found.over.is_none()).map(|found| found.other.clone())
+    }
+
     /// Looks whether it is over: `both` says whether two are known to act. What is over is forgotten after a while.
     pub fn look(&mut self, now: Stamp, both: Both) {
         let Some(found) = &mut self.found else {
@@ -268,7 +288,14 @@ mod tests {
     }
 
     fn decision(mode: Mode, rule: Rule, number: u64) -> Decision {
-        Decision { at: Instant(0), rule, mode, term: term(number, 0), evidence: Vec::new() }
+        Decision {
+            at: Instant(0),
+            rule,
+            mode,
+            term: term(number, 0),
+            evidence: Vec::new(),
+            protection: Default::default(),
+        }
     }
 
     fn silent(peer: &str) -> Rule {
@@ -296,6 +323,22 @@ mod tests {
         assert_eq!(texts.last(), Some(&"alpha gave way: the lower term yields"));
         two.look(at(201 + 3601), Both::DoNot);
         assert!(two.found().is_none());
+    }
+
+    #[test]
+    fn n12_it_is_not_over_while_what_the_other_runs_still_stops() {
+        let mut two = TwoActed::default();
+        let mut view = crate::control::examples::primary();
+        view.peers[0].able = Some(Ability::Cannot(Unable::Stopping));
+        assert_eq!(two.both(&view), Both::DoNot, "one that stands by and ends");
+        let other = view.peers[0].name.clone();
+        two.mode_changed(at(107), "alpha", "", &decision(Mode::Primary, silent(other.as_str()), 8));
+        two.event(at(200), "alpha", &Event::TwoPrimaries { peer: other.clone(), term: term(7, 1), mine: term(8, 0) });
+        assert_eq!((two.both(&view), two.other_still()), (Both::Act, Some(other.to_string())));
+        view.peers[0].able = Some(Ability::Fit);
+        assert_eq!(two.both(&view), Both::DoNot);
+        two.look(at(205), Both::DoNot);
+        assert_eq!(two.other_still(), None);
     }
 
     #[test]

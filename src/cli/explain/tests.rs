@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::negotiation::ability::{Ability, Score};
-use crate::negotiation::decision::{AnswerEvidence, PeerEvidence};
+use crate::negotiation::decision::{
+    AnswerEvidence, ArbiterEvidence, PeerEvidence, ProtectionEvidence, ReferenceEvidence,
+};
 use crate::negotiation::member::{MemberId, Name};
 use crate::negotiation::message::HandOverCause;
 
@@ -92,7 +94,14 @@ fn change(rule: Rule) -> Change {
         seq: 7,
         node: Some("alpha".to_owned()),
         at_unix_ms: 1_794_881_564_123,
-        decision: Decision { at: Instant(9), rule, mode: Mode::Secondary, term: term(8, 0), evidence },
+        decision: Decision {
+            at: Instant(9),
+            rule,
+            mode: Mode::Secondary,
+            term: term(8, 0),
+            evidence,
+            protection: Default::default(),
+        },
         decided_unix_ms: None,
         until_unix_ms: None,
         stopped_unix_ms: None,
@@ -135,4 +144,27 @@ fn u4_every_rule_gives_its_sentence_its_clause_its_evidence_and_what_would_have_
         let decision: Decision = serde_json::from_value(document["decision"].clone()).unwrap();
         assert_eq!(decision, change.decision, "it comes back as it was");
     }
+}
+
+#[test]
+fn u4_what_the_arbiter_and_the_reference_addresses_answered_is_evidence_too() {
+    let mut change = change(Rule::PeerSilent { peer: "beta".into(), silent_for: Duration::from_secs(3) });
+    change.decision.protection = ProtectionEvidence {
+        arbiter: Some(ArbiterEvidence { mute: None, holder: None, lease: Some((8, Duration::from_millis(12))) }),
+        reference: Some(ReferenceEvidence { answered: Some(Duration::from_millis(700)) }),
+    };
+    let mut out = Vec::new();
+    print(&change, Standing::Holds, change.at_unix_ms, &mut out).unwrap();
+    let text = String::from_utf8(out).unwrap();
+    for line in [
+        "  the arbiter answered: nobody else held the lease\n",
+        "  this member's own lease had the number 8, asked for 12 ms before\n",
+        "  a reference address answered 700 ms before\n",
+    ] {
+        assert!(text.contains(line), "{text}");
+    }
+    let mut out = Vec::new();
+    print_json(&change, Standing::Holds, &mut out).unwrap();
+    let document: serde_json::Value = serde_json::from_slice(&out).unwrap();
+    assert_eq!(document["protection"].as_array().unwrap().len(), 3);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::sim::rehearse::{LineKind, Outcome, Rehearsed, TIMINGS};
+use crate::sim::rehearse::{LineKind, Outcome, Rehearsed, TIMINGS, catalogue};
 
 use super::Rehearsal;
 
@@ -70,6 +70,20 @@ struct Remedy<'a> {
     setting: &'a str,
     outage_ms: u64,
     idle_until: Option<&'a str>,
+}
+
+/// A scenario's name, and what happens in it.
+#[derive(Debug, Serialize)]
+struct Listed {
+    name: &'static str,
+    title: &'static str,
+}
+
+/// Names and titles of all scenarios, as one array.
+pub(super) fn list(out: &mut impl Write) -> io::Result<()> {
+    let all: Vec<Listed> = catalogue::ALL.iter().map(|one| Listed { name: one.name, title: one.title }).collect();
+    serde_json::to_writer_pretty(&mut *out, &all)?;
+    writeln!(out)
 }
 
 /// Prints the document.

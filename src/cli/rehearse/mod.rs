@@ -37,7 +37,7 @@ struct Rehearsal<'a> {
 pub fn run(global: &Global, args: &RehearseArgs) -> anyhow::Result<Exit> {
     let mut out = io::stdout().lock();
     if args.scenario.iter().any(|name| name == LIST) {
-        return written(text::list(&mut out));
+        return written(if args.json { json::list(&mut out) } else { text::list(&mut out) });
     }
     let chosen = match chosen(&args.scenario) {
         Ok(chosen) => chosen,

@@ -66,6 +66,9 @@ pub fn words(output: &Output) -> String {
         Output::ModeChanged(decision) => Entry::Decision(decision.clone()).text(),
         Output::TakingOver(decision) => Entry::TakingOver(decision.clone()).text(),
         Output::Event(event) => Entry::Event(event.clone()).text(),
+        Output::StopServing { .. } => "stops what runs only on a Primary".to_owned(),
+        Output::Fence { .. } => "has a member switched off".to_owned(),
+        Output::Stopped => "has said everything, and ends".to_owned(),
         other => {
             let json = serde_json::to_value(other).unwrap_or_default();
             let word = json["output"].as_str().unwrap_or("?").replace('_', " ");

@@ -106,8 +106,9 @@ fn protection(config: &Config, advice: &mut Vec<Advice>) {
     if config.takeover.protection.is_empty() {
         let suggestion = match config.members.len() {
             2 => {
-                "with two members, use redundant networks and let a person watch for it; protection = [\"fence\"] with a \
-                 [fence.NAME] for each, or a third member and protection = [\"majority\"], rule it out"
+                "with two members, use redundant networks and let a person watch for it; protection = [\"arbiter\"] with \
+                 [arbiter] in a third place, [\"fence\"] with a [fence.NAME] for each, or a third member and \
+                 [\"majority\"], rule it out; `tandem rehearse` shows what each would do here"
             }
             _ => "write protection = [\"majority\"]",
         };

@@ -110,6 +110,12 @@ pub(super) fn health(config: &Config, advice: &mut Vec<Advice>) {
     }
 }
 
+/// How much later than the other a member may learn that the link is cut, where it passes nothing one way only: it hears
+/// the other until that one gives up and calls anew, and then waits for its own time-out.
+fn noticed_later(config: &Config) -> Duration {
+    config.negotiation.reply_timeout + config.negotiation.query_interval
+}
+
 /// What can be told about fencing (S2, S3, rule 15).
 pub(super) fn fencing(config: &Config, advice: &mut Vec<Advice>) {
     let said = duration::text;
@@ -127,20 +133,35 @@ pub(super) fn fencing(config: &Config, advice: &mut Vec<Advice>) {
             "add what is missing, or write always = false",
         ));
     }
+    let noticed_later = noticed_later(config);
     for (member, fence) in &config.fences {
         let name = config.name(*member);
         let key = |key: &str| format!("fence.{name}.{key}");
         // The delay only matters where silence leads to shooting.
-        if protected && fence.delay < QUICKEST_OFF {
-            advice.push(config.advise(
-                &key("delay"),
-                format!(
+        if protected {
+            let delay = fence.delay;
+            let message = if delay < QUICKEST_OFF {
+                Some(format!(
                     "{} is likely shorter than the agent takes to switch {name} off: a cut between two living members \
                      can end with both off",
-                    said(fence.delay)
-                ),
-                "measure how long the agent takes, and write more than that; the default is \"5s\"",
-            ));
+                    said(delay)
+                ))
+            } else if delay < noticed_later + QUICKEST_OFF {
+                Some(format!(
+                    "{} is enough when both members lose each other at once; of a link that fails one way only one may \
+                     learn up to {} later than the other, and then both can end off",
+                    said(delay),
+                    said(noticed_later)
+                ))
+            } else {
+                None
+            };
+            let suggestion = format!(
+                "measure how long the agent takes, and write at least {} more than that; nobody acts for as long when \
+                 the Primary dies",
+                said(noticed_later)
+            );
+            advice.extend(message.map(|message| config.advise(&key("delay"), message, suggestion)));
         }
         if fence.monitor.is_zero() {
             advice.push(config.advise(

@@ -157,13 +157,13 @@ fn message(more: &str, key: &str) -> String {
 }
 
 const PROCESS: &str = "[[process]]\nname = \"p\"\ncommand = [\"/bin/true\"]\n";
-const FENCES: &str = "[fence.alpha]\ncommand = [\"true\"]\n[fence.beta]\ncommand = [\"true\"]\n";
+const FENCES: &str = "[fence.alpha]\ncommand = [\"true\"]\ndelay = \"8s\"\n[fence.beta]\ncommand = [\"true\"]\n";
 
 #[test]
 fn p1_good_processes_checks_and_fences_get_no_advice() {
     let more = format!(
         "{PROCESS}heartbeat = {{ kind = \"notify\" }}\n[[health.check]]\nname = \"c\"\nkind = \"tcp\"\n\
-         target = \"127.0.0.1:1\"\n[takeover]\nprotection = [\"fence\"]\n{FENCES}"
+         target = \"127.0.0.1:1\"\n[takeover]\nprotection = [\"fence\"]\n{FENCES}delay = \"8s\"\n"
     );
     assert_eq!(of_file(&two_networks(&more)), []);
 }
@@ -197,6 +197,15 @@ fn h5_h7_a_score_that_never_or_always_decides_is_told() {
 fn s2_s3_fencing_that_comes_too_soon_or_is_not_watched_is_told() {
     let fence = |more: &str| format!("[takeover]\nprotection = [\"fence\"]\n{FENCES}{more}\n");
     assert!(message(&fence("delay = \"0s\""), "fence.beta.delay").contains("both off"));
+    // Without one of its own the delay is 5 s: enough for a clean cut, not for one that the other notices 4 s later.
+    let one_way = message(&fence(""), "fence.beta.delay");
+    assert!(one_way.contains("one way") && one_way.contains("up to 4s later"), "{one_way}");
+    let long = fence("delay = \"6s\"");
+    assert_eq!(about(&long, "fence.beta.delay"), None);
+    assert!(
+        message(&format!("{long}[negotiation]\nquery_interval = \"2s\"\nreply_timeout = \"6s\"\n"), "fence.beta.delay")
+            .contains("8s later")
+    );
     assert!(message(&fence("monitor = \"0s\""), "fence.beta.monitor").contains("only when it is needed"));
     assert!(message(&fence("action = \"reboot\""), "fence.beta.action").contains("again and again"));
     assert_eq!(about(&format!("{FENCES}delay = \"0s\"\n"), "fence.beta.delay"), None);

@@ -6,7 +6,7 @@ use crate::control::words::{PathStands, path};
 use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
-use crate::negotiation::view::{Gone, View};
+use crate::negotiation::view::{Gone, PeerView, View};
 
 use super::{
     Alarm, Around, Blocks, FLAPPING_CHANGES, FencingAlarm, GuardAlarm, JournalState, Left, MayAct, ProcessAlarm,
@@ -19,7 +19,7 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
     let mut found = Vec::new();
     let name = || view.name.to_string();
     let judged = judge(view);
-    two_primaries(view, &mut found);
+    two_primaries(view, around.still_act_with.as_deref(), &mut found);
     let missing = || -> Vec<String> {
         view.forecast.lines.iter().filter(|line| !line.ok).map(|line| line.text.clone()).collect()
     };
@@ -111,12 +111,15 @@ fn paths_down(peer: &str, around: &Around, found: &mut Vec<Alarm>) {
     }
 }
 
-fn two_primaries(view: &View, found: &mut Vec<Alarm>) {
-    let acting = view.peers.iter().filter(|peer| peer.gone.is_none() && peer.mode == Some(Mode::Primary));
+fn two_primaries(view: &View, still: Option<&str>, found: &mut Vec<Alarm>) {
+    let acts = |peer: &PeerView| peer.mode == Some(Mode::Primary) || still == Some(peer.name.as_str());
+    let acting = view.peers.iter().filter(|peer| peer.gone.is_none() && acts(peer));
     let mut acting: Vec<_> = acting.collect();
     if view.mode == Mode::Primary {
         for peer in acting {
-            let yields = if view.term < peer.term { Yields::This } else { Yields::Other };
+            // Who gives way has heard of the higher term, and may be told of it as its own.
+            let leaves = view.transition.as_ref().is_some_and(|change| change.to == Mode::Secondary);
+            let yields = if leaves || view.term < peer.term { Yields::This } else { Yields::Other };
             found.push(Alarm::TwoPrimaries { node: view.name.to_string(), other: peer.name.to_string(), yields });
         }
         return;

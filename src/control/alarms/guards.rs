@@ -45,6 +45,17 @@ pub enum GuardAlarm {
         /// The arbiter's place.
         arbiter: String,
     },
+    /// S4: the same, and the arbiter answers: its lease is not had yet.
+    ByGrantsStill {
+        /// This member.
+        node: String,
+        /// Who grants it.
+        by: Vec<String>,
+        /// The arbiter's place.
+        arbiter: String,
+        /// Who has the lease, where somebody has.
+        holder: Option<String>,
+    },
     /// S1: the arbiter does not answer this member, and somebody acts.
     ArbiterAway {
         /// This member.
@@ -88,6 +99,7 @@ impl GuardAlarm {
         match self {
             GuardAlarm::HeldBack { .. } | GuardAlarm::LeaseEnds { .. } => AlarmClass::Alarm,
             GuardAlarm::ByGrants { .. }
+            | GuardAlarm::ByGrantsStill { .. }
             | GuardAlarm::ArbiterAway { .. }
             | GuardAlarm::NoReference { .. }
             | GuardAlarm::WatchdogNotArmed { .. } => AlarmClass::Warning,
@@ -98,7 +110,7 @@ impl GuardAlarm {
         match self {
             GuardAlarm::HeldBack { .. } => super::HELD_BACK,
             GuardAlarm::LeaseEnds { .. } => "lease_ends",
-            GuardAlarm::ByGrants { .. } => "acts_by_grants",
+            GuardAlarm::ByGrants { .. } | GuardAlarm::ByGrantsStill { .. } => "acts_by_grants",
             GuardAlarm::ArbiterAway { .. } => "arbiter_out_of_reach",
             GuardAlarm::NoReference { .. } => "no_reference",
             GuardAlarm::WatchdogNotArmed { .. } => "watchdog_not_armed",
@@ -120,13 +132,17 @@ impl GuardAlarm {
                 &format!("force another member to act: {node} acts until its lease is over."),
             ),
             GuardAlarm::ByGrants { node, by, arbiter } => {
-                let (by, is) = (by.join(" and "), if by.len() == 1 { "is" } else { "are" });
-                words(
-                    format!("no lease: {node} acts by the grant of {by}, arbiter out of reach"),
-                    format!("Bring the arbiter back: {arbiter}."),
-                    &[format!("{node} goes on while {by} {is} heard; else it stops acting.")],
-                    &format!("stop {by} or touch the link: {node} would have to stop."),
-                )
+                by_grants(node, by, ", arbiter out of reach", format!("Bring the arbiter back: {arbiter}."))
+            }
+            GuardAlarm::ByGrantsStill { node, by, arbiter, holder } => {
+                let first = match holder {
+                    Some(holder) if holder != node => {
+                        format!("Wait: {node} asks until {holder}'s lease is over, then it is had.")
+                    }
+                    // Its own, of before.
+                    Some(_) | None => format!("Wait: {node} asks {arbiter} for it by itself."),
+                };
+                by_grants(node, by, " still, the arbiter answers", first)
             }
             GuardAlarm::ArbiterAway { node, mode, arbiter, why } => words(
                 match mode {
@@ -161,6 +177,16 @@ impl GuardAlarm {
             ),
         }
     }
+}
+
+fn by_grants(node: &str, by: &[String], arbiter: &str, first: String) -> Words {
+    let (by, is) = (by.join(" and "), if by.len() == 1 { "is" } else { "are" });
+    words(
+        format!("no lease: {node} acts by the grant of {by}{arbiter}"),
+        first,
+        &[format!("{node} goes on while {by} {is} heard; else it stops acting.")],
+        &format!("stop {by} or touch the link: {node} would have to stop."),
+    )
 }
 
 fn held_back(node: &str, unheard: &str, lacks: Lacks, arbiter: &str, references: &str) -> Words {
@@ -212,8 +238,9 @@ pub(super) fn find(view: &View, guards: &Guards, nobody_acts: Option<Duration>) 
         let references = guards.references();
         found.push(GuardAlarm::HeldBack { node: node(), unheard, lacks, arbiter: arbiter(), references });
     } else {
-        if let Some(why) = away {
-            found.push(of_arbiter(view, guards, why));
+        match away {
+            Some(why) => found.push(of_arbiter(view, guards, why)),
+            None => found.extend(still_by_grants(view, guards)),
         }
         if silent {
             found.push(GuardAlarm::NoReference { node: node(), references: guards.references() });
@@ -223,6 +250,17 @@ pub(super) fn find(view: &View, guards: &Guards, nobody_acts: Option<Duration>) 
         found.push(GuardAlarm::WatchdogNotArmed { device: watchdog.device.clone(), why: watchdog.why.clone() });
     }
     found
+}
+
+/// A Primary without a lease whose arbiter answers: it acts by the others' grants until it has the lease again.
+fn still_by_grants(view: &View, guards: &Guards) -> Option<GuardAlarm> {
+    let known = view.arbiter.as_ref().filter(|known| known.answers && known.by_grants)?;
+    Some(GuardAlarm::ByGrantsStill {
+        node: view.name.to_string(),
+        by: view.peers.iter().map(|peer| peer.name.to_string()).collect(),
+        arbiter: guards.arbiter_place().to_owned(),
+        holder: known.holder.as_ref().map(ToString::to_string),
+    })
 }
 
 fn of_arbiter(view: &View, guards: &Guards, why: String) -> GuardAlarm {

@@ -5,7 +5,7 @@ use super::*;
 use crate::control::status::LinkState;
 use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::settings::{AgreementKey, Protection};
-use crate::negotiation::view::{HoldView, View};
+use crate::negotiation::view::{ArbiterView, HoldView, View};
 
 fn around() -> Around {
     Around { boot_timeout: Duration::from_secs(10), reply_timeout: Duration::from_secs(3), ..Around::default() }
@@ -40,6 +40,10 @@ fn one_of_each() -> Vec<Alarm> {
     let held_back = |lacks| {
         let (unheard, references) = (vec!["beta".to_owned()], "10.0.0.254".to_owned());
         Alarm::Guard(GuardAlarm::HeldBack { node: name(), unheard, lacks, arbiter: etcd(), references })
+    };
+    let by_grants_still = |holder| {
+        let by = vec!["beta".to_owned()];
+        Alarm::Guard(GuardAlarm::ByGrantsStill { node: name(), by, arbiter: etcd(), holder })
     };
     let away = |mode| {
         let why = "connection refused".to_owned();
@@ -93,6 +97,8 @@ fn one_of_each() -> Vec<Alarm> {
         held_back(Lacks::Both),
         Alarm::Guard(GuardAlarm::LeaseEnds { node: name(), arbiter: etcd(), lease: Duration::from_secs(5) }),
         Alarm::Guard(GuardAlarm::ByGrants { node: name(), by: vec!["beta".to_owned()], arbiter: etcd() }),
+        by_grants_still(Some("beta".to_owned())),
+        by_grants_still(None),
         away(Mode::Primary),
         away(Mode::Secondary),
         Alarm::Guard(GuardAlarm::NoReference { node: name(), references: "10.0.0.254".to_owned() }),
@@ -140,6 +146,7 @@ fn one_of_each() -> Vec<Alarm> {
                 GuardAlarm::HeldBack { .. }
                 | GuardAlarm::LeaseEnds { .. }
                 | GuardAlarm::ByGrants { .. }
+                | GuardAlarm::ByGrantsStill { .. }
                 | GuardAlarm::ArbiterAway { .. }
                 | GuardAlarm::NoReference { .. }
                 | GuardAlarm::WatchdogNotArmed { .. },
@@ -392,4 +399,22 @@ fn p1_what_is_wrong_with_a_process_is_told_and_what_is_as_it_should_be_is_not() 
     assert_eq!(kinds(&secondary(), &with(&plant)), ["process_does_not_start"]);
     plant.state = ProcessState::GivenUp;
     assert_eq!(kinds(&secondary(), &with(&plant)), ["process_given_up"]);
+}
+
+#[test]
+fn s4_who_acts_by_grants_says_so_until_it_has_the_lease_although_the_arbiter_answers() {
+    let text = |bend: fn(&mut ArbiterView)| {
+        let mut view = primary();
+        view.protection = vec![Protection::Arbiter];
+        let mut arbiter = ArbiterView { answers: true, by_grants: true, ..ArbiterView::default() };
+        bend(&mut arbiter);
+        view.arbiter = Some(arbiter);
+        let found = alarms_from(&view, &around());
+        found.iter().find(|alarm| alarm.kind() == "acts_by_grants").map(Alarm::words)
+    };
+    let still = text(|_| {}).expect("it is told");
+    assert_eq!(still.text, "no lease: alpha acts by the grant of beta still, the arbiter answers");
+    let held = text(|arbiter| arbiter.holder = Some("beta".into())).expect("it is told");
+    assert_eq!(held.first, "Wait: alpha asks until beta's lease is over, then it is had.");
+    assert_eq!(text(|arbiter| arbiter.by_grants = false), None);
 }

@@ -7,6 +7,10 @@ use crate::control::words::lasting;
 
 use super::{Alarm, FLAPPING_WITHIN, Left, MayAct, Yields};
 
+/// How soon the one that gives way must have stopped, for who does not look at the clock; a screen tells the time
+/// instead, where it knows for how long at most that takes.
+pub const SOON: &str = " in a moment";
+
 /// The words of an alarm.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Words {
@@ -33,15 +37,16 @@ impl Alarm {
     pub fn words(&self) -> Words {
         match self {
             Alarm::TwoPrimaries { node, other, yields } => {
-                let (stops, goes_on) = match yields {
-                    Yields::This => (node, other),
-                    Yields::Other => (other, node),
+                // The one that stops has the key for it on its own screen.
+                let (stops, goes_on, key) = match yields {
+                    Yields::This => (node, other, "a, "),
+                    Yields::Other => (other, node, ""),
                 };
                 words(
                     format!("{node} and {other} are both Primary"),
                     format!("Press nothing. {stops} stops by itself: {goes_on} has the higher term."),
                     &[
-                        format!("{stops} must say SECONDARY in a moment. If it does not: stop {stops}."),
+                        format!("{stops} must say SECONDARY{SOON}. If it does not: {key}stop {stops}."),
                         "d shows what both did meanwhile. Tell whoever owns the plant.".to_owned(),
                     ],
                     &format!("stop, fence or restart {goes_on}: it is the one that goes on."),

@@ -234,3 +234,13 @@ pub fn longest_stop(status: &Status) -> Option<Duration> {
     let longest = primary.filter(stops).map(|process| process.stop_ms).max()?;
     Some(Duration::from_millis(longest))
 }
+
+/// For how long at most what runs only on the Primary takes to stop on a member, as far as this one was told; none: nothing
+/// of the kind is known there.
+pub fn longest_stop_of(status: &Status, member: &str) -> Option<Duration> {
+    let own = status.processes.iter().filter(|_| status.node == member).map(|one| (one.run_when, one.stop_ms));
+    let peers = status.peers.iter().filter(|peer| peer.name == member);
+    let theirs = peers.flat_map(|peer| &peer.processes).map(|one| (one.run_when, one.stop_ms));
+    let stops = own.chain(theirs).filter(|(run_when, _)| *run_when == RunWhen::Primary);
+    stops.map(|(_, stop_ms)| Duration::from_millis(stop_ms)).max()
+}

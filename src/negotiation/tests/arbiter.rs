@@ -86,6 +86,8 @@ fn s1_with_an_arbiter_the_role_is_taken_in_the_number_that_it_allots() {
     assert_eq!(group.members[0].term(), 41);
     assert_eq!(arbiter.borrow().holder, Some(MemberId(0)));
     assert_eq!(acquisitions(&group.members[1]), 0, "only who lacks nothing else asks for the lease");
+    let known = group.members[0].view().reason.protection.arbiter.expect("the lease is part of the evidence (U4)");
+    assert!(known.mute.is_none() && known.lease.is_some_and(|(number, _)| number == 41), "{known:?}");
     assert!(group.members[0].view().arbiter.is_some_and(|arbiter| arbiter.answers && arbiter.mine_until.is_some()));
 }
 
@@ -637,4 +639,34 @@ fn rule_9_a_grant_for_another_term_does_not_carry_a_primary_through_an_outage() 
     assert_eq!(bench.mode(), Mode::Primary);
     bench.wait(ms(1)).assert_secondary_by("lease_over");
     assert!(bench.log.iter().any(|output| matches!(output, Output::AskArbiter { .. })));
+}
+
+#[test]
+fn u2_a_lease_that_a_silent_member_holds_is_a_line_that_only_force_goes_past() {
+    let held = |bench: &Bench| {
+        let lines = bench.view().take_over;
+        lines.into_iter().filter(|line| !line.ok).map(|line| line.text).collect::<Vec<_>>()
+    };
+    let mut bench = by_hand();
+    assert_eq!(held(&bench), [] as [&str; 0], "who is heard gives the lease back when asked to hand over");
+    bench.wait(s(6)).arbiter_says(ArbiterReply::Refused { holder: Some(MemberId(0)), number: 1 });
+    assert_eq!(held(&bench), ["alpha holds the arbiter's lease"]);
+    bench.take_over(true);
+    assert_eq!(bench.mode(), Mode::Primary, "the operator's word goes past it");
+}
+
+#[test]
+fn u12_a_primary_that_alone_misses_the_arbiter_is_still_followed() {
+    let arbiter = register();
+    let mut group = pair(&arbiter);
+    arbiter.borrow_mut().cut_off.push(MemberId(0));
+    group.wait(s(10));
+    assert_eq!(group.primaries(), [0], "it goes on by beta's grant");
+    let forecast = group.members[0].view().forecast;
+    assert!(forecast.ready, "{forecast:?}");
+    let text = "beta reaches the arbiter, this member does not";
+    assert!(forecast.lines.iter().any(|line| line.ok && line.text == text), "{forecast:?}");
+    arbiter.borrow_mut().away = true;
+    group.wait(s(10));
+    assert!(!group.members[0].view().forecast.ready, "now nobody reaches it");
 }

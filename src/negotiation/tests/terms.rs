@@ -97,6 +97,20 @@ fn n12_two_primaries_end_the_moment_they_can_talk_again() {
 }
 
 #[test]
+fn n12_who_was_primary_before_it_was_silent_is_not_taken_for_a_second_one_when_it_is_back() {
+    let mut bench = Bench::secondary_of(two(1), 0);
+    bench.wait(s(10));
+    assert_eq!(bench.mode(), Mode::Primary, "alpha is silent");
+    let mode = |bench: &Bench| bench.view().peers[0].mode;
+    assert_eq!(mode(&bench), Some(Mode::Primary), "as last heard");
+    bench.down(0).up(0);
+    assert_eq!((bench.view().peers[0].gone, mode(&bench)), (None, None), "it has said nothing of now yet");
+    bench.beacon(0, 1);
+    assert_eq!(mode(&bench), Some(Mode::Primary), "now it has");
+    assert!(bench.events().iter().any(|event| matches!(event, Event::TwoPrimaries { .. })));
+}
+
+#[test]
 fn n12_two_primaries_end_although_their_connection_never_broke() {
     let mut bench = Bench::primary(two(0));
     bench.wait(s(30)).beacon(1, 9).assert_secondary_by("yielded_to");

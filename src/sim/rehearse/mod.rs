@@ -28,6 +28,10 @@ pub use site::{Plant, PlantProcess, Runs, Site};
 /// told.
 pub const TIMINGS: u64 = 6;
 
+/// How often a scenario has to end well with other times before these are told as what prevents something: a duel that they
+/// only make rarer is not prevented.
+const TIMINGS_OF_OTHER_TIMES: u64 = 4 * TIMINGS;
+
 /// What came of a scenario at a site.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Rehearsed {
@@ -43,7 +47,7 @@ pub enum Rehearsed {
 /// Rehearses one scenario: [`TIMINGS`] times, of which the worst is told, and what would have prevented it where it ended
 /// badly.
 pub fn rehearse(site: &Site, scenario: &Scenario) -> Rehearsed {
-    match worst(site, scenario, Verdict::Unsafe) {
+    match worst(site, scenario, Verdict::Unsafe, TIMINGS) {
         Ok(Some(mut outcome)) => {
             if outcome.verdict.is_bad() {
                 outcome.remedies = remedy::found(site, scenario, &outcome);
@@ -55,14 +59,14 @@ pub fn rehearse(site: &Site, scenario: &Scenario) -> Rehearsed {
     }
 }
 
-/// The worst of all timings; none: one was worse than `bound`, and the rest were not played.
+/// The worst of so many timings; none: one was worse than `bound`, and the rest were not played.
 ///
 /// # Errors
 ///
 /// Why the scenario cannot happen at this site.
-fn worst(site: &Site, scenario: &Scenario, bound: Verdict) -> Result<Option<Outcome>, String> {
+fn worst(site: &Site, scenario: &Scenario, bound: Verdict, timings: u64) -> Result<Option<Outcome>, String> {
     let mut worst: Option<Outcome> = None;
-    for timing in 0..TIMINGS {
+    for timing in 0..timings {
         let outcome = stage::play(site, scenario, timing)?;
         if outcome.verdict > bound {
             return Ok(None);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::outcome::{Outcome, Verdict};
 use super::site::Site;
-use super::{Scenario, catalogue, worst};
+use super::{Scenario, TIMINGS, TIMINGS_OF_OTHER_TIMES, catalogue, worst};
 use crate::negotiation::member::Name;
 use crate::negotiation::settings::Protection;
 
@@ -49,7 +49,10 @@ pub(super) fn found(site: &Site, scenario: &Scenario, outcome: &Outcome) -> Vec<
     };
     let mut found = Vec::new();
     for (setting, changed) in variants(site) {
-        if let Ok(Some(then)) = worst(&changed, scenario, bound)
+        // Only other times can make a bad end rarer without preventing it.
+        let same_protection = changed.settings.protection == site.settings.protection;
+        let timings = if same_protection { TIMINGS_OF_OTHER_TIMES } else { TIMINGS };
+        if let Ok(Some(then)) = worst(&changed, scenario, bound, timings)
             && no_worse_elsewhere(&changed)
         {
             found.push(Remedy { setting, outage: then.outage, idle_until: then.idle.map(|idle| idle.until) });
@@ -60,7 +63,7 @@ pub(super) fn found(site: &Site, scenario: &Scenario, outcome: &Outcome) -> Vec<
 
 /// Whether two cannot act when the link breaks.
 fn keeps_one(site: &Site) -> bool {
-    let cut = catalogue::named("link-cut").map(|cut| worst(site, cut, Verdict::Idle));
+    let cut = catalogue::named("link-cut").map(|cut| worst(site, cut, Verdict::Idle, TIMINGS));
     matches!(cut, Some(Ok(Some(_))))
 }
 

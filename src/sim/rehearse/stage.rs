@@ -344,7 +344,7 @@ fn idleness(site: &Site, views: &[View], since: Duration, until: &'static str) -
 
 fn advice(site: &Site, views: &[View]) -> String {
     let Some(view) = views.first() else {
-        return "start a controller".to_owned();
+        return "switch the machines on again, and mend what is broken".to_owned();
     };
     if views.iter().any(|view| view.hold.is_some()) {
         return "end the hold: tandem resume".to_owned();
@@ -364,7 +364,11 @@ fn advice(site: &Site, views: &[View]) -> String {
         view.peers.iter().filter(|peer| peer.gone.is_some()).map(|peer| peer.name.to_string()).collect();
     if site.protected_by(Protection::Fence) && !gone.is_empty() {
         let words: Vec<String> = gone.iter().map(|name| format!("tandem fence {name} --is-off")).collect();
-        return format!("look whether {} is off, and say so: {}", gone.join(" and "), words.join("; "));
+        return format!(
+            "look whether {} is off; when it is: {}; when it lives, mend what is between",
+            gone.join(" and "),
+            words.join("; ")
+        );
     }
     if site.protected_by(Protection::Majority) {
         return format!("bring another member back, {forced}");

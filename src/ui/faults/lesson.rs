@@ -29,6 +29,10 @@ impl FaultState {
         let choose = if self.members.len() > 1 { format!("{}, ", member + 1) } else { String::new() };
         let process = if self.switched_off(status, member) { Process::Killed } else { stands.process };
         match (process, stands.cable) {
+            // Started anew behind a cut link it would be heard by nobody.
+            (Process::Killed, Cable::Cut) if mode == Some(Mode::Primary) => {
+                format!("Next: f, {choose}m, then f, {choose}r: {name} starts anew")
+            }
             (Process::Killed, _) => match mode {
                 Some(Mode::Primary) => format!("Next: f, {choose}r: {name} starts anew and asks what to be"),
                 Some(Mode::Secondary)
@@ -76,7 +80,11 @@ impl FaultState {
     fn cut(&self, status: Option<&Status>, member: usize, choose: &str) -> String {
         let name = self.name(member);
         if status.is_some_and(|status| status.protection.policy.iter().any(|word| word == "fence")) {
-            return format!("Wait: {name} gets switched off first. Or f, {choose}m");
+            return match self.counted_as_off(status, name) {
+                // It was switched off before, and started anew behind the cut link.
+                true => format!("{name} hears nobody. Next: f, {choose}m mends it"),
+                false => format!("Wait: {name} gets switched off first. Or f, {choose}m"),
+            };
         }
         let leased = status.is_some_and(|status| status.arbiter.is_some());
         let filtered = status.is_some_and(|status| status.protection.state == ProtectionState::Filter);
@@ -89,7 +97,7 @@ impl FaultState {
         };
         match (acts(status.map(|status| status.mode)), acts(theirs), protected) {
             (true, true, _) => format!("Both act! Next: f, {choose}m: the lower term gives way"),
-            (_, _, true) if leased => format!("Only who holds the lease acts, cut or not. Next: f, {choose}m mends it"),
+            (_, _, true) if leased => format!("Only who holds the lease acts. Next: f, {choose}m mends it"),
             (_, true, true) => format!("Wait: alone, {name} must stop acting; the others go on"),
             (_, false, true) => format!("A minority never acts. Next: f, {choose}m mends it"),
             (_, _, false) if filtered => "Wait 3 s: a filter is no proof, so both will act".to_owned(),
@@ -142,6 +150,11 @@ impl FaultState {
     /// The other member that acts, as it says itself.
     fn acting(&self) -> Option<usize> {
         (0..self.members.len()).find(|member| matches!(self.says(*member), Says::Is(Mode::Primary, _)))
+    }
+
+    fn counted_as_off(&self, status: Option<&Status>, name: &str) -> bool {
+        let peers = status.iter().flat_map(|status| &status.peers);
+        peers.into_iter().any(|peer| peer.name == name && peer.gone.as_deref() == Some("off"))
     }
 
     fn counted_as_gone(&self, status: Option<&Status>, name: &str) -> bool {

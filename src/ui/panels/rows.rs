@@ -113,7 +113,7 @@ fn second(sight: &Sight<'_>, status: &Status) -> Line {
         let unknown = Line::new().word("?", Role::Doubtful);
         return pick(sight.width, vec![(lead.then(unknown.clone()), Line::new()), (short.then(unknown), Line::new())]);
     }
-    let (shape, word, does) = said::standing(peer);
+    let (shape, word, does) = said::standing_among(status, peer);
     let role = if shape == said::Mark::Unknown { Role::Doubtful } else { Role::Strong };
     let mode = mark(shape).text(" ").word(word, role);
     let heard = said::heard(peer, peer.last_heard_ms.map(|age| sight.aged(age)));

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::control::alarms::{SOON, TWO_PRIMARIES};
 use crate::control::status::{Alarm, AlarmClass, Judgement, Status};
 use crate::control::words as said;
 
@@ -36,14 +37,27 @@ pub fn panel(sight: &Sight<'_>, status: &Status) -> Panel {
         paragraph(sight, &mut lines, "what", Role::Plain, &alarm.text);
     }
     paragraph(sight, &mut lines, "first", Role::Strong, &alarm.first);
+    let by = stopped_by(sight, status, alarm);
     for then in &alarm.then {
-        paragraph(sight, &mut lines, "then", Role::Plain, then);
+        let timed = by.as_ref().and_then(|by| then.split_once(SOON).map(|(who, rest)| format!("{by} {who}{rest}")));
+        paragraph(sight, &mut lines, "then", Role::Plain, timed.as_ref().unwrap_or(then));
     }
     paragraph(sight, &mut lines, "do not", Role::Wrong, &alarm.do_not);
     for other in status.alarms.iter().filter(|other| other.id != alarm.id) {
         paragraph(sight, &mut lines, "also", Role::Plain, &format!("{}: {}", said::class(other.class), other.text));
     }
     Panel { right, ..Panel::new("What to do", "", lines) }
+}
+
+/// By when the one of two Primaries that gives way must have stopped (N12): its processes are killed then at the latest.
+fn stopped_by(sight: &Sight<'_>, status: &Status, alarm: &Alarm) -> Option<String> {
+    if !alarm.id.starts_with(TWO_PRIMARIES) {
+        return None;
+    }
+    let most = said::longest_stop_of(status, &status.two_acted.as_ref()?.stops.name)?;
+    let found = words::before(sight.wall, sight.aged(alarm.since_ms));
+    let by = found.checked_add(jiff::SignedDuration::try_from(most).ok()?).ok()?;
+    Some(words::moment(&by, sight.wall))
 }
 
 /// What to do about a controller that says nothing. What was wrong before is old, and so is what to do about it.
