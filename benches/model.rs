@@ -41,7 +41,7 @@ fn main() {
     }
     let threes: [&[Protection]; 3] = [&[Majority], &[Arbiter], &[Majority, Fence]];
     for protection in threes {
-        let bounds = Bounds { depth: Some(9), ..Bounds::three(protection, 2) };
+        let bounds = Bounds { depth: Some(6), ..Bounds::three(protection, 2).settled() };
         run(&bounds, &|bounds| check(bounds, threads));
     }
     println!("random walks of {} s each", WALK.as_secs());
