@@ -23,7 +23,9 @@ use ratatui::layout::Rect;
 use support::{Part, require};
 use tandem::control::plan::Action;
 use tandem::control::request::{Hello, Reply, Request, Screen};
-use tandem::control::status::{AlarmClass, Judgement, LinkState, Mode, Process, ProcessState, ReplyKind, Status};
+use tandem::control::status::{
+    AlarmClass, Judgement, LinkState, Mode, PeerProcess, Process, ProcessState, ReplyKind, Status,
+};
 use tandem::ui::input::Key;
 use tandem::ui::layout;
 use tandem::ui::line::{Charset, Look, Theme};
@@ -511,7 +513,7 @@ fn two_that_meet_again(stops: Stops) -> Option<(Network, Group)> {
     network.pull(0);
     let down = |status: &Status| status.links.iter().all(|link| link.state != LinkState::Up);
     pair.wait(1, "beta is Primary too, and runs it", |status| {
-        status.mode == Mode::Primary && down(status) && status.processes[0].pid.is_some()
+        status.serving && down(status) && status.processes[0].pid.is_some()
     });
     pair.wait(0, "alpha hears nothing", |status| status.peers[0].gone.is_some() && down(status));
     network.plug(0);
@@ -558,7 +560,8 @@ fn n12_drawn_screen_2_two_act_and_one_is_stopping() {
     let (mut alpha, mut beta) = (pair.watch(0), pair.watch(1));
     let (alpha, _) = alpha.until(PATIENCE, "alpha stops", |status| {
         let stops = status.processes.iter().any(|process| process.state == ProcessState::Stopping);
-        stops && act(status) && status.peers[0].processes.iter().any(|process| process.pid.is_some())
+        let acts = |one: &PeerProcess| one.name == "plant-control" && one.state == ProcessState::Running;
+        stops && act(status) && status.peers[0].processes.iter().any(acts)
     });
     let (beta, _) = beta.until(PATIENCE, "beta sees it stop", |status| {
         let theirs = &status.peers[0].processes;

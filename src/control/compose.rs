@@ -263,14 +263,13 @@ fn still_two(around: &Surroundings) -> Option<&status::TwoActed> {
 
 fn compose_peer(peer: &PeerView, around: &Surroundings) -> status::Peer {
     let known = around.peers.iter().find(|known| known.name == peer.name.as_str());
+    let both = still_two(around).filter(|two| two.other == peer.name.as_str());
+    let acts_still = both.and_then(|two| [&two.stops, &two.goes_on].into_iter().find(|one| one.name == two.other));
     status::Peer {
         name: peer.name.to_string(),
         // What it runs still stops: to people it is Primary until that has ended, as it is on its own screen.
-        mode: match still_two(around) {
-            Some(two) if two.other == peer.name.as_str() => Some(status::Mode::Primary),
-            Some(_) | None => peer.mode.map(mode),
-        },
-        term: peer.term.number,
+        mode: acts_still.map_or(peer.mode.map(mode), |_| Some(status::Mode::Primary)),
+        term: acts_still.map_or(peer.term.number, |acted| acted.term),
         able: peer.able.map(able),
         score: peer.score.map(f64::from),
         last_heard_ms: peer.heard.map(ms),

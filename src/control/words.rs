@@ -9,8 +9,8 @@ use std::time::Duration;
 use crate::negotiation::decision::{Decision, PeerEvidence, seconds};
 
 use super::status::{
-    Alarm, AlarmClass, Judgement, Link, LinkState, Mode, Peer, ProcessState, ProtectionState, ReplyKind, RunWhen,
-    Status,
+    Alarm, AlarmClass, Judgement, Link, LinkState, Mode, Peer, PeerProcess, ProcessState, ProtectionState, ReplyKind,
+    RunWhen, Status,
 };
 
 pub use availability::availability;
@@ -167,7 +167,12 @@ pub fn standing(peer: &Peer) -> (Mark, &'static str, String) {
         (Some(_), _) => (Mark::Unknown, "GONE", "may act".to_owned()),
         (None, None) => (Mark::Unknown, "NOT HEARD", "not heard since this start".to_owned()),
         (None, Some(Mode::Primary)) => {
-            let does = if serves(peer) { "acts" } else { "not serving" };
+            let stops = |one: &PeerProcess| one.run_when == RunWhen::Primary && one.state == ProcessState::Stopping;
+            let does = match (serves(peer), peer.processes.iter().any(stops)) {
+                (true, _) => "acts",
+                (false, true) => "stopping",
+                (false, false) => "not serving",
+            };
             (Mark::Acts, "PRIMARY", format!("{does}, term {}", peer.term))
         }
         (None, Some(Mode::Secondary)) => (Mark::StandsBy, "SECONDARY", format!("stands by, {}", in_term(peer.term))),

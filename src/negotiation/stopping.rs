@@ -64,10 +64,10 @@ pub(super) struct Stopping {
 impl Stopping {
     /// The term in which what still stops was started. Who yields goes to the term of another, and did not act in it.
     pub(super) fn acted_in(&self) -> Term {
-        match &self.decision.rule {
-            Rule::YieldedTo { mine, .. } | Rule::YieldedByRelay { mine, .. } => *mine,
-            _ => self.term,
+        if let Rule::YieldedTo { mine, .. } | Rule::YieldedByRelay { mine, .. } = &self.decision.rule {
+            return *mine;
         }
+        self.term
     }
 }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::control::status::LinkState;
 use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::settings::{AgreementKey, Protection};
-use crate::negotiation::view::{ArbiterView, HoldView, View};
+use crate::negotiation::view::{ArbiterView, HoldView, TransitionView, View};
 
 fn around() -> Around {
     Around { boot_timeout: Duration::from_secs(10), reply_timeout: Duration::from_secs(3), ..Around::default() }
@@ -417,4 +417,23 @@ fn s4_who_acts_by_grants_says_so_until_it_has_the_lease_although_the_arbiter_ans
     let held = text(|arbiter| arbiter.holder = Some("beta".into())).expect("it is told");
     assert_eq!(held.first, "Wait: alpha asks until beta's lease is over, then it is had.");
     assert_eq!(text(|arbiter| arbiter.by_grants = false), None);
+}
+
+#[test]
+fn n12_nobody_is_told_to_stop_the_one_that_goes_on() {
+    // This member gives way, has heard of the higher term, and still stops.
+    let mut view = primary();
+    view.peers[0].mode = Some(Mode::Primary);
+    view.term = view.peers[0].term;
+    view.transition =
+        Some(TransitionView { to: Mode::Secondary, waiting_for: "plant-control to stop".to_owned(), since: view.now });
+    let words = alarms_from(&view, &around())[0].words();
+    assert_eq!(words.first, "Press nothing. alpha stops by itself: beta has the higher term.");
+    assert_eq!(words.then[0], "alpha must say SECONDARY in a moment. If it does not: a, stop alpha.");
+    // On the one that goes on, the other has said that it gives way, and what it runs still stops.
+    let mut view = primary();
+    view.peers[0].mode = Some(Mode::Secondary);
+    let still = Around { still_act_with: Some("beta".to_owned()), ..around() };
+    let words = alarms_from(&view, &still)[0].words();
+    assert_eq!(words.first, "Press nothing. beta stops by itself: alpha has the higher term.");
 }

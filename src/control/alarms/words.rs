@@ -59,7 +59,7 @@ impl Alarm {
                     "Tell whoever owns the plant: for a while both acted on it.".to_owned(),
                     &[
                         format!("It is over: {stopped} gave way by itself when the two met again."),
-                        "Mend what parted the two; only takeover.protection prevents it.".to_owned(),
+                        "Mend what parted the two; fence, arbiter or majority prevent it.".to_owned(),
                     ],
                     "restart a member to make sure: it is over.",
                 )

@@ -101,6 +101,7 @@ fn n12_who_yields_acts_no_more_although_its_processes_still_stop() {
     let mut bench = serving();
     bench.beacon(1, 2);
     assert_eq!((bench.shown(), bench.mode()), (Mode::Primary, Mode::Secondary));
+    assert_eq!(bench.view().term.number, 1, "to people it acts in its own term, not in that of the other");
     let before = beacons_to(&bench, 1);
     // The other falls silent meanwhile: nothing is taken back before everything has stopped.
     bench.wait(s(9));

@@ -79,6 +79,9 @@ impl FaultState {
 
     fn cut(&self, status: Option<&Status>, member: usize, choose: &str) -> String {
         let name = self.name(member);
+        if status.is_some_and(|status| arbiter_away(status) && status.judgement == Judgement::NobodyActs) {
+            return "Nobody can have the lease, so nobody acts. Next: f, b".to_owned();
+        }
         if status.is_some_and(|status| status.protection.policy.iter().any(|word| word == "fence")) {
             return match self.counted_as_off(status, name) {
                 // It was switched off before, and started anew behind the cut link.
