@@ -185,13 +185,14 @@ pub enum Entry {
 }
 
 /// Every word that [`Entry::kind`] can give, for checking what a user asked for.
-pub const KINDS: [&str; 65] = [
+pub const KINDS: [&str; 66] = [
     "acting",
     "action",
     "alarm_cleared",
     "alarm_raised",
     "alarm_seen",
     "arbiter_back",
+    "arbiter_forgot",
     "arbiter_lost",
     "availability",
     "by_grants",
