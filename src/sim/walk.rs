@@ -35,11 +35,14 @@ pub struct Done {
 /// The longest road: a member that was started last waits for one that never comes (`boot_timeout`, or
 /// `connect_grace`), within which links come back and disks are tried again. Then a silence (T), and a promise that was
 /// given at its end, a lease that runs out, a settling or an operator's pending command (PL, the longer of timeout and
-/// lease, and less), with an interval before each next question. Walks stay well below it.
+/// lease, and less), with an interval before each next question. Of three or more, some may have promised the role to a
+/// lesser candidate just before a better one could be one again: that one in turn has promised the better, and what was
+/// promised to itself runs out first. So promises are waited for twice there. Walks stay well below it.
 pub fn recovery_bound(group: &Group) -> Duration {
     let boot = group.boot_timeout.max(group.connect_grace);
     let promise = group.reply_timeout.max(group.lease_length().unwrap_or_default());
-    boot + group.reply_timeout + promise + 2 * group.query_interval
+    let promises = if group.members.len() > 2 { 2 * promise } else { promise };
+    boot + group.reply_timeout + promises + 2 * group.query_interval
 }
 
 /// The longest that processes take to stop in a walk.
