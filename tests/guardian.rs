@@ -365,7 +365,9 @@ fn p2_hooks_are_told_the_role_and_have_a_deadline() {
         let hook = |script: &str| vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()];
         let hooks = Hooks {
             on_primary: hook("echo $TANDEM_MODE $TANDEM_TERM >>hooks"),
-            on_secondary: hook("echo $TANDEM_MODE >>hooks; test $TANDEM_TERM = 0 && exit 0; sleep 1000 & sleep 1000"),
+            on_secondary: hook(
+                "echo $TANDEM_MODE >>hooks; test $TANDEM_TERM = 0 && exit 0; cat order >before; sleep 1000 & sleep 1000",
+            ),
             on_alarm: hook("cat >alarm; echo broken >&2; exit 4"),
             timeout: Duration::from_millis(300),
         };
@@ -385,7 +387,7 @@ fn p2_hooks_are_told_the_role_and_have_a_deadline() {
             outcome: HookOutcome::TimedOut { after: Duration::from_millis(300) },
         };
         rig.wait("the hook is killed", |event| *event == timed_out).await;
-        assert!(!rig.text("order").contains("-only"), "the hook comes first");
+        assert!(!rig.text("before").contains("-only"), "the hook comes first");
         rig.wait("it has stopped", |event| *event == ProcessEvent::ServingStopped).await;
         rig.processes().alarm("{\"id\":\"x\"}".to_owned());
         let failed = |event: &ProcessEvent| {
