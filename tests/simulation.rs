@@ -101,13 +101,25 @@ fn walks_under_every_protection_keep_every_invariant() {
     }
 }
 
-/// Plans that the fixed seeds make together reach everything that can be reached.
+/// Plans that run at least.
 const PLANS: u64 = 1_200;
+
+/// Plans within which everything that can be reached is reached: what takes a race of milliseconds comes late.
+const MOST_PLANS: u64 = 12_000;
 
 #[test]
 fn plans_of_every_kind_keep_every_invariant_and_reach_every_rule() {
     let mut coverage = Coverage::default();
-    for seed in 0..PLANS {
+    // Two refusals take such a race between a request and what it asks about that no set of seeds is sure of them.
+    let missing = |coverage: &Coverage| {
+        let mut missing = coverage.missing();
+        missing.retain(|line| line.group != "refused" || !["other_term", "not_sick"].contains(&line.name.as_str()));
+        missing
+    };
+    for seed in 0..MOST_PLANS {
+        if seed >= PLANS && missing(&coverage).is_empty() {
+            break;
+        }
         let plan = Plan::new(seed);
         match plan.run() {
             Ok(done) => coverage.add(&done.coverage),
@@ -116,10 +128,7 @@ fn plans_of_every_kind_keep_every_invariant_and_reach_every_rule() {
             }
         }
     }
-    // Two refusals take a race of milliseconds between a request and what it asks about: not in every set of seeds.
-    let mut missing = coverage.missing();
-    missing.retain(|line| line.group != "refused" || !["other_term", "not_sick"].contains(&line.name.as_str()));
-    assert_eq!(missing, [], "never reached in {PLANS} plans");
+    assert_eq!(missing(&coverage), [], "never reached in {MOST_PLANS} plans");
 }
 
 #[test]

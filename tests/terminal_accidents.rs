@@ -112,6 +112,8 @@ fn u8_pasted_text_and_torn_sequences_are_no_commands_at_every_size() {
             std::thread::sleep(Duration::from_millis(100));
         }
         terminal.press("1");
+        // Keys that come together are pasted; these are a hand's.
+        std::thread::sleep(Duration::from_millis(300));
         terminal.press("л");
         terminal.shows("keyboard layout?");
         // What was typed before the dialog could be seen does not reach it.
