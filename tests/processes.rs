@@ -6,6 +6,7 @@ mod group;
 #[path = "support/mod.rs"]
 mod support;
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -157,21 +158,16 @@ fn p1_after_guardian_and_controller_are_killed_at_once_the_next_start_clears_wha
     let controller = pair.running(0).pid();
     let guardian = guardian_of(controller);
     support::wait_until(PATIENCE, "both of it act", || acted(&pair, "plant", "alpha").len() > 50);
+    let before = recording(&pair, "plant-alpha.record");
+    assert!(before.len() >= 2, "the process and its daemon: {before:?}");
     pair.signal(0, Signal::SIGSTOP);
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(guardian), Signal::SIGKILL).expect("it runs");
     pair.kill(0);
-    // The kernel ended what the guardian had started. What had left is cleared by the next start.
+    // The kernel ended what the guardian had started. What had left is cleared by the next start, before it starts its own.
     pair.start(0);
     pair.wait(0, "alpha serves again", serves);
-    let folder = pair.folder().canonicalize().expect("it is there");
-    let record = |pid: &i32| {
-        let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.contains("plant-alpha.record")
-            && std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder)
-    };
-    let all = std::fs::read_dir("/proc").expect("/proc").flatten();
-    let living = all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(record).count();
-    assert!(living <= 2, "more than the process and its daemon: {living}");
+    let left: Vec<_> = recording(&pair, "plant-alpha.record").intersection(&before).copied().collect();
+    assert!(left.is_empty(), "these ran before and live still (pid, start time): {left:?}");
     assert_ne!(guardian_of(pair.running(0).pid()), guardian);
 }
 
@@ -188,6 +184,22 @@ fn p6_a_stopped_guardian_goes_on_when_its_controller_is_killed() {
     for process in ["plant", "helper"] {
         assert_silent(&pair, process, "alpha");
     }
+}
+
+/// The processes that write this record, by pid and start time: a pid alone may be another's by now. While the process
+/// starts its daemon there are more than two, because `setsid` names the record too.
+fn recording(pair: &Group, name: &str) -> BTreeSet<(i32, u64)> {
+    let folder = pair.folder().canonicalize().expect("it is there");
+    let identity = |pid: i32| {
+        let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        let here = std::fs::read_link(format!("/proc/{pid}/cwd")).is_ok_and(|cwd| cwd == folder);
+        // The command, in brackets, may hold blanks; the start time is the twentieth number after it.
+        let started = stat.rsplit_once(')')?.1.split_whitespace().nth(19)?.parse().ok()?;
+        (here && line.contains(name)).then_some((pid, started))
+    };
+    let all = std::fs::read_dir("/proc").expect("/proc").flatten();
+    all.filter_map(|entry| identity(entry.file_name().to_str()?.parse().ok()?)).collect()
 }
 
 fn guardian_of(controller: i32) -> i32 {
