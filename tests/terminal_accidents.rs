@@ -102,9 +102,8 @@ fn u8_pasted_text_and_torn_sequences_are_no_commands_at_every_size() {
     at_each_size("paste, torn sequences, unknown keys", |terminal, alpha| {
         terminal.send(b"\x1b[200~ax\rq\x1b[201~");
         terminal.shows("pasted text is never");
-        let before = terminal.text();
         terminal.press("w");
-        eventually("another view", || terminal.text() != before);
+        terminal.shows("Why alpha");
         terminal.press("1");
         terminal.send(b"ah47\rq");
         terminal.shows("pasted text is never");
