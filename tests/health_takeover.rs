@@ -297,13 +297,14 @@ fn p3_an_unmodified_web_server_is_supervised_and_moves_with_the_role() {
     if !support::require(support::Part::Python) {
         return;
     }
-    let port = support::free_address("127.0.0.1").port();
+    let web = support::addresses(1)[0];
+    let (ip, port) = (web.ip(), web.port());
     let mut pair = Group::new(
         2,
         &format!(
             "[[process]]\nname = \"web\"\nrun_when = \"primary\"\n\
-             command = [\"python3\", \"-m\", \"http.server\", \"{port}\", \"--bind\", \"127.0.0.1\"]\n\
-             heartbeat = {{ kind = \"http\", target = \"http://127.0.0.1:{port}/\", period = \"1s\" }}\n"
+             command = [\"python3\", \"-m\", \"http.server\", \"{port}\", \"--bind\", \"{ip}\"]\n\
+             heartbeat = {{ kind = \"http\", target = \"http://{web}/\", period = \"1s\" }}\n"
         ),
     );
     pair.start_all();
