@@ -27,7 +27,7 @@ const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = 
                      connect_grace = \"1s\"\n[takeover]\nprotection = [\"fence\"]\n";
 
 /// Longer than a takeover whose agent needs a try or two.
-const LONG: Duration = Duration::from_secs(40);
+const LONG: Duration = Duration::from_secs(100);
 
 /// A pair of which each member has a chassis of its own, which the other one switches. `fence` is appended to each
 /// `[fence.NAME]`, `more` to the configuration.
@@ -242,8 +242,13 @@ fn s2_every_agent_of_the_machine_describes_itself() {
             delay: Duration::from_secs(5),
             monitor: Duration::ZERO,
         };
-        let paths = FencePaths { folder: "/".into(), member: "alpha".to_owned() };
-        let found = check("beta", &config, paths, Depth::Check).expect("looked at");
+        let paths = || FencePaths { folder: "/".into(), member: "alpha".to_owned() };
+        let mut found = Vec::new();
+        // The first start of a large one from a slow disk may take longer than the check waits.
+        wait_until(LONG, &format!("{name} answers in time"), || {
+            found = check("beta", &config, paths(), Depth::Check).expect("looked at");
+            !found.iter().any(|one| one.message.contains("no answer within"))
+        });
         let unknown = found.iter().filter(|one| one.message.contains("knows no option \"no_such_option\"")).count();
         assert_eq!(unknown, 1, "{name}: {found:#?}");
     }

@@ -19,7 +19,7 @@ use tandem::process::{
 };
 use tokio::sync::mpsc;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Processes under test, and what they tell.
 struct Rig {

@@ -111,6 +111,9 @@ fn n5_a_primary_does_not_take_silence_for_a_missing_answer() {
     let mut pair = Group::new(2, QUICK);
     pair.start_all();
     assert_eq!(pair.settle(), 0);
+    pair.wait(0, "beta has asked the Primary", |status| {
+        status.peers[0].replies.first().is_some_and(|reply| reply.reply == ReplyKind::Query)
+    });
     pair.signal(1, Signal::SIGSTOP);
     let silent = |status: &tandem::control::status::Status| status.peers[0].gone.as_deref() == Some("silent");
     let (alpha, _) = pair.wait(0, "beta is silent", silent);

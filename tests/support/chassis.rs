@@ -60,7 +60,7 @@ impl Chassis {
         command.current_dir(self.folder.path()).args(["-n", "-c", "lan.conf", "-f", "controller.emu", "-s", "state"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.simulator = Some(Running::start(command));
-        wait_until(Duration::from_secs(20), "the chassis answers", || self.answers());
+        wait_until(Duration::from_secs(60), "the chassis answers", || self.answers());
     }
 
     /// Whether its controller answers a question that needs no password.

@@ -23,7 +23,7 @@ use crate::support::{self, Folder, Running, addresses, tandem, temporary_folder,
 pub const NAMES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
 
 /// Longer than any takeover with the default times; on a busy machine too.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A group of controllers on this machine.
 pub struct Group {
