@@ -132,13 +132,17 @@ impl FencingAlarm {
                 &[
                     "Until it is mended, a takeover may make two act: tandem hold.".to_owned(),
                     "Tell whoever owns the plant if both acted.".to_owned(),
+                    format!("This ends when {peer} is confirmed off, or tandem starts anew there."),
                 ],
                 "rely on this device: it said off, and it was not so.",
             ),
             FencingAlarm::HeardAfterOff { peer, by: Some(by) } => words(
                 format!("{peer} lives, though {by} said that it is off"),
                 format!("Ask {by} what they looked at, and whether it was {peer}."),
-                &["Tell whoever owns the plant if both acted.".to_owned()],
+                &[
+                    "Tell whoever owns the plant if both acted.".to_owned(),
+                    format!("This ends when {peer} is confirmed off, or tandem starts anew there."),
+                ],
                 "say that a member is off before somebody stood before it.",
             ),
         }
