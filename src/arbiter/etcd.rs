@@ -28,6 +28,7 @@
 
 mod gateway;
 mod ledger;
+mod trouble;
 mod words;
 
 use std::path::PathBuf;

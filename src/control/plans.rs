@@ -285,9 +285,16 @@ fn hand_over(view: &View, others: &Others, successor: &str, title: String) -> Dr
         may_be_lost: stops.may_be_lost(me),
         if_it_fails: format!("If step 2 fails: {me} is a candidate again, and acts again."),
         to_go_back: format!("To go back: take over on {me}. Nothing goes back by itself."),
-        rests_on: peers_lines(view, successor),
+        rests_on: peers_lines(view, successor).into_iter().chain(waits_for_a_promise(view, successor)).collect(),
         force: None,
     }
+}
+
+/// What an operator's force broke is waited out before a third gets the role.
+fn waits_for_a_promise(view: &View, successor: &str) -> Option<PlanLine> {
+    let (to, until) = view.promise.as_ref().filter(|(to, _)| to.as_str() != successor)?;
+    let left = until.since(view.now).as_millis().div_ceil(1_000);
+    (left > 0).then(|| line(LineState::Notice, format!("{to} may still act, and is waited for: at most {left} s")))
 }
 
 /// What is true when a Primary stops and nobody can take over. Title and steps are the caller's.

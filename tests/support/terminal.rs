@@ -22,7 +22,7 @@ use tandem::control::status::{LoopGaps, Status};
 use crate::support::{Folder, Running, addresses, binary, tandem, temporary_folder, write};
 
 /// Longer than anything here takes; on a busy machine too.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The sizes at which every accident is tried: columns and rows.
 pub const SIZES: [(u16, u16); 4] = [(80, 24), (120, 40), (40, 10), (200, 60)];

@@ -3,7 +3,6 @@
 //! The server that answered last is asked first. Each server but the last gets half of the time that is left, so that one
 //! which takes a connection and never answers leaves time for the others; next time another one comes first.
 
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,6 +13,7 @@ use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConf
 
 use crate::config::arbiter::EtcdConfig;
 
+use super::trouble::Trouble;
 use super::words::{
     Authenticate, Authenticated, Complaint, Grant, Granted, LeaseId, Revoke, Transaction, TransactionReply,
 };
@@ -50,23 +50,6 @@ pub enum EtcdError {
     /// The system gives no random numbers.
     #[error("the system gives no random numbers: {0}")]
     NoChance(String),
-}
-
-/// What went wrong with one server.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// No answer, or none in time: what was asked may have been done.
-    Silence(String),
-    /// An answer, and not the one that was wanted.
-    Answer(String),
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Trouble::Silence(why) | Trouble::Answer(why) => to.write_str(why),
-        }
-    }
 }
 
 /// A user, and where the password is: read each time it is needed, so that it may change.

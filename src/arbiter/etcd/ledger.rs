@@ -8,7 +8,8 @@ use crate::negotiation::exchange::ArbiterReply;
 use crate::negotiation::member::MemberId;
 
 use super::super::Claimant;
-use super::gateway::{Session, Trouble};
+use super::gateway::Session;
+use super::trouble::Trouble;
 use super::words::{Compare, Granted, KeyValue, LeaseId, Revision, Step, Transaction, TransactionReply};
 
 /// Tries of one renewal in a row while late ones of this member's own come in between.
