@@ -94,7 +94,7 @@ pub enum Command {
     Restart(ProcessArgs),
     /// Stops a required process until it is started again
     #[command(after_help = "Example: tandem stop plant-control\n\
-        The health of this member may fall by it; then another member may take over.")]
+        Goes wrong: the health of this member may fall by it; then another member may take over.")]
     Stop(ProcessArgs),
     /// Starts a required process that was stopped or given up
     #[command(after_help = "Example: tandem start plant-control\n\

@@ -18,7 +18,7 @@ mod guards;
 mod processes;
 mod words;
 
-pub use fencing::{Blocks, FencingAlarm};
+pub use fencing::{Blocks, FencingAlarm, OnceOff};
 pub use find::alarms_from;
 pub use guards::{FORGOTTEN, GuardAlarm, Lacks};
 pub use processes::ProcessAlarm;

@@ -62,11 +62,12 @@ pub fn draw(state: &State, now: Duration, wall: &Zoned, buffer: &mut Buffer) -> 
     }
     let bottom = height.saturating_sub(TOP).min(BOTTOM);
     let mut end = height.saturating_sub(bottom);
-    for line in above_the_keys(&sight, height) {
-        if end > TOP {
-            end -= 1;
-            put(buffer, end, &line, state, Style::new());
-        }
+    let above = above_the_keys(&sight, height);
+    // Where not all of it has room, its beginning says more than its end.
+    let room = end.saturating_sub(TOP);
+    for line in above.iter().skip(above.len().saturating_sub(room)) {
+        end -= 1;
+        put(buffer, end, line, state, Style::new());
     }
     let (lines, drawn) = middle(&sight, end.saturating_sub(TOP));
     for (at, line) in lines.iter().take(end.saturating_sub(TOP)).enumerate() {

@@ -44,8 +44,9 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// A frame that showed this has left for the terminal.
-    pub fn shown(&mut self, part: Part) {
+    /// A frame that showed this has left for the terminal. Returns whether the screen holds more or less than before.
+    pub fn shown(&mut self, part: Part) -> bool {
+        let resized = self.last.is_some_and(|last| (last.width, last.rows()) != (part.width, part.rows()));
         if self.last.is_some_and(|last| last.width != part.width) {
             (self.from, self.read_to) = (0, 0);
         }
@@ -55,6 +56,7 @@ impl Reading {
         }
         self.whole |= part.rows() > 0 && self.read_to >= part.of;
         self.last = Some(part);
+        resized
     }
 
     /// Whether its end was reached, line by line or at once.

@@ -219,7 +219,10 @@ impl State {
     pub fn frame_left(&mut self, frame: InFrame) {
         self.shown = frame.serial;
         if let (Dialog::Plan(open), Some(part), true) = (&mut self.dialog, frame.part, self.shown == self.serial) {
-            open.reading.shown(part);
+            if open.reading.shown(part) {
+                // It was about the screen as it was.
+                open.hint = None;
+            }
         }
     }
 

@@ -183,7 +183,7 @@ fn verdict(rehearsal: &Rehearsal<'_>, out: &mut impl Write) -> io::Result<()> {
         write_wrapped(out, "", &text)?;
     }
     if bad == 0 && !rehearsal.is_complete() {
-        write_wrapped(out, "", &format!("So far in none of {done} could two act at once{}.", but(beyond)))?;
+        write_wrapped(out, "", &format!("In what was rehearsed two could not act at once{}.", but(beyond)))?;
     } else if bad == 0 {
         write_wrapped(out, "", &format!("Safe: in none of {done} scenarios could two act at once{}.", but(beyond)))?;
     } else {

@@ -29,9 +29,9 @@ fn one_of_each() -> Vec<Alarm> {
     let nobody = |unheard, could| Alarm::NobodyActs { node: name(), missing: vec!["x".to_owned()], unheard, could };
     let plant = || "plant-control".to_owned();
     let (fencing, process) = (Alarm::Fencing, Alarm::Process);
-    let failed = |blocks, next| {
+    let failed = |blocks, next, once_off| {
         let (node, device) = ("beta".to_owned(), "10.0.9.1 is mute".to_owned());
-        fencing(FencingAlarm::Failed { node, peer: name(), blocks, device, next })
+        fencing(FencingAlarm::Failed { node, peer: name(), blocks, device, next, once_off })
     };
     let dead = |mode| {
         let (node, agent) = ("beta".to_owned(), "fence_ipmilan".to_owned());
@@ -87,9 +87,9 @@ fn one_of_each() -> Vec<Alarm> {
         Alarm::Unhealthy { member: name(), sick: Sick::BelowThreshold },
         Alarm::BothUnhealthy { node: name(), other: "beta".to_owned() },
         Alarm::TakeoversUsedUp { node: name(), taken: 4 },
-        failed(Blocks::Takeover, Some(Duration::from_secs(54))),
-        failed(Blocks::Takeover, None),
-        failed(Blocks::Nothing, None),
+        failed(Blocks::Takeover, Some(Duration::from_secs(54)), OnceOff::TakesOver),
+        failed(Blocks::Takeover, None, OnceOff::LacksMore),
+        failed(Blocks::Nothing, None, OnceOff::TakesOver),
         dead(Mode::Primary),
         dead(Mode::Secondary),
         fencing(FencingAlarm::HeardAfterOff { peer: name(), by: None }),
@@ -357,6 +357,12 @@ fn s2_a_fencing_that_failed_is_the_one_alarm_of_a_takeover_that_waits_for_it() {
     let long = Around { nobody_acts_for: Some(Duration::from_secs(100)), ..around() };
     assert_eq!(kinds(&view, &long), ["fencing_failed", "peer_silent"]);
     assert_eq!(alarms_from(&view, &long)[0].class(), AlarmClass::Alarm);
+    let then = |view: &View| alarms_from(view, &long)[0].words().then.join("\n");
+    assert!(then(&view).contains("beta then takes over"), "{}", then(&view));
+    let mut lacks = view.clone();
+    lacks.forecast.lines[0].ok = false;
+    lacks.forecast.lines[0].about = crate::negotiation::view::Topic::Arbiter;
+    assert!(!then(&lacks).contains("takes over"), "the lease is missing too: {}", then(&lacks));
     // While it is tried again it still stands; the first round is no failure yet.
     view.peers[0].fence.state = FenceState::UnderWay { since: at(95), round: 2 };
     assert_eq!(kinds(&view, &long)[0], "fencing_failed");

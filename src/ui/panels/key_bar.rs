@@ -14,7 +14,9 @@ pub fn rows(sight: &Sight<'_>, plan: Option<Part>) -> [Line; 2] {
     let state = sight.state;
     match &state.dialog {
         Dialog::Plan(open) if plan.is_some_and(|part| !part.is_all()) => {
-            [Line::of(" ").then(super::plan::asked(open)), reading(sight, open, plan)]
+            let short = Line::of(" ").then(super::plan::asked(open));
+            let full = Line::of(format!(" plan {}: ", open.plan.number)).then(super::plan::asked(open));
+            [if full.width() <= sight.width { full } else { short }, reading(sight, open, plan)]
         }
         Dialog::Plan(open) => {
             let number = open.plan.number;
@@ -72,7 +74,9 @@ fn reading(sight: &Sight<'_>, open: &OpenPlan, plan: Option<Part>) -> Line {
         Whose::Mine => format!(" line {from} to {to} of {of}: Up, Down read it; any other key closes it"),
         Whose::Anothers => format!(" line {from} to {to} of {of}: Up, Down read it; Esc leaves it, Ctrl-C closes it"),
     };
-    fitting(sight, &full, &format!(" {from}-{to} of {of}: Down"))
+    let short = format!(" {from}-{to} of {of}: Down");
+    let said = format!("{short} reads on, Esc leaves");
+    fitting(sight, &full, if said.len() <= sight.width { &said } else { &short })
 }
 
 fn fitting(sight: &Sight<'_>, full: &str, short: &str) -> Line {

@@ -412,3 +412,12 @@ fn u2_a_plan_whose_risk_changes_while_it_is_read_is_read_anew() {
     assert!(!open.reading.whole());
     assert!(confirms(&type_in(&mut state, "47", NOW + SECOND * 3, (80, 24))), "shown, it can be confirmed");
 }
+
+#[test]
+fn u2_an_outcome_begins_with_its_beginning_where_one_row_is_left() {
+    let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
+    let text_of_it = "beta is Primary, term 8, after 1234 ms".to_owned();
+    state.on_reply(Reply::Outcome(Outcome::Done { text: text_of_it }), NOW);
+    let shown = text(&drawn(&state, NOW, (40, 6)));
+    assert!(shown.contains("done: beta is Primary"), "{shown}");
+}
