@@ -5,6 +5,7 @@ use super::*;
 use crate::control::status::LinkState;
 use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::settings::{AgreementKey, Protection};
+use crate::negotiation::time::Instant;
 use crate::negotiation::view::{ArbiterView, HoldView, TransitionView, View};
 
 fn around() -> Around {
@@ -57,8 +58,9 @@ fn one_of_each() -> Vec<Alarm> {
             goes_on: "beta".to_owned(),
             at_most: Duration::from_secs(31 * 60 + 36),
         }),
-        Alarm::NobodyActs { node: name(), missing: Vec::new(), unheard: Vec::new() },
-        Alarm::NobodyActs { node: name(), missing: vec!["x".to_owned()], unheard: vec![name()] },
+        Alarm::NobodyActs { node: name(), missing: Vec::new(), unheard: Vec::new(), holder: None },
+        Alarm::NobodyActs { node: name(), missing: vec!["x".to_owned()], unheard: vec![name()], holder: None },
+        Alarm::NobodyActs { node: name(), missing: Vec::new(), unheard: vec![name()], holder: Some(name()) },
         Alarm::StateNotDurable { mode: Mode::Primary },
         Alarm::StateNotDurable { mode: Mode::Secondary },
         Alarm::Forced { node: name() },
@@ -221,6 +223,29 @@ fn s10_when_nobody_acts_it_says_who_must_do_what() {
     let words = alarms[0].words();
     assert!(words.first.contains("Find out whether alpha acts"), "{words:?}");
     assert!(words.do_not.contains("force the takeover while alpha may be on"), "{words:?}");
+}
+
+#[test]
+fn s1_a_silent_member_that_holds_the_lease_is_told_as_one_that_may_act() {
+    let mut view = with_gone(secondary(), Gone::Silent);
+    view.protection = vec![Protection::Arbiter];
+    let around = Around { nobody_acts_for: Some(Duration::from_secs(11)), ..around() };
+    let held = |holder: Option<&str>, until: u64| ArbiterView {
+        answers: true,
+        holder: holder.map(Into::into),
+        holder_until: Some(Instant(until)),
+        ..ArbiterView::default()
+    };
+    let later = view.now.0 + 1;
+    let mut text = |arbiter| {
+        view.arbiter = Some(arbiter);
+        let alarms = alarms_from(&view, &around);
+        alarms.iter().find(|alarm| alarm.kind() == "nobody_acts").expect("nobody is known to act").words().text
+    };
+    assert_eq!(text(held(Some("alpha"), later)), "alpha is not heard, but holds the lease: it may act");
+    assert_eq!(text(held(Some("alpha"), 0)), "nobody is known to act", "it was long ago that the arbiter said so");
+    assert_eq!(text(held(Some("beta"), later)), "nobody is known to act", "this member itself");
+    assert_eq!(text(held(None, later)), "nobody is known to act");
 }
 
 #[test]
