@@ -14,6 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use group::{Group, PATIENCE};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use support::reference::Reference;
 use support::wait_until;
 use tandem::control::status::{Mode, Status};
@@ -329,6 +330,9 @@ fn n13_slow_handshakes_are_given_up_and_do_not_keep_a_member_out() {
 #[test]
 fn n13_a_flood_of_connections_pushes_out_its_own_and_no_member() {
     let mut victim = Victim::new();
+    // The flood's own end of so many connections: some shells allow a program few files unless it asks.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("Linux says it");
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("up to this anybody may");
     let flood: Vec<TcpStream> = (0..500).map(|_| connect(victim.address(0))).collect();
     victim.refused(0, "flood");
     victim.unharmed();

@@ -48,6 +48,8 @@ impl Terminal {
         command.env("TERM", "xterm-256color");
         command.env("LC_ALL", "C.UTF-8");
         command.env("TMPDIR", temp);
+        // Not every user has a home.
+        command.cwd(temp);
         command.env("TZ", "UTC");
         for variable in ["NO_COLOR", "TANDEM_CONFIG", "TANDEM_MEMBER"] {
             command.env_remove(variable);

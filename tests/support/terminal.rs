@@ -120,6 +120,8 @@ impl Terminal {
             command.env(name, value);
         }
         command.env("TMPDIR", folder);
+        // Not every user has a home.
+        command.cwd(folder);
         for name in ["NO_COLOR", "TANDEM_CONFIG", "TANDEM_MEMBER", "ENV"] {
             if !more.iter().any(|(one, _)| *one == name) {
                 command.env_remove(name);
