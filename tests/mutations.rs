@@ -40,6 +40,7 @@ fn killer(guard: Guard) -> Killer {
         Guard::PersistWhatIsTold => Walks { members: 3, from: 0 },
         Guard::PromiseBlocks => Scene(scenes::n16_a_promise_blocks_the_road_of_a_crash),
         Guard::PromiseToOne => Scene(scenes::n16_who_promised_to_one_promises_to_nobody_else),
+        Guard::ForceKeepsThePromise => Scene(scenes::u2_what_a_force_broke_is_waited_out_before_a_third_gets_the_role),
         Guard::PrimaryConsentsToNobody => Scene(scenes::n5_a_primary_consents_to_nobody),
         Guard::HeardPrimaryStands => Scene(scenes::n7_who_hears_a_primary_consents_to_nobody),
         Guard::ConsentAboveTheFloor => Scene(scenes::n11_no_consent_below_the_floor),

@@ -22,6 +22,8 @@ pub enum Guard {
     PromiseBlocks,
     /// Who has promised to one promises to nobody else (rule 3c, N16).
     PromiseToOne,
+    /// What an operator's force broke is waited out before the role goes on to a third (rule 4, N16, U2).
+    ForceKeepsThePromise,
     /// A Primary consents to nobody (rule 3a, N5).
     PrimaryConsentsToNobody,
     /// Who hears a live Primary consents to nobody (rule 3b, N7).
@@ -86,13 +88,14 @@ pub enum Guard {
 
 impl Guard {
     /// Every guard, in the order of the rules.
-    pub const ALL: [Guard; 36] = [
+    pub const ALL: [Guard; 37] = [
         Guard::PersistBeforeActing,
         Guard::LookAgainAfterTheDisk,
         Guard::PersistTheVote,
         Guard::PersistWhatIsTold,
         Guard::PromiseBlocks,
         Guard::PromiseToOne,
+        Guard::ForceKeepsThePromise,
         Guard::PrimaryConsentsToNobody,
         Guard::HeardPrimaryStands,
         Guard::ConsentAboveTheFloor,

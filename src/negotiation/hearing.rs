@@ -328,7 +328,7 @@ impl Negotiator {
             // By force, or by agreement: another number's lease is none of this term's.
             self.release_lease(out);
         }
-        self.promise = None;
+        self.promise_when_acting(how);
         self.claim = false;
         self.waiting_for = None;
         self.stepped_down_until = None;

@@ -24,6 +24,7 @@ mod answering;
 mod arbiter;
 mod disk;
 mod fencing;
+mod forced;
 mod hand_over;
 mod health;
 mod hearing;

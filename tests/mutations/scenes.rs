@@ -224,6 +224,21 @@ pub fn n6_the_lower_address_does_not_consent_to_the_higher() {
     assert!(!scene.consented(BETA, 1, 0, false));
 }
 
+pub fn u2_what_a_force_broke_is_waited_out_before_a_third_gets_the_role() {
+    let mut scene = Scene::new(GAMMA, 3, &[Protection::Majority]);
+    scene.up(BETA, 7);
+    scene.up(ALPHA, 7);
+    scene.beacon(ALPHA, 1);
+    scene.give(Input::LinkDown { peer: ALPHA });
+    scene.give(Input::Command(Command::TakeOver { by: "mia".into(), force: true }));
+    assert_eq!(scene.mode(), Mode::Primary);
+    scene.asked(BETA, 2, 1, false);
+    scene.give(Input::Command(Command::StepDown { by: "mia".into(), force: false }));
+    let released =
+        |(_, output): &(Instant, Output)| matches!(output, Output::Send { message: Message::Released(_), .. });
+    assert!(!scene.log.iter().any(released), "alpha may still act by what gamma granted it");
+}
+
 pub fn n5_a_primary_consents_to_nobody() {
     let mut scene = Scene::alone();
     scene.up(BETA, 7);
