@@ -12,8 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use group::{Group, NAMES, PATIENCE};
 use tandem::control::status::{Mode, Status};
-use tandem::journal::Entry;
-use tandem::negotiation::decision::Rule;
+use tandem::negotiation::decision::{Decision, Rule};
 use tandem::negotiation::message::Mode as Role;
 
 /// Boots, and pairs that boot at the same time.
@@ -43,11 +42,9 @@ fn boot(seed: u64, number: u32) -> Boot {
 
 /// Whether a member of this pair was ever Primary because it had heard nobody, by its journal.
 fn took_it_alone(pair: &Group) -> bool {
-    let alone = |entry: &Entry| {
-        matches!(entry, Entry::Decision(decision)
-            if decision.mode == Role::Primary && matches!(decision.rule, Rule::NeverHeard { .. }))
-    };
-    (0..2).any(|member| pair.journal(member).iter().any(|record| alone(&record.entry)))
+    let alone =
+        |decision: &Decision| decision.mode == Role::Primary && matches!(decision.rule, Rule::NeverHeard { .. });
+    (0..2).any(|member| pair.decisions(member).iter().any(alone))
 }
 
 /// Boots a pair once; says whether both were Secondary when they met.

@@ -9,7 +9,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use etcd::{Etcd, SERVERS, USER};
-use support::{Part, require, wait_until};
+use support::{Part, require, wait_until, write};
 use tandem::arbiter::{Arbiter, Claimant, EtcdArbiter};
 use tandem::config::arbiter::EtcdConfig;
 use tandem::negotiation::exchange::{ArbiterCall, ArbiterReply};
@@ -287,6 +287,32 @@ fn s4_a_minority_of_etcd_serves_nobody_and_all_of_it_back_knows_what_it_knew() {
 }
 
 #[test]
+fn s1_an_etcd_that_lost_what_it_knew_gives_nobody_the_lease() {
+    if !require(Part::Etcd) {
+        return;
+    }
+    let mut etcd = Etcd::start();
+    let (mut alpha, mut beta) = (client(&etcd, ALPHA), client(&etcd, BETA));
+    let number = acquire(&mut alpha, 0);
+    assert_eq!(alpha.ask(ArbiterCall::Renew { number }, CALL), ArbiterReply::Renewed);
+    assert_eq!(stands(&mut beta), (Some(ALPHA), number));
+    // Within the lease it is set up anew: it holds nothing, as one restored from a backup does not hold what came later.
+    for server in 0..SERVERS {
+        etcd.kill(server);
+        std::fs::remove_dir_all(etcd.file(&format!("s{server}"))).expect("its data");
+    }
+    (0..SERVERS).for_each(|server| etcd.revive(server));
+    etcd.ready();
+    for client in [&mut beta, &mut alpha] {
+        let why = unreachable(client, CALL);
+        assert!(why.contains("restored from a backup") && why.contains("restart tandem"), "{why}");
+    }
+    // Who starts anew believes it: rule 1 lets every older lease end before it takes anything over.
+    assert_eq!(acquire(&mut client(&etcd, BETA), number), number + 1);
+    unreachable(&mut alpha, CALL);
+}
+
+#[test]
 fn s1_tls_is_spoken_with_a_certificate_that_etcd_takes_and_to_one_that_is_believed() {
     if !require(Part::Etcd) {
         return;
@@ -309,9 +335,36 @@ fn s1_tls_is_spoken_with_a_certificate_that_etcd_takes_and_to_one_that_is_believ
     let why = unreachable(&mut client_with(&stranger, &etcd, BETA), CALL);
     assert!(why.contains("certificate"), "{why}");
     let claimant = Claimant { group: "plant".to_owned(), me: BETA, members: vec!["alpha".into(), "beta".into()] };
-    let no_key = EtcdConfig { key_file: file("ca.crt"), ..good };
-    let error = EtcdArbiter::new(&no_key, claimant, LEASE, |path| etcd.file(path)).err().expect("no key in there");
-    assert!(error.to_string().contains("arbiter.key_file") && error.to_string().contains("private key"), "{error}");
+    for (key_file, said) in [("ca.crt", "private key"), ("server.key", "is not the key of")] {
+        let wrong = EtcdConfig { key_file: file(key_file), ..good.clone() };
+        let made = EtcdArbiter::new(&wrong, claimant.clone(), LEASE, |path| etcd.file(path));
+        let error = made.err().expect("not its key").to_string();
+        assert!(error.contains("arbiter.key_file") && error.contains(said), "{error}");
+    }
+}
+
+#[test]
+fn s4_certificates_that_are_exchanged_while_it_runs_are_used() {
+    if !require(Part::Etcd) {
+        return;
+    }
+    let etcd = Etcd::with_tls();
+    let copy = |from: &str, to: &str| std::fs::copy(etcd.file(from), etcd.file(to)).expect("a copy");
+    // As when the old one has expired: etcd's own is not believed any more, and then the new authority is there.
+    copy("client.crt", "authority.crt");
+    let (ca_file, cert_file) = ("authority.crt".to_owned(), "client.crt".to_owned());
+    let files = EtcdConfig { ca_file, cert_file, key_file: "client.key".to_owned(), ..config(&etcd) };
+    let mut alpha = client_with(&files, &etcd, ALPHA);
+    let why = unreachable(&mut alpha, CALL);
+    assert!(why.contains("certificate"), "{why}");
+    // One that is half written changes nothing and ends nothing.
+    write(&etcd.file(""), "authority.crt", "-----BEGIN CERT");
+    unreachable(&mut alpha, CALL);
+    copy("ca.crt", "authority.crt");
+    wait_until(PATIENCE, "the new certificates are used", || {
+        !matches!(alpha.ask(ArbiterCall::Look, CALL), ArbiterReply::Unreachable { .. })
+    });
+    acquire(&mut alpha, 0);
 }
 
 #[test]

@@ -14,6 +14,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use group::{Group, PATIENCE};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use support::reference::Reference;
 use support::wait_until;
 use tandem::control::status::{Mode, Status};
 use tandem::journal::Entry;
@@ -78,11 +80,12 @@ impl Victim {
     fn goes_on(mut self) {
         self.unharmed();
         let mut beta = self.pair.watch(1);
+        let reference = Reference::start();
         let killed = Instant::now();
         self.pair.kill(0);
         let (status, at) = beta.until(PATIENCE, "beta is Primary", |status| status.mode == Mode::Primary);
+        reference.within(at - killed, Duration::from_secs(3), "the takeover");
         assert_eq!(status.term, 2);
-        assert!(at - killed < Duration::from_secs(3), "it took {:?}", at - killed);
     }
 }
 
@@ -327,6 +330,9 @@ fn n13_slow_handshakes_are_given_up_and_do_not_keep_a_member_out() {
 #[test]
 fn n13_a_flood_of_connections_pushes_out_its_own_and_no_member() {
     let mut victim = Victim::new();
+    // The flood's own end of so many connections: some shells allow a program few files unless it asks.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("Linux says it");
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("up to this anybody may");
     let flood: Vec<TcpStream> = (0..500).map(|_| connect(victim.address(0))).collect();
     victim.refused(0, "flood");
     victim.unharmed();

@@ -87,7 +87,8 @@ struct Seen {
 enum Fault {
     #[error(transparent)]
     Folder(#[from] FolderError),
-    #[error("{} had generation {number} and has it no longer; look whether the shared directory is still mounted there; if it was emptied on purpose, restart tandem on every member", .directory.display())]
+    // The alarms know it by these words, and say what helps.
+    #[error("{} had generation {number} and has it no longer: it is not mounted, or was emptied", .directory.display())]
     Older { directory: PathBuf, number: u64 },
     #[error("{} is held by {holder:?}, which this member's configuration does not name; give all members the same file", .directory.display())]
     Stranger { directory: PathBuf, holder: String },

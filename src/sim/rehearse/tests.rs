@@ -12,9 +12,10 @@ fn site(members: usize, protection: &[Protection]) -> Site {
 
 fn outcome(site: &Site, name: &str) -> Outcome {
     let scenario = catalogue::named(name).expect("it is in the catalogue");
-    match rehearse(site, scenario) {
-        Rehearsed::Done(outcome) => *outcome,
-        Rehearsed::LeftOut { why } => panic!("{name} was left out: {why}"),
+    match rehearse(site, scenario, &mut || Goes::On) {
+        Some(Rehearsed::Done(outcome)) => *outcome,
+        Some(Rehearsed::LeftOut { why }) => panic!("{name} was left out: {why}"),
+        None => panic!("{name} was broken off"),
     }
 }
 
@@ -101,5 +102,23 @@ fn u6_a_rehearsal_is_the_same_each_time() {
     let site = site(3, &[Protection::Majority]);
     for name in ["link-flaps", "minority", "one-cable"] {
         assert_eq!(outcome(&site, name), outcome(&site, name));
+    }
+}
+
+#[test]
+fn u6_a_rehearsal_that_is_broken_off_says_nothing_of_the_scenario() {
+    let pair = site(2, &[]);
+    let scenario = catalogue::named("link-cut").expect("it is in the catalogue");
+    // Whenever it is: while the scenario itself is played, and while remedies are sought.
+    for asked in [0_u32, 1, 5, 7, 20] {
+        let mut left = asked;
+        let mut watcher = || match left.checked_sub(1) {
+            Some(fewer) => {
+                left = fewer;
+                Goes::On
+            }
+            None => Goes::NoFurther,
+        };
+        assert_eq!(rehearse(&pair, scenario, &mut watcher), None, "after {asked}");
     }
 }
