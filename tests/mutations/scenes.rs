@@ -292,7 +292,11 @@ pub fn s3_who_does_not_shoot_first_waits() {
 }
 
 pub fn s3_who_was_missed_first_leaves_the_shot_to_the_other() {
-    let mut scene = primary(2, Protection::Fence);
+    let mut scene = Scene::new(ALPHA, 2, &[Protection::Fence]);
+    scene.consents = true;
+    scene.up(BETA, 7);
+    scene.wait(s(5));
+    assert_eq!((scene.fenced(), scene.mode()), (None, Mode::Primary));
     let proposed = 9;
     let seen = Term { number: 1, owner: ALPHA };
     let (id, able, hears) = (QueryId(scene.now.0), Ability::Fit, Hears::NotYou);
