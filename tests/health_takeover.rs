@@ -37,7 +37,7 @@ esac
 /// does what the file PROCESS-MEMBER.control says, and records when it acts.
 fn pair(fencing: Fencing) -> Group {
     let mut text = String::from(
-        "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"1s\"\nboot_timeout = \"2s\"\nconnect_grace = \"1s\"\n\
+        "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"3s\"\nboot_timeout = \"2s\"\nconnect_grace = \"1s\"\n\
          [health]\nsample = \"100ms\"\nmemory_base = \"512MiB\"\n",
     );
     for (name, when) in [("plant", "primary"), ("helper", "always")] {

@@ -21,7 +21,7 @@ use tandem::process::BootTime;
 /// A pair with one process that runs on the Primary only and leaves a daemon, and one that always runs; both record.
 fn pair(more: &str) -> Group {
     let mut text = String::from(
-        "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"1s\"\nboot_timeout = \"2s\"\nconnect_grace = \"1s\"\n",
+        "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"3s\"\nboot_timeout = \"2s\"\nconnect_grace = \"1s\"\n",
     );
     for (name, when, daemon) in [("plant", "primary", ", \"--daemon\""), ("helper", "always", "")] {
         writeln!(

@@ -27,7 +27,7 @@ const STALL: Duration = Duration::from_secs(10);
 const CONFIG: &str = r#"
 [negotiation]
 query_interval = "100ms"
-reply_timeout = "1s"
+reply_timeout = "3s"
 boot_timeout = "2s"
 connect_grace = "1s"
 

@@ -135,8 +135,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Applies a changed configuration
     #[command(after_help = "Example: tandem reload\n\
-        What can change without an outage is applied; the rest is named, and needs a restart. A faulty file changes\n\
-        nothing (exit 1). Try the file first: tandem check FILE")]
+        What can change without an outage is applied; the rest is named, and needs a restart.\n\
+        Goes wrong: the file is faulty; then nothing changes (exit 1). Try it first: tandem check FILE")]
     Reload,
     /// Makes a new group key, mode 0600; never overwrites
     #[command(after_help = "Example: tandem keygen /etc/tandem/group.key\nCopy it to every member, by a safe way.\n\
