@@ -16,6 +16,7 @@ mod health;
 mod hold;
 mod links;
 mod mode;
+mod otherwise;
 mod random;
 mod reachability;
 mod safety;
