@@ -10,6 +10,8 @@ mod etcd;
 mod group;
 #[path = "../tests/support/leased.rs"]
 mod leased;
+#[path = "support/measured.rs"]
+mod measured;
 #[path = "../tests/support/namespaces.rs"]
 mod namespaces;
 #[path = "../tests/support/mod.rs"]
@@ -18,6 +20,7 @@ mod support;
 use std::time::{Duration, Instant};
 
 use leased::{FAULTS, Leased};
+use measured::print;
 use support::{Part, require};
 
 const RUNS: usize = 100;
@@ -46,17 +49,8 @@ fn main() {
         started.elapsed().as_secs_f64()
     );
     for ((fault, outages), held_on) in FAULTS.iter().zip(outages).zip(held_on) {
-        print(&format!("{fault:?}: the Primary acted on for"), held_on);
-        print(&format!("{fault:?}: nobody acted for"), outages);
+        print(&format!("{fault:?}: the Primary acted on for"), "ms", held_on);
+        print(&format!("{fault:?}: nobody acted for"), "ms", outages);
     }
     assert_eq!(overlaps, 0);
-}
-
-/// Minimum, median, maximum, in milliseconds.
-fn print(what: &str, mut values: Vec<f64>) {
-    values.sort_by(f64::total_cmp);
-    if let (Some(least), Some(most)) = (values.first(), values.last()) {
-        let median = values[values.len() / 2];
-        println!("{what:<50} ms  min {least:.0}  median {median:.0}  max {most:.0}  ({} runs)", values.len());
-    }
 }

@@ -5,6 +5,8 @@
 
 #[path = "../tests/support/group.rs"]
 mod group;
+#[path = "support/measured.rs"]
+mod measured;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -17,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use group::{Group, PATIENCE};
+use measured::{ms, print};
 use nix::sys::signal::Signal;
 use tandem::control::status::{Mode, Status};
 use tandem::journal::Entry;
@@ -49,25 +52,6 @@ fn main() {
             load(seconds.parse().expect("load=SECONDS"));
         }
     }
-}
-
-/// Minimum, median, 90th and 99th per cent, maximum.
-fn print(what: &str, unit: &str, mut values: Vec<f64>) {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
-    println!(
-        "{what:<58} {unit:>4}  min {:.2}  median {:.2}  p90 {:.2}  p99 {:.2}  max {:.2}  ({} runs)",
-        at(0.0),
-        at(0.5),
-        at(0.9),
-        at(0.99),
-        at(1.0),
-        values.len()
-    );
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }
 
 fn is_primary(status: &Status) -> bool {
@@ -302,39 +286,16 @@ fn reconnect() {
     print("network back -> link up", "ms", values);
 }
 
-/// CPU time used so far by a process, from /proc, in milliseconds; resident memory in MiB.
-fn usage(pid: i32) -> (f64, f64) {
-    let mut nanos = 0.0;
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives").flatten() {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        nanos += text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok()).unwrap_or(0.0);
-    }
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let kib = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.split_whitespace().next().and_then(|word| word.parse::<f64>().ok()));
-    (nanos / 1e6, kib.unwrap_or(0.0) / 1024.0)
-}
-
 fn idle() {
     let mut pair = Group::new(2, "");
     pair.start_all();
     let primary = pair.settle();
     std::thread::sleep(Duration::from_secs(2));
-    let pids = [pair.running(0).pid(), pair.running(1).pid()];
-    let before = pids.map(usage);
-    std::thread::sleep(Duration::from_secs(60));
-    let after = pids.map(usage);
-    for member in 0..2 {
-        let role = if member == primary { "Primary" } else { "Secondary" };
-        println!(
-            "{:<58} {:.1} ms CPU in 60 s, {:.1} MiB resident",
-            format!("idle headless controller, {role}"),
-            after[member].0 - before[member].0,
-            after[member].1
-        );
-    }
+    let mut pid = |member: usize| pair.running(member).pid();
+    measured::print_idle_minute(&[
+        ("idle headless controller, Primary", pid(primary)),
+        ("idle headless controller, Secondary", pid(1 - primary)),
+    ]);
 }
 
 fn status() {

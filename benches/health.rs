@@ -2,12 +2,15 @@
 //!
 //! `cargo bench --bench health` prints all; `cargo bench --bench health -- sample line` only some.
 
+#[path = "support/measured.rs"]
+mod measured;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use measured::{cpu, ms, print};
 use nix::time::{ClockId, clock_gettime};
 use tandem::health::sampler::Reader;
 
@@ -40,15 +43,11 @@ fn sample() {
         .map(|_| {
             let before = thread_cpu();
             assert_eq!(reader.read(&pids).len(), PROCESSES);
-            (thread_cpu() - before).as_secs_f64() * 1000.0
+            ms(thread_cpu() - before)
         })
         .collect();
     let first = spent.remove(0);
-    spent.sort_by(f64::total_cmp);
-    let (median, worst) = (spent[SAMPLES / 2], spent[SAMPLES - 1]);
-    println!(
-        "one sample of {PROCESSES} processes, CPU in ms: the first {first:.2}  median {median:.2}  max {worst:.2}"
-    );
+    print(&format!("one sample of {PROCESSES} processes, CPU; the first took {first:.2} ms"), "ms", spent);
     for child in &mut children {
         child.kill().and_then(|()| child.wait()).expect("it is ours to kill");
     }
@@ -116,7 +115,7 @@ fn heartbeats(kind: &str, process: impl Fn(usize) -> (String, String)) {
         worst = late.fold(worst, f64::max);
         std::thread::sleep(Duration::from_millis(900));
     }
-    let share = (cpu(controller.pid()) - before).as_secs_f64() / began.elapsed().as_secs_f64() * 100.0;
+    let share = (cpu(controller.pid()) - before) / 1000.0 / began.elapsed().as_secs_f64() * 100.0;
     println!(
         "{PROCESSES} processes, heartbeats of 1 s by {kind}: {share:.2} % of a core, samples and {} statuses included; \
          the latest answer was heard after {worst:.1} ms",
@@ -125,13 +124,4 @@ fn heartbeats(kind: &str, process: impl Fn(usize) -> (String, String)) {
     controller.signal(nix::sys::signal::Signal::SIGTERM);
     let mut controller = controller;
     controller.wait(Duration::from_secs(60));
-}
-
-/// CPU time of a process so far, all its threads together.
-fn cpu(pid: i32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
-    let fields: Vec<&str> = stat.rsplit(')').next().expect("a name").split_whitespace().collect();
-    // After the name: the 12th and 13th, in hundredths of a second.
-    let ticks = |at: usize| fields[at].parse::<u64>().expect("a number");
-    Duration::from_millis((ticks(11) + ticks(12)) * 10)
 }

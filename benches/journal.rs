@@ -6,12 +6,15 @@
 
 #[path = "../tests/support/group.rs"]
 mod group;
+#[path = "support/measured.rs"]
+mod measured;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
 use std::time::Duration;
 
 use group::{Group, NAMES};
+use measured::{cpu, cpu_of, ms};
 use nix::time::{ClockId, clock_gettime};
 use tandem::journal::recording::Moment;
 use tandem::journal::replay::Player;
@@ -33,9 +36,10 @@ fn main() {
     let pids = [pair.running(0).pid(), pair.running(1).pid()];
     let journals = [0, 1].map(|member| pair.state(member).join("journal"));
     let sizes = || [0, 1].map(|member| bytes(&journals[member]));
-    let (before, size_before) = (pids.map(|pid| ["journal", "recorder", ""].map(|name| spent(pid, name))), sizes());
+    let spent = |pid| [cpu_of(pid, |thread| thread == "journal"), cpu_of(pid, |thread| thread == "recorder"), cpu(pid)];
+    let (before, size_before) = (pids.map(spent), sizes());
     std::thread::sleep(MINUTE);
-    let (after, size_after) = (pids.map(|pid| ["journal", "recorder", ""].map(|name| spent(pid, name))), sizes());
+    let (after, size_after) = (pids.map(spent), sizes());
     for member in 0..2 {
         assert!(pair.stop(member).success(), "{} stops", NAMES[member]);
         let [journal, recorder, all] = [0, 1, 2].map(|which| after[member][which] - before[member][which]);
@@ -53,18 +57,6 @@ fn main() {
             size_after[member] - size_before[member],
         );
     }
-}
-
-/// CPU time so far of the threads called `name`, or of all, in milliseconds.
-fn spent(pid: i32, name: &str) -> f64 {
-    let mut nanos = 0.0;
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives").flatten() {
-        let read = |file: &str| std::fs::read_to_string(task.path().join(file)).unwrap_or_default();
-        if name.is_empty() || read("comm").trim() == name {
-            nanos += read("schedstat").split_whitespace().next().and_then(|word| word.parse().ok()).unwrap_or(0.0);
-        }
-    }
-    nanos / 1e6
 }
 
 fn bytes(folder: &std::path::Path) -> u64 {
@@ -103,7 +95,7 @@ fn share(part: &Part, first: usize) -> f64 {
         }
     }
     recorder.close();
-    spent.as_secs_f64() * 1e3
+    ms(spent)
 }
 
 fn thread_cpu() -> Duration {

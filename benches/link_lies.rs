@@ -7,6 +7,8 @@
 mod group;
 #[path = "../tests/support/lies.rs"]
 mod lies;
+#[path = "support/measured.rs"]
+mod measured;
 #[path = "../tests/support/namespaces.rs"]
 mod namespaces;
 #[path = "../tests/support/mod.rs"]
@@ -15,6 +17,7 @@ mod support;
 use std::time::Duration;
 
 use lies::Times;
+use measured::{ms, print};
 
 const RUNS: u32 = 20;
 
@@ -33,14 +36,7 @@ fn main() {
 }
 
 fn measure(name: &str, run: Run) {
-    let mut outages: Vec<Duration> = (0..RUNS).map(|number| run(Times::default(number))).collect();
-    outages.sort();
+    let outages = (0..RUNS).map(|number| ms(run(Times::default(number)))).collect();
     let lease = Times::default(0).lease;
-    println!(
-        "{name:<10} lease {lease:?}: {RUNS} runs, two never acted at once; nobody acted for at most: min {:.2?}  median \
-         {:.2?}  max {:.2?}",
-        outages[0],
-        outages[outages.len() / 2],
-        outages[outages.len() - 1]
-    );
+    print(&format!("{name}, lease {lease:?}: two never acted at once; nobody acted for"), "ms", outages);
 }

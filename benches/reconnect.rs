@@ -5,12 +5,16 @@
 //! * the killed process started again until the link is up (N13);
 //! * one message there, on the same machine, from the call that sends it to the event (half a round trip).
 
+#[path = "support/measured.rs"]
+mod measured;
+
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, TcpListener};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
+use measured::{ms, print};
 use tandem::link::{LinkEvent, LinkMember, LinkSecurity, LinkSettings, Links, start};
 use tandem::negotiation::member::MemberId;
 use tandem::negotiation::message::{Incarnation, Message, Relay};
@@ -128,18 +132,18 @@ async fn measure() -> Result<()> {
             let mut process = Other::start(other, addresses)?;
             let started = Instant::now();
             wait(&mut events, |event| matches!(event, LinkEvent::Up { .. })).await?;
-            back.push(started.elapsed());
-            messages.push(round_trip(&links, &mut events, me).await? / 2);
+            back.push(ms(started.elapsed()));
+            messages.push(ms(round_trip(&links, &mut events, me).await? / 2));
             // A connection that never lasts is not called again at once; one that has settled is.
             tokio::time::sleep(SETTLED).await;
             let killed = Instant::now();
             process.kill()?;
             wait(&mut events, |event| matches!(event, LinkEvent::Refused { .. })).await?;
-            refused.push(killed.elapsed());
+            refused.push(ms(killed.elapsed()));
         }
-        print(&format!("kill -9 of the {what} → every address refused"), refused);
-        print(&format!("the {what} listens again → the link is up"), back);
-        print(&format!("one message to the {what}"), messages);
+        print(&format!("kill -9 of the {what} → every address refused"), "ms", refused);
+        print(&format!("the {what} listens again → the link is up"), "ms", back);
+        print(&format!("one message to the {what}"), "ms", messages);
         links.shutdown().await;
     }
     Ok(())
@@ -160,17 +164,4 @@ async fn round_trip(links: &Links, events: &mut mpsc::Receiver<LinkEvent>, me: M
     links.send(peer, &message);
     wait(events, is_message).await?;
     Ok(sent.elapsed())
-}
-
-fn print(what: &str, mut times: Vec<Duration>) {
-    times.sort();
-    let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1e3;
-    println!(
-        "{what:<52} min {:8.3}  median {:8.3}  p90 {:8.3}  max {:8.3} ms  ({} runs)",
-        at(0),
-        at(50),
-        at(90),
-        at(100),
-        times.len()
-    );
 }

@@ -5,6 +5,8 @@
 
 #[path = "../tests/support/group.rs"]
 mod group;
+#[path = "support/measured.rs"]
+mod measured;
 #[path = "../tests/support/mod.rs"]
 mod support;
 #[path = "../tests/support/terminal.rs"]
@@ -13,6 +15,7 @@ mod terminal;
 use std::time::{Duration, Instant};
 
 use group::{Group, NAMES, PATIENCE};
+use measured::{cpu, ms, print};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tandem::control::plan::Action;
@@ -40,35 +43,6 @@ fn main() {
             measure();
         }
     }
-}
-
-/// Minimum, median, 90th and 99th per cent, maximum.
-fn print(what: &str, unit: &str, mut values: Vec<f64>) {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
-    println!(
-        "{what:<58} {unit:>4}  min {:.2}  median {:.2}  p90 {:.2}  p99 {:.2}  max {:.2}  ({} runs)",
-        at(0.0),
-        at(0.5),
-        at(0.9),
-        at(0.99),
-        at(1.0),
-        values.len()
-    );
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
-}
-
-/// CPU time that a process has used so far, in milliseconds.
-fn cpu(pid: Pid) -> f64 {
-    let mut nanos = 0.0;
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives").flatten() {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        nanos += text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok()).unwrap_or(0.0);
-    }
-    nanos / 1e6
 }
 
 /// A settled pair; the Primary first.
@@ -100,7 +74,7 @@ fn steady() {
         screen.shows("q leave");
     }
     std::thread::sleep(Duration::from_secs(3));
-    let look = || screens.iter().map(|(.., screen)| (screen.count(), cpu(screen.pid()))).collect::<Vec<_>>();
+    let look = || screens.iter().map(|(.., screen)| (screen.count(), cpu(screen.pid().as_raw()))).collect::<Vec<_>>();
     let mut seconds = vec![look()];
     for _ in 0..30 {
         std::thread::sleep(Duration::from_secs(1));
@@ -336,9 +310,9 @@ fn lost() {
         std::thread::sleep(Duration::from_secs(2));
         let mut values = Vec::new();
         for _ in 0..20 {
-            let before = cpu(pid);
+            let before = cpu(pid.as_raw());
             std::thread::sleep(Duration::from_secs(1));
-            values.push(cpu(pid) - before);
+            values.push(cpu(pid.as_raw()) - before);
         }
         values
     };

@@ -5,6 +5,8 @@
 
 #[path = "../tests/support/group.rs"]
 mod group;
+#[path = "support/measured.rs"]
+mod measured;
 #[path = "../tests/support/mod.rs"]
 mod support;
 
@@ -12,6 +14,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 use group::{Group, PATIENCE};
+use measured::{ms, print};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use tandem::control::plan::Action;
@@ -32,24 +35,6 @@ fn main() {
             measure();
         }
     }
-}
-
-/// Minimum, median, 90th per cent, maximum.
-fn print(what: &str, unit: &str, mut values: Vec<f64>) {
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
-    println!(
-        "{what:<70} {unit:>4}  min {:.2}  median {:.2}  p90 {:.2}  max {:.2}  ({} runs)",
-        at(0.0),
-        at(0.5),
-        at(0.9),
-        at(1.0),
-        values.len()
-    );
-}
-
-fn ms(time: Duration) -> f64 {
-    time.as_secs_f64() * 1000.0
 }
 
 /// A pair with default times; `plant` runs on the Primary, two more always; each beats once a second, and records.
@@ -222,21 +207,6 @@ fn agent() {
     print("a fence agent that hangs is given up, beyond its timeout of 2 s", "ms", late);
 }
 
-/// CPU time used so far by a process, from /proc, in milliseconds; resident memory in MiB.
-fn usage(pid: i32) -> (f64, f64) {
-    let mut nanos = 0.0;
-    for task in std::fs::read_dir(format!("/proc/{pid}/task")).expect("the process lives").flatten() {
-        let text = std::fs::read_to_string(task.path().join("schedstat")).unwrap_or_default();
-        nanos += text.split_whitespace().next().and_then(|word| word.parse::<f64>().ok()).unwrap_or(0.0);
-    }
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process lives");
-    let kib = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.split_whitespace().next().and_then(|word| word.parse::<f64>().ok()));
-    (nanos / 1e6, kib.unwrap_or(0.0) / 1024.0)
-}
-
 fn guardian_of(controller: i32) -> i32 {
     let text = std::fs::read_to_string(format!("/proc/{controller}/task/{controller}/children")).unwrap_or_default();
     let is_guardian = |pid: &i32| {
@@ -248,17 +218,11 @@ fn guardian_of(controller: i32) -> i32 {
 fn idle() {
     let mut pair = pair("", "");
     std::thread::sleep(Duration::from_secs(2));
-    let controllers = [0, 1].map(|member| pair.running(member).pid());
-    let all = [controllers[0], guardian_of(controllers[0]), controllers[1], guardian_of(controllers[1])];
-    let before = all.map(usage);
-    std::thread::sleep(Duration::from_secs(60));
-    let after = all.map(usage);
-    for (at, who) in ["Primary", "  its guardian", "Secondary", "  its guardian"].iter().enumerate() {
-        println!(
-            "{:<70} {:.1} ms CPU in 60 s, {:.1} MiB resident",
-            format!("idle with 3 processes each, {who}"),
-            after[at].0 - before[at].0,
-            after[at].1
-        );
-    }
+    let [primary, secondary] = [0, 1].map(|member| pair.running(member).pid());
+    measured::print_idle_minute(&[
+        ("idle with 3 processes each, Primary", primary),
+        ("idle with 3 processes each,   its guardian", guardian_of(primary)),
+        ("idle with 3 processes each, Secondary", secondary),
+        ("idle with 3 processes each,   its guardian", guardian_of(secondary)),
+    ]);
 }

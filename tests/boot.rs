@@ -12,8 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use group::{Group, NAMES, PATIENCE};
 use tandem::control::status::{Mode, Status};
-use tandem::journal::Entry;
-use tandem::negotiation::decision::Rule;
+use tandem::negotiation::decision::{Decision, Rule};
 use tandem::negotiation::message::Mode as Role;
 
 /// Boots, and pairs that boot at the same time.
@@ -43,15 +42,30 @@ fn boot(seed: u64, number: u32) -> Boot {
 
 /// Whether a member of this pair was ever Primary because it had heard nobody, by its journal.
 fn took_it_alone(pair: &Group) -> bool {
-    let alone = |entry: &Entry| {
-        matches!(entry, Entry::Decision(decision)
-            if decision.mode == Role::Primary && matches!(decision.rule, Rule::NeverHeard { .. }))
-    };
-    (0..2).any(|member| pair.journal(member).iter().any(|record| alone(&record.entry)))
+    let alone =
+        |decision: &Decision| decision.mode == Role::Primary && matches!(decision.rule, Rule::NeverHeard { .. });
+    (0..2).any(|member| pair.decisions(member).iter().any(alone))
 }
 
-/// Boots a pair once; says whether both were Secondary when they met.
-fn boot_once(boot: Boot) -> bool {
+/// How often a boot is tried again in which a member was itself stalled: who slept asks anew (S9), so it was another
+/// story than the boot's.
+const TRIES: usize = 5;
+
+/// Boots a pair; says whether both were Secondary when they met.
+fn boot_in_time(boot: Boot) -> bool {
+    for _ in 1..TRIES {
+        match boot_once(boot) {
+            (Ok(met_as_secondaries), _) => return met_as_secondaries,
+            (Err(why), true) => println!("again, because a member was stalled: {why}"),
+            (Err(why), false) => panic!("{why}"),
+        }
+    }
+    boot_once(boot).0.expect("the boot ends as it should")
+}
+
+/// Boots a pair once; says whether both were Secondary when they met, or what is wrong; and whether a member was stalled,
+/// by its own journal.
+fn boot_once(boot: Boot) -> (Result<bool, String>, bool) {
     let mut pair = Group::new(2, QUICK);
     let started = Instant::now();
     pair.start(boot.first);
@@ -66,13 +80,17 @@ fn boot_once(boot: Boot) -> bool {
     let modes = [0, 1].map(|member| pair.status(member).mode);
     let mut expected = [Mode::Secondary; 2];
     expected[primary] = Mode::Primary;
-    assert_eq!(modes, expected, "{boot:?}");
     let met_as_secondaries = !took_it_alone(&pair);
-    if met_as_secondaries {
-        assert_eq!(primary, 0, "{boot:?}: both were Secondary, the lower address is Primary");
-        assert_eq!(pair.status(0).term, 1, "{boot:?}");
-    }
-    met_as_secondaries
+    let term = pair.status(0).term;
+    let stalled = (0..2).any(|member| pair.journal(member).iter().any(|record| record.entry.kind() == "stalled"));
+    let found = match modes == expected {
+        false => Err(format!("{boot:?}: {modes:?} instead of {expected:?}")),
+        true if met_as_secondaries && (primary, term) != (0, 1) => Err(format!(
+            "{boot:?}: both were Secondary, the lower address is Primary in term 1, and not {primary} in {term}"
+        )),
+        true => Ok(met_as_secondaries),
+    };
+    (found, stalled)
 }
 
 #[test]
@@ -95,7 +113,7 @@ fn n3_n6_fifty_boots_in_any_order_and_offset_give_one_primary_each() {
                     }
                     let boot = boot(seed, number);
                     println!("boot {number}: {} first, the other {:?} later", NAMES[boot.first], boot.offset);
-                    if boot_once(boot) {
+                    if boot_in_time(boot) {
                         together.fetch_add(1, Ordering::Relaxed);
                     }
                     ended.lock().expect("no panic while it was held").push(number);

@@ -157,7 +157,7 @@ impl Drop for Reaped {
 
 /// Whether `claim` holds before a generous deadline.
 fn soon(mut claim: impl FnMut() -> bool) -> bool {
-    let deadline = std::time::Instant::now() + Duration::from_secs(20);
+    let deadline = std::time::Instant::now() + Duration::from_secs(60);
     while !claim() {
         if std::time::Instant::now() > deadline {
             return false;

@@ -93,9 +93,15 @@ impl Demo {
     /// Alpha with the screen, the janitor, and the members' processes: each the children of the one before, the first
     /// of the stand-in that the terminal knows. Alpha has a guardian of its own processes too.
     fn processes(&self) -> (Pid, Pid, Vec<Pid>) {
-        let demo = |of: i32| match children(of).into_iter().filter(|pid| says(*pid, "demo")).collect::<Vec<_>>()[..] {
-            [child] => child,
-            ref others => panic!("{of} has the children {others:?}"),
+        // What is just being started has its parent's words for a moment.
+        let demo = |of: i32| {
+            let until = Instant::now() + PATIENCE;
+            loop {
+                match children(of).into_iter().filter(|pid| says(*pid, "demo")).collect::<Vec<_>>()[..] {
+                    [child] => return child,
+                    ref others => assert!(Instant::now() < until, "{of} has the children {others:?}"),
+                }
+            }
         };
         let alpha = demo(self.terminal.pid().as_raw());
         let janitor = demo(alpha);

@@ -469,7 +469,7 @@ fn a_plan_waits(pair: &Group) -> State {
     status.plan = None;
     let mut state = screen("beta", set_what_runs_alike(status));
     let press = |state: &mut State, letter, second| {
-        state.frame_left(state.serial());
+        state.frame_left(state.in_frame(None));
         state.on_key(Key::Char(letter), NOW + Duration::from_secs(second))
     };
     press(&mut state, 'a', 0);

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use support::lives;
+use support::reference::Reference;
 use tandem::config::required::{Hooks, ProcessConfig, Restart, RunWhen};
 use tandem::process::event::{Change, HookOutcome, StopWay};
 use tandem::process::{
@@ -17,7 +19,7 @@ use tandem::process::{
 };
 use tokio::sync::mpsc;
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Processes under test, and what they tell.
 struct Rig {
@@ -131,12 +133,6 @@ impl Rig {
 
 fn run(test: impl Future<Output = ()>) {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(test);
-}
-
-fn lives(pid: i32) -> bool {
-    // A zombie is dead, and waits for whoever takes note of it.
-    std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .is_ok_and(|stat| !stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('Z')))
 }
 
 async fn until(what: &str, mut condition: impl FnMut() -> bool) {
@@ -409,11 +405,11 @@ fn p2_under_a_lease_nobody_waits_for_hooks_or_graces() {
         rig.primary(1);
         rig.wait("it serves", |event| *event == ProcessEvent::ServingReady).await;
         let both: Vec<i32> = vec![rig.pid(0), rig.pid(1)];
+        let reference = Reference::start();
         let by = BootTime::now() + Duration::from_millis(300);
         rig.processes().stop_serving(Some(by));
         rig.wait("it has stopped", |event| *event == ProcessEvent::ServingStopped).await;
-        let late = BootTime::now().since(by);
-        assert!(late < Duration::from_millis(250), "{late:?} after the deadline");
+        reference.within(BootTime::now().since(by), Duration::from_millis(250), "after the deadline");
         assert!(both.iter().all(|pid| !lives(*pid)));
     });
 }
@@ -454,9 +450,11 @@ fn p1_everything_is_gone_when_the_controller_is() {
         found.lock().expect("nobody panicked").extend([rig.pid(0), pid_in(&path).expect("it was there")]);
         // The runtime ends with everything in it, without a word to the guardian.
     });
-    support::wait_until(Duration::from_millis(500), "everything is gone", || {
+    let (from, reference) = (Instant::now(), Reference::start());
+    support::wait_until(PATIENCE, "everything is gone", || {
         pids.lock().expect("nobody panicked").iter().all(|pid| !lives(*pid))
     });
+    reference.within(from.elapsed(), Duration::from_millis(500), "everything is gone");
 }
 
 #[test]

@@ -14,12 +14,15 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use group::{Group, PATIENCE};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use support::reference::Reference;
 use support::wait_until;
 use tandem::control::status::{Mode, Status};
 use tandem::journal::Entry;
 
-/// Short enough for a test, long enough for a busy machine.
-const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"1s\"\nboot_timeout = \"2s\"\n\
+/// Quick questions and a quick boot. The silence that counts is the usual one: no test here waits for it often, and a
+/// busy machine is silent for a second.
+const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"3s\"\nboot_timeout = \"2s\"\n\
                      connect_grace = \"1s\"\n";
 
 /// What an attack may cost in memory.
@@ -78,11 +81,12 @@ impl Victim {
     fn goes_on(mut self) {
         self.unharmed();
         let mut beta = self.pair.watch(1);
+        let reference = Reference::start();
         let killed = Instant::now();
         self.pair.kill(0);
         let (status, at) = beta.until(PATIENCE, "beta is Primary", |status| status.mode == Mode::Primary);
+        reference.within(at - killed, Duration::from_secs(3), "the takeover");
         assert_eq!(status.term, 2);
-        assert!(at - killed < Duration::from_secs(3), "it took {:?}", at - killed);
     }
 }
 
@@ -327,6 +331,9 @@ fn n13_slow_handshakes_are_given_up_and_do_not_keep_a_member_out() {
 #[test]
 fn n13_a_flood_of_connections_pushes_out_its_own_and_no_member() {
     let mut victim = Victim::new();
+    // The flood's own end of so many connections: some shells allow a program few files unless it asks.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).expect("Linux says it");
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).expect("up to this anybody may");
     let flood: Vec<TcpStream> = (0..500).map(|_| connect(victim.address(0))).collect();
     victim.refused(0, "flood");
     victim.unharmed();
@@ -344,7 +351,7 @@ fn n19_settings_that_differ_are_named_and_the_pair_still_works() {
     let mut pair = Group::new(2, QUICK);
     let third = support::addresses(1)[0];
     pair.change_config(1, |text| {
-        text.replace("reply_timeout = \"1s\"", "reply_timeout = \"1500ms\"")
+        text.replace("reply_timeout = \"3s\"", "reply_timeout = \"3500ms\"")
             .replace("[security]", &format!("[[member]]\nname = \"gamma\"\naddresses = [\"{third}\"]\n[security]"))
     });
     let victim = Victim::of(pair);

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use group::{Group, PATIENCE};
 use serde_json::{Map, Value};
-use support::{Part, free_address, require, wait_until};
+use support::reference::Reference;
+use support::{Part, addresses, require, wait_until};
 use tandem::control::status::Status;
 use tandem::metrics::{Format, text};
 
@@ -240,7 +241,7 @@ fn get(address: SocketAddr, path: &str, accept: &str) -> String {
 /// A pair whose first member serves metrics.
 fn pair() -> (Group, SocketAddr) {
     let mut group = Group::new(2, "");
-    let address = free_address("127.0.0.1");
+    let address = addresses(1)[0];
     group.change_config(0, |text| format!("{text}[metrics]\nlisten = \"{address}\"\n"));
     group.start_all();
     wait_until(PATIENCE, "metrics are served", || TcpStream::connect(address).is_ok());
@@ -271,11 +272,12 @@ fn u7_a_running_controller_serves_its_status_as_metrics() {
 
 #[test]
 fn u7_clients_that_say_nothing_delay_neither_the_controller_nor_for_long_the_others() {
+    let reference = Reference::start();
     let (mut group, address) = pair();
     let silent: Vec<TcpStream> = (0..32).map(|_| TcpStream::connect(address).expect("it is taken")).collect();
-    // The controller's own socket answers at once, and the loop was not late.
+    // The controller's own socket answers at once, and the loop was not late, or no later than the machine.
     let status = group.status(0);
-    assert!(status.loop_gaps.worst_us < 1_000_000, "{:?}", status.loop_gaps);
+    reference.within(Duration::from_micros(status.loop_gaps.worst_us), Duration::from_secs(1), "the loop's worst gap");
     drop(silent);
     assert!(get(address, "/metrics", "*/*").contains("tandem_info"));
     assert!(group.stop(0).success());
@@ -287,7 +289,7 @@ fn u7_an_address_that_cannot_be_had_is_a_clear_error_at_start() {
     let address = taken.local_addr().expect("it is bound");
     let mut group = Group::new(2, &format!("[metrics]\nlisten = \"{address}\"\n"));
     group.start(0);
-    let status = group.running(0).wait(Duration::from_secs(10));
+    let status = group.running(0).wait(PATIENCE);
     let said = std::fs::read_to_string(group.log(0)).expect("its words");
     assert_eq!(status.code(), Some(1), "{said}");
     assert!(said.contains(&address.to_string()) && said.contains("metrics.listen"), "{said}");

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use group::{Group, PATIENCE};
 use nix::sys::signal::Signal;
+use support::reference::Reference;
 use tandem::control::plan::Action;
 use tandem::control::request::Outcome;
 use tandem::control::status::{Judgement, Mode, ReplyKind};
+use tandem::negotiation::decision::Rule;
 
 /// Short enough for a test, long enough for a busy machine.
 const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"1s\"\nboot_timeout = \"2s\"\n\
@@ -57,11 +59,12 @@ fn n14_a_killed_primary_is_replaced_without_waiting_out_the_silence() {
     pair.start_all();
     assert_eq!(pair.settle(), 0);
     let mut watch = pair.watch(1);
+    let reference = Reference::start();
     let killed = Instant::now();
     pair.kill(0);
     let (beta, at) = watch.until(PATIENCE, "beta is Primary", |status| status.mode == Mode::Primary);
+    reference.within(at - killed, Duration::from_secs(2), "the default silence is 3 s");
     assert_eq!((beta.reason.rule.as_str(), beta.term), ("peer_crashed", 2));
-    assert!(at - killed < Duration::from_secs(2), "the default silence is 3 s; it took {:?}", at - killed);
 
     // No failback (S6): the old Primary comes back as Secondary.
     pair.start(0);
@@ -86,11 +89,14 @@ fn n4_s9_a_frozen_primary_is_replaced_at_the_timeout_and_wakes_up_as_secondary()
     pair.start_all();
     assert_eq!(pair.settle(), 0);
     let mut watch = pair.watch(1);
-    let frozen = Instant::now();
     pair.signal(0, Signal::SIGSTOP);
-    let (beta, at) = watch.until(PATIENCE, "beta is Primary", |status| status.mode == Mode::Primary);
+    let (beta, _) = watch.until(PATIENCE, "beta is Primary", |status| status.mode == Mode::Primary);
     assert_eq!(beta.reason.rule, "peer_silent");
-    assert!(at - frozen >= Duration::from_millis(850), "not before the timeout: {:?}", at - frozen);
+    let silent = pair.decisions(1).into_iter().find_map(|decision| match decision.rule {
+        Rule::PeerSilent { silent_for, .. } => Some(silent_for),
+        _ => None,
+    });
+    assert!(silent.is_some_and(|silent| silent >= Duration::from_secs(1)), "not before the timeout: {silent:?}");
     pair.signal(0, Signal::SIGCONT);
     let (alpha, _) = pair.wait(0, "alpha knows beta as Primary", |status| {
         status.peers[0].mode == Some(Mode::Primary) && status.mode == Mode::Secondary
@@ -105,12 +111,17 @@ fn n5_a_primary_does_not_take_silence_for_a_missing_answer() {
     let mut pair = Group::new(2, QUICK);
     pair.start_all();
     assert_eq!(pair.settle(), 0);
+    pair.wait(0, "beta has asked the Primary", |status| {
+        status.peers[0].replies.first().is_some_and(|reply| reply.reply == ReplyKind::Query)
+    });
     pair.signal(1, Signal::SIGSTOP);
     let silent = |status: &tandem::control::status::Status| status.peers[0].gone.as_deref() == Some("silent");
     let (alpha, _) = pair.wait(0, "beta is silent", silent);
     assert_eq!(alpha.mode, Mode::Primary);
+    // The newest comes first. What it asked before it was Primary may well have found nobody.
     let replies: Vec<ReplyKind> = alpha.peers[0].replies.iter().map(|reply| reply.reply).collect();
-    assert!(!replies.is_empty() && !replies.contains(&ReplyKind::NoAnswer), "{replies:?}");
+    let since: Vec<&ReplyKind> = replies.iter().take_while(|reply| **reply != ReplyKind::BecomePrimary).collect();
+    assert!(!since.is_empty() && !since.contains(&&ReplyKind::NoAnswer), "{replies:?}");
 }
 
 #[test]
@@ -184,8 +195,7 @@ fn n2_ipv6_works_as_ipv4_does() {
     if !support::require(support::Part::Ipv6) {
         return;
     }
-    let (a, b) = (support::free_address("::1"), support::free_address("::1"));
-    let (low, high) = if a < b { (a, b) } else { (b, a) };
+    let [low, high] = support::ipv6_addresses();
     let mut pair = Group::at(vec![vec![low], vec![high]], QUICK);
     pair.start_all();
     assert_eq!(pair.settle(), 0);

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use group::{Group, PATIENCE};
 use nix::sys::signal::Signal;
+use support::reference::Reference;
 use tandem::control::plan::Action;
 use tandem::control::request::Outcome;
 use tandem::control::status::{Mode, ProcessState, Status};
@@ -20,7 +21,7 @@ use tandem::process::BootTime;
 /// A pair with one process that runs on the Primary only and leaves a daemon, and one that always runs; both record.
 fn pair(more: &str) -> Group {
     let mut text = String::from(
-        "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"1s\"\nboot_timeout = \"2s\"\nconnect_grace = \"1s\"\n",
+        "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"3s\"\nboot_timeout = \"2s\"\nconnect_grace = \"1s\"\n",
     );
     for (name, when, daemon) in [("plant", "primary", ", \"--daemon\""), ("helper", "always", "")] {
         writeln!(
@@ -68,15 +69,17 @@ fn p1_p6_nothing_of_a_killed_primary_acts_when_the_other_does() {
     pair.wait(0, "alpha serves", serves);
     support::wait_until(PATIENCE, "both of it act", || acted(&pair, "plant", "alpha").len() > 50);
     let mut watch = pair.watch(1);
+    let reference = Reference::start();
     let killed = BootTime::now().nanoseconds();
     pair.kill(0);
     let (beta, _) = watch.until(PATIENCE, "beta serves", serves);
+    let bound = reference.cost().fair(Duration::from_millis(500));
     assert_eq!(beta.reason.rule, "peer_crashed");
     support::wait_until(PATIENCE, "it acts there", || !acted(&pair, "plant", "beta").is_empty());
     for process in ["plant", "helper"] {
         assert_silent(&pair, process, "alpha");
-        let gone = last(&pair, process, "alpha").saturating_sub(killed);
-        assert!(gone < 500_000_000, "{process} was gone {gone} ns after the controller");
+        let gone = Duration::from_nanos(last(&pair, process, "alpha").saturating_sub(killed));
+        assert!(gone < bound, "{process} was gone {gone:?} after the controller, and not within {bound:?}");
     }
     let (ended, began) = (last(&pair, "plant", "alpha"), first(&pair, "plant", "beta"));
     assert!(ended < began, "both acted for {} ns", ended - began);
@@ -95,8 +98,8 @@ fn p6_what_a_frozen_primary_runs_is_stopped_before_the_other_starts_its_own() {
     support::wait_until(PATIENCE, "it acts there", || !acted(&pair, "plant", "beta").is_empty());
     let (ended, began) = (last(&pair, "plant", "alpha"), first(&pair, "plant", "beta"));
     assert!(ended < began, "both acted for {} ns", ended - began);
-    // What always runs went on meanwhile, and the controller hears of the other when it wakes up.
-    assert!(last(&pair, "helper", "alpha") > began);
+    // What always runs goes on meanwhile, and the controller hears of the other when it wakes up.
+    support::wait_until(PATIENCE, "the helper acts still", || last(&pair, "helper", "alpha") > began);
     pair.signal(0, Signal::SIGCONT);
     let (alpha, _) = pair.wait(0, "alpha is Secondary and knows what happened", |status| {
         status.mode == Mode::Secondary
@@ -179,8 +182,7 @@ fn p6_a_stopped_guardian_goes_on_when_its_controller_is_killed() {
     let guardian = guardian_of(pair.running(0).pid());
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(guardian), Signal::SIGSTOP).expect("it runs");
     pair.kill(0);
-    let lives = || std::path::Path::new(&format!("/proc/{guardian}")).exists();
-    support::wait_until(PATIENCE, "the guardian has ended everything, and itself", || !lives());
+    support::wait_until(PATIENCE, "the guardian has ended everything, and itself", || !support::lives(guardian));
     for process in ["plant", "helper"] {
         assert_silent(&pair, process, "alpha");
     }

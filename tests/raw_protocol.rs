@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 const KEY: [u8; 32] = [0x42; 32];
 const GROUP: &str = "substation-7";
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(60);
 const ALPHA: MemberId = MemberId(0);
 const BETA: MemberId = MemberId(1);
 

@@ -5,6 +5,8 @@
 //! TANDEM_TABLES=make cargo test --test rehearse
 //! ```
 
+#[path = "support/pty.rs"]
+mod pty;
 mod support;
 
 use std::fmt::Write as _;
@@ -225,4 +227,27 @@ fn s1_u6_the_readmes_table_is_what_rehearse_says() {
         return;
     }
     assert_eq!(made.trim(), kept.trim(), "if that is wanted: TANDEM_TABLES=make cargo test --test rehearse");
+}
+
+/// Times so far apart that a rehearsal takes minutes: what it says meanwhile, and what Ctrl-C leaves of it.
+#[test]
+fn u6_a_rehearsal_that_takes_long_says_how_far_it_is_and_ends_early_when_asked() {
+    let folder = temporary_folder();
+    let times = "[negotiation]\nquery_interval = \"5ms\"\nreply_timeout = \"50ms\"\nboot_timeout = \"30m\"\n\
+                 connect_grace = \"30m\"\n";
+    let file = group(folder.path(), "slow", 2, times);
+    for json in [&[][..], &["--json"]] {
+        let arguments = [&["rehearse", "--config", text(&file)][..], json].concat();
+        let mut terminal = pty::Terminal::start(support::binary(), &arguments, (120, 24), folder.path());
+        terminal.shows("scenarios rehearsed, ");
+        terminal.press("\x03");
+        let ended = match json {
+            [] => "nothing is known of the others",
+            _ => "\"complete\": false",
+        };
+        assert_eq!(terminal.exit(), 1, "{}", terminal.text());
+        // What is done by then may be longer than the screen.
+        let came = || terminal.recording().into_iter().flat_map(|(_, bytes)| bytes).collect::<Vec<u8>>();
+        support::wait_until(pty::PATIENCE, ended, || String::from_utf8_lossy(&came()).contains(ended));
+    }
 }

@@ -9,7 +9,7 @@ use std::process::Output;
 
 use group::{Group, NAMES, PATIENCE};
 use nix::sys::signal::Signal;
-use support::{free_address, output, stderr, stdout, wait_until, write};
+use support::{addresses, lives, output, stderr, stdout, wait_until, write};
 use tandem::control::status::{LinkState, Mode};
 use tandem::journal::Entry;
 
@@ -69,11 +69,12 @@ fn u10_what_can_change_is_applied_and_what_needs_a_restart_is_named_with_its_rea
     // What was applied is no news any more; what waits still is.
     let again = reloaded(&group, 0);
     assert!(!again.contains("takeover.threshold") && again.contains("negotiation.reply_timeout"), "{again}");
-    assert!(group.journal(0).iter().any(|record| matches!(
-        &record.entry,
-        Entry::Action { what, outcome, .. }
-            if what.starts_with("reload ") && outcome.contains("a restart is needed for negotiation.reply_timeout")
-    )));
+    let told = |entry: &Entry| {
+        matches!(entry, Entry::Action { what, outcome, .. }
+            if what.starts_with("reload ") && outcome.contains("a restart is needed for negotiation.reply_timeout"))
+    };
+    // The journal is written beside the loop, and may come a moment after the answer.
+    wait_until(PATIENCE, "it is journalled", || group.journal(0).iter().any(|record| told(&record.entry)));
 }
 
 #[test]
@@ -109,7 +110,7 @@ fn u10_a_file_without_this_member_is_refused() {
 #[test]
 fn u10_metrics_move_and_an_address_that_cannot_be_had_leaves_everything_as_it_was() {
     let mut group = pair();
-    let [first, second] = [free_address("127.0.0.1"), free_address("127.0.0.1")];
+    let [first, second] = addresses(2)[..] else { panic!("two were asked for") };
     change(&mut group, 0, &format!("[metrics]\nlisten = \"{first}\"\n"));
     assert!(reloaded(&group, 0).contains("metrics.listen"));
     assert!(TcpStream::connect(first).is_ok());
@@ -130,7 +131,7 @@ fn u10_metrics_move_and_an_address_that_cannot_be_had_leaves_everything_as_it_wa
 fn u10_h7_checks_weights_and_memory_count_as_the_changed_file_says() {
     let mut group = pair();
     assert_eq!(group.status(0).health.total, 1.0);
-    let silent = free_address("127.0.0.1");
+    let silent = addresses(1)[0];
     let check = |weight: &str| {
         format!(
             "[[health.check]]\nname = \"historian\"\nkind = \"tcp\"\ntarget = \"{silent}\"\nperiod = \"50ms\"\n\
@@ -274,8 +275,8 @@ fn u10_of_the_processes_only_those_that_changed_restart_and_the_steps_are_named(
         status.processes.iter().any(|process| process.name == "same" && !process.counts && process.stop_ms == 1000)
     );
     assert_eq!(status.mode, Mode::Primary);
-    let alive = |pid: u32| std::path::Path::new(&format!("/proc/{pid}")).exists();
-    assert!(!alive(pid(&old, "gone").expect("it ran")), "what is gone still runs");
+    let gone = pid(&old, "gone").expect("it ran");
+    assert!(!lives(gone.cast_signed()), "what is gone still runs");
 
     // Back again, and then none at all.
     change(&mut group, 0, &before);
@@ -299,8 +300,7 @@ fn u10_processes_may_come_to_a_controller_that_had_none() {
     let (_, pid) = pids(&group, 0).remove(0);
     // It stops with this member's right to run.
     group.signal(0, Signal::SIGKILL);
-    let gone = || !std::path::Path::new(&format!("/proc/{pid}")).exists();
-    wait_until(PATIENCE, "it ended with its controller", gone);
+    wait_until(PATIENCE, "it ended with its controller", || !lives(pid.cast_signed()));
 }
 
 #[test]

@@ -30,7 +30,7 @@ fn unpack(bundle: &Path) -> BTreeMap<String, Vec<u8>> {
 const MORE: &str = r#"
 [negotiation]
 query_interval = "100ms"
-reply_timeout = "1s"
+reply_timeout = "3s"
 boot_timeout = "1s"
 connect_grace = "1s"
 "#;

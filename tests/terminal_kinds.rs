@@ -7,6 +7,7 @@ mod support;
 mod terminal;
 
 use std::io::Write;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::process::{Command, Stdio};
 use std::sync::mpsc;
@@ -151,7 +152,11 @@ fn u8_inside_screen() {
     let alpha = Alpha::new();
     let _running = alpha.headless();
     let attach = format!("{} attach --config {} --as alpha", binary(), alpha.config());
-    let mut terminal = Terminal::start("screen", &["-c", "/dev/null", "-U", "sh", "-c", &attach], alpha.folder(), &[]);
+    // Its own place for sockets may be missing on a fresh machine, and another's.
+    let sockets = alpha.folder().join("screens");
+    std::fs::DirBuilder::new().mode(0o700).create(&sockets).expect("a folder");
+    let own = [("SCREENDIR", sockets.to_str().expect("a plain path"))];
+    let mut terminal = Terminal::start("screen", &["-c", "/dev/null", "-U", "sh", "-c", &attach], alpha.folder(), &own);
     terminal.shows("PRIMARY");
     terminal.press("q");
     assert_eq!(terminal.exit(), 0);
@@ -292,9 +297,11 @@ fn u8_a_slow_line_is_never_more_than_a_frame_behind() {
     let (bytes, seconds) = (shell.count() - before, from.elapsed().as_secs_f64());
     // Half a second's bytes may be on their way when the counting starts and when it ends.
     assert!((bytes as f64) < 960.0 * (seconds + 1.0), "{bytes} bytes in {seconds:.1} s");
-    let from = Instant::now();
+    // Counted in what the line carries, which is slower still on a busy machine.
+    let before = shell.count();
     shell.press("w");
     shell.shows("Why alpha");
-    assert!(from.elapsed() < Duration::from_secs(5), "the view that was asked for comes whole");
+    let bytes = shell.count() - before;
+    assert!(bytes < 5 * 960, "the view that was asked for comes whole, and not after {bytes} bytes");
     shell.press("q");
 }

@@ -75,10 +75,13 @@ fn s4_a_frozen_or_killed_controller_lets_the_watchdog_reset_the_machine() {
     pair.settle();
     wait_for_signs(&pair, 3);
     pair.signal(0, Signal::SIGSTOP);
-    let stat = format!("/proc/{}/stat", pair.running(0).pid());
-    wait_until(PATIENCE, "every thread has stopped", || {
-        std::fs::read_to_string(&stat)
+    let threads = format!("/proc/{}/task", pair.running(0).pid());
+    let stopped = |thread: std::fs::DirEntry| {
+        std::fs::read_to_string(thread.path().join("stat"))
             .is_ok_and(|stat| stat.rsplit(')').next().is_some_and(|rest| rest.starts_with(" T")))
+    };
+    wait_until(PATIENCE, "every thread has stopped", || {
+        std::fs::read_dir(&threads).expect("it runs").flatten().all(stopped)
     });
     let before = written(&pair);
     let started = Instant::now();

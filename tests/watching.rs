@@ -13,7 +13,7 @@ use support::{Running, tandem};
 use tandem::control::desk::PLAN_LASTS;
 use tandem::control::plan::Action;
 use tandem::control::request::{Reply, Request};
-use tandem::control::status::Mode;
+use tandem::control::status::{Judgement, Mode};
 
 /// A member of the group's socket as a flag's value.
 fn socket(group: &Group, member: usize) -> String {
@@ -63,11 +63,10 @@ fn u2_a_plan_that_is_shown_is_checked_again_as_long_as_it_is_open() {
     let reply = client.ask(&Request::Open { action: Action::TakeOver }, PATIENCE).expect("an answer");
     assert!(matches!(reply, Reply::Plan(_)), "{reply:?}");
     let lasts = u64::try_from(PLAN_LASTS.as_millis()).expect("two minutes");
-    let (status, _) = watch.until(PATIENCE, "it has been open for a while", |status| {
-        status.plan.as_ref().is_some_and(|plan| plan.expires_ms + 2_500 < lasts)
+    // A busy machine may be late with one check; it is not late with each.
+    watch.until(PATIENCE, "it has been open for a while, and was checked a moment ago", |status| {
+        status.plan.as_ref().is_some_and(|plan| plan.expires_ms + 2_500 < lasts && plan.checked_ms < 1_000)
     });
-    let plan = status.plan.expect("it was waited for");
-    assert!(plan.checked_ms < 1_000, "open for {} ms, checked {} ms ago", lasts - plan.expires_ms, plan.checked_ms);
 }
 
 #[test]
@@ -75,7 +74,7 @@ fn u7_a_watch_tells_each_change_goes_on_without_the_controller_and_ends_quietly(
     let mut group = Group::new(2, "");
     group.start(0);
     group.start(1);
-    group.wait(0, "alpha acts", |status| status.mode == Mode::Primary);
+    group.wait(1, "beta knows that alpha acts", |status| status.judgement == Judgement::OneActs);
     let mut watch = Lines::of(&["status", "--watch", "--socket", &socket(&group, 1)]);
     let first = watch.until("beta ○ SECONDARY");
     assert!(first.contains("ONE ACTS") && first.contains("alpha PRIMARY"), "{first}");
@@ -96,7 +95,7 @@ fn n9_a_ping_that_is_interrupted_prints_its_sum() {
     let mut group = Group::new(2, "");
     group.start(0);
     group.start(1);
-    group.wait(0, "alpha acts", |status| status.mode == Mode::Primary);
+    group.wait(0, "alpha acts, and hears beta", |status| status.judgement == Judgement::OneActs);
     let mut ping = Lines::of(&["ping", "-c", "1000", "-i", "0.05", "--socket", &socket(&group, 0)]);
     ping.until("seq=2 ");
     ping.running.signal(Signal::SIGINT);

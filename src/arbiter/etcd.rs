@@ -25,9 +25,14 @@
 //! member's *own* clock, counted from when it was first seen so. The last needs no trust in etcd's clocks either: the holder
 //! counts from before it wrote what was seen. It spares the wait for an etcd that has just changed its leader, which starts
 //! every lease anew, and for the second to which etcd rounds.
+//!
+//! All of that rests on a store that forgets nothing; `store.rs` does not believe one that does.
 
 mod gateway;
 mod ledger;
+mod store;
+mod tls;
+mod trouble;
 mod words;
 
 use std::path::PathBuf;
@@ -40,7 +45,7 @@ use super::{Arbiter, Claimant};
 use gateway::Gateway;
 use ledger::Ledger;
 
-pub use gateway::EtcdError;
+pub use tls::EtcdError;
 
 /// One group's lease in etcd, as one member of it uses it.
 pub struct EtcdArbiter {

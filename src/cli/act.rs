@@ -2,9 +2,12 @@
 //! asks for its number where who acts may change, waits for the outcome. The plan is the engine's ([`crate::control::plans`]), so the screen asks the same.
 
 use std::io::{BufRead, IsTerminal, Write};
-use std::time::Duration;
+use std::os::fd::AsFd as _;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::control::client::{ANSWER, Client, ClientError};
 use crate::control::plan::{Action, LineState, Plan};
@@ -95,6 +98,8 @@ enum Console {
 /// The three streams of a command.
 struct Streams<'a> {
     console: Console,
+    /// Whether something is typed within that time.
+    typed_within: &'a dyn Fn(Duration) -> bool,
     input: &'a mut dyn BufRead,
     out: &'a mut dyn Write,
     errors: &'a mut dyn Write,
@@ -109,6 +114,7 @@ pub(super) fn run(global: &Global, action: Action, consent: Consent) -> anyhow::
     let terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
     let streams = Streams {
         console: if terminal { Console::Terminal } else { Console::Script },
+        typed_within: &typed_within,
         input: &mut std::io::stdin().lock(),
         out: &mut std::io::stdout().lock(),
         errors: &mut std::io::stderr().lock(),
@@ -200,7 +206,9 @@ fn ask(plan: &Plan, consent: Consent, streams: &mut Streams) -> anyhow::Result<C
         (None, Consent::NeverAsks | Consent::Yes | Consent::YesForce) => Ok(Confirmation::Plain),
         (None, Consent::Ask | Consent::Force) => {
             write!(streams.out, "{}", print(plan))?;
-            let typed = type_in(streams, "To do it, type the plan's number and Enter: ")?;
+            let Some(typed) = type_in(plan, streams, "To do it, type the plan's number and Enter: ")? else {
+                return Ok(Confirmation::No);
+            };
             if typed == plan.number.to_string() {
                 return Ok(Confirmation::Plain);
             }
@@ -223,7 +231,9 @@ fn ask(plan: &Plan, consent: Consent, streams: &mut Streams) -> anyhow::Result<C
             }
             write!(streams.out, "{}", print(plan))?;
             writeln!(streams.errors, "At risk: {risk}")?;
-            let typed = type_in(streams, &format!("To force it, type {name} and Enter: "))?;
+            let Some(typed) = type_in(plan, streams, &format!("To force it, type {name} and Enter: "))? else {
+                return Ok(Confirmation::No);
+            };
             if typed == *name {
                 return Ok(Confirmation::Forced(typed));
             }
@@ -233,20 +243,43 @@ fn ask(plan: &Plan, consent: Consent, streams: &mut Streams) -> anyhow::Result<C
     }
 }
 
-/// Asks, and reads one line; what was typed before the question was there does not count.
-fn type_in(streams: &mut Streams, question: &str) -> anyhow::Result<String> {
+/// Waits for a line on standard input.
+fn typed_within(time: Duration) -> bool {
+    let input = std::io::stdin();
+    let mut wanted = [PollFd::new(input.as_fd(), PollFlags::POLLIN)];
+    let until = Instant::now() + time;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        match poll(&mut wanted, PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)) {
+            Ok(0) => return false,
+            // The shell's job control interrupts; the question stands as long as the plan.
+            Err(Errno::EINTR) if !left.is_zero() => {}
+            // What cannot be waited for is read at once.
+            Ok(_) | Err(_) => return true,
+        }
+    }
+}
+
+/// Asks, and reads one line; what was typed before the question was there does not count. None: nothing was typed before
+/// the plan's time was over.
+fn type_in(plan: &Plan, streams: &mut Streams, question: &str) -> anyhow::Result<Option<String>> {
     if streams.console == Console::Terminal {
         // Not a terminal after all: then there is nothing to throw away.
         let _ = nix::sys::termios::tcflush(std::io::stdin(), nix::sys::termios::FlushArg::TCIFLUSH);
     }
     write!(streams.out, "{question}")?;
     streams.out.flush()?;
+    if !(streams.typed_within)(Duration::from_millis(plan.expires_ms)) {
+        writeln!(streams.out)?;
+        writeln!(streams.errors, "tandem: plan {} has ended: its time ran out; nothing has been done", plan.number)?;
+        return Ok(None);
+    }
     let mut line = String::new();
     streams.input.read_line(&mut line).context("cannot read the answer")?;
     if line.is_empty() {
         writeln!(streams.out)?;
     }
-    Ok(line.trim().to_owned())
+    Ok(Some(line.trim().to_owned()))
 }
 
 /// The plan as text, in the order of the screen.

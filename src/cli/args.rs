@@ -60,20 +60,27 @@ pub enum Command {
     Status(StatusArgs),
     /// This member becomes Primary, the other steps down first
     #[command(after_help = "Example: tandem failover\n\
-        Shows the plan and asks for its number. Without a terminal it needs --yes.")]
+        Shows the plan and asks for its number. Without a terminal it needs --yes. Waits for the outcome.\n\
+        Goes wrong: a line of the plan fails; then nothing is done, unless it is forced, and the plan says what that\n\
+        risks and what makes it safe (exit 1).")]
     Failover(ActArgs),
     /// This member becomes Secondary, the other takes over
     #[command(after_help = "Example: tandem step-down --yes\n\
         Goes wrong: nobody can take over; then it must be forced, and nobody acts.")]
     StepDown(ActArgs),
     /// Freezes the group's automatic takeovers, for maintenance
-    #[command(after_help = "Example: tandem hold --for 1h\nEnds by itself; `tandem resume` ends it sooner.")]
+    #[command(after_help = "Example: tandem hold --for 1h\nEnds by itself; `tandem resume` ends it sooner.\n\
+        Goes wrong: a member that is not heard cannot be told, and may still take over by itself; it is named.")]
     Hold(HoldArgs),
     /// Lets automatic takeovers go again
-    #[command(after_help = "Example: tandem resume")]
+    #[command(after_help = "Example: tandem resume\n\
+        Ends also that a member takes nothing over after an operator made it step down.\n\
+        Goes wrong: the group is not held (exit 1).")]
     Resume(ResumeArgs),
     /// Stops this controller: hands over, then ends
-    #[command(after_help = "Example: tandem shutdown --yes\nHands over also while the group is held.")]
+    #[command(after_help = "Example: tandem shutdown --yes\nHands over also while the group is held.\n\
+        Goes wrong: nobody can take over; then it must be forced, and nobody acts. A service manager may start it again:\n\
+        to keep it stopped, systemctl stop tandem.")]
     Shutdown(ActArgs),
     /// Switches another member off (STONITH), or says that it is off
     #[command(after_help = "Example: tandem fence beta --dry-run\n\
@@ -87,7 +94,7 @@ pub enum Command {
     Restart(ProcessArgs),
     /// Stops a required process until it is started again
     #[command(after_help = "Example: tandem stop plant-control\n\
-        The health of this member may fall by it; then another member may take over.")]
+        Goes wrong: the health of this member may fall by it; then another member may take over.")]
     Stop(ProcessArgs),
     /// Starts a required process that was stopped or given up
     #[command(after_help = "Example: tandem start plant-control\n\
@@ -97,11 +104,14 @@ pub enum Command {
     #[command(after_help = "Example: tandem ping -c 10\nGoes wrong: the link is down (loss 100 %, exit 1).")]
     Ping(PingArgs),
     /// The journal, a line an event
-    #[command(after_help = "Example: tandem events --since 1h --kind alarm --follow")]
+    #[command(after_help = "Example: tandem events --since 1h --kind alarm --follow\n\
+        Oldest first. Times are this machine's.\n\
+        Goes wrong: what is older than journal.keep holds is gone.")]
     Events(EventsArgs),
     /// Why the mode is what it is, or was
     #[command(after_help = "Example: tandem explain --at 03:12\n\
-        Prints the rule that fired, the evidence, and what would have changed it.")]
+        Prints the rule that fired, the evidence, and what would have changed it.\n\
+        Goes wrong: nothing was decided before that time, or the journal no longer has it (exit 1).")]
     Explain(ExplainArgs),
     /// Steps through a recorded incident on the screen, forwards and backwards
     #[command(after_help = "Example: tandem replay /var/lib/tandem\n\
@@ -111,12 +121,13 @@ pub enum Command {
     /// The configuration against simulated faults: who acts when, and could two act at once
     #[command(after_help = "Example: tandem rehearse --scenario link-cut --scenario primary-power\n\
         Simulated: no controller, device or arbiter is asked. tandem rehearse --scenario list names all scenarios.\n\
-        Exit 1 when two could act at once. What no protection of its kind prevents (fence-lies, primary-suspended,\n\
+        Exit 1 when two could act at once, or when Ctrl-C ended it early. What no protection of its kind prevents (fence-lies, primary-suspended,\n\
         primary-paused) counts for that only when it is named.")]
     Rehearse(RehearseArgs),
     /// A support bundle: configuration, status, journal, system; secrets removed
     #[command(after_help = "Example: tandem report -o beta.tar.gz\n\
-        Works without a running controller too. Look through it before you hand it on.")]
+        Works without a running controller too. Look through it before you hand it on.\n\
+        Goes wrong: the file is there already; what cannot be read is named in the bundle.")]
     Report(ReportArgs),
     /// Says what is wrong with a configuration, then what is unwise
     #[command(after_help = "Example: tandem check --strict /etc/tandem/tandem.toml\n\
@@ -124,11 +135,12 @@ pub enum Command {
     Check(CheckArgs),
     /// Applies a changed configuration
     #[command(after_help = "Example: tandem reload\n\
-        What can change without an outage is applied; the rest is named, and needs a restart. A faulty file changes\n\
-        nothing (exit 1). Try the file first: tandem check FILE")]
+        What can change without an outage is applied; the rest is named, and needs a restart.\n\
+        Goes wrong: the file is faulty; then nothing changes (exit 1). Try it first: tandem check FILE")]
     Reload,
     /// Makes a new group key, mode 0600; never overwrites
-    #[command(after_help = "Example: tandem keygen /etc/tandem/group.key\nCopy it to every member, by a safe way.")]
+    #[command(after_help = "Example: tandem keygen /etc/tandem/group.key\nCopy it to every member, by a safe way.\n\
+        Goes wrong: the file is there already: a second key would part the members (exit 1).")]
     Keygen(KeygenArgs),
     /// Random faults against the simulated rules, for as long as asked
     #[command(after_help = "Example: tandem soak --seconds 60\n\
@@ -136,13 +148,17 @@ pub enum Command {
         Exit 1 when something was found: it prints the seed, and how to run that one again.")]
     Soak(SoakArgs),
     /// A whole group on this machine, to play with
-    #[command(after_help = "Example: tandem demo\nNeeds no configuration, and leaves nothing behind.")]
+    #[command(after_help = "Example: tandem demo --protection fence,arbiter\n\
+        Needs no configuration, and leaves nothing behind. f breaks something, q ends it.\n\
+        Goes wrong: it needs a terminal.")]
     Demo(DemoArgs),
     /// Shell completions, on standard output
-    #[command(after_help = "Example: tandem completions bash > /usr/share/bash-completion/completions/tandem")]
+    #[command(after_help = "Example: tandem completions bash > /usr/share/bash-completion/completions/tandem\n\
+        Goes wrong: a shell that it does not know (exit 2).")]
     Completions(CompletionsArgs),
     /// Man pages, into a directory, or the main one on standard output
-    #[command(after_help = "Example: tandem man /usr/share/man/man1")]
+    #[command(after_help = "Example: tandem man /usr/share/man/man1\n\
+        Goes wrong: the directory cannot be written (exit 1).")]
     Man(ManArgs),
     /// Holds the required processes; started by the controller
     #[command(hide = true)]
@@ -375,5 +391,21 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
         Ok(seconds) if (0.001..=86_400.0).contains(&seconds) => Ok(Duration::from_secs_f64(seconds)),
         Ok(_) => Err("between 0.001 and 86400".to_owned()),
         Err(error) => Err(error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn u7_every_help_has_an_example_and_says_what_can_go_wrong() {
+        for command in Cli::command().get_subcommands().filter(|command| !command.is_hide_set()) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example: tandem "), "{}: {help}", command.get_name());
+            assert!(help.contains("Goes wrong: ") || help.contains("Exit"), "{}: {help}", command.get_name());
+        }
     }
 }

@@ -110,7 +110,7 @@ impl Group {
         let sockets = others.iter().map(|name| folder.join(format!("{name}.sock"))).collect();
         let watcher = watcher::watch(sockets, tell.clone())?;
         let group = Group {
-            config: folder.join(janitor::CONFIG),
+            config: folder.join(plant::CONFIG),
             folder,
             relay,
             janitor,

@@ -18,14 +18,17 @@ mod guards;
 mod processes;
 mod words;
 
-pub use fencing::{Blocks, FencingAlarm};
+pub use fencing::{Blocks, FencingAlarm, OnceOff};
 pub use find::alarms_from;
-pub use guards::{GuardAlarm, Lacks};
+pub use guards::{FORGOTTEN, GuardAlarm, Lacks};
 pub use processes::ProcessAlarm;
 pub use words::{SOON, Words};
 
 /// So many changes of mode within [`FLAPPING_WITHIN`] are reported as flapping (S6).
 pub const FLAPPING_CHANGES: u32 = 4;
+
+/// How long [`Told::AfterAMoment`] is.
+pub const MOMENT: Duration = Duration::from_secs(1);
 
 /// See [`FLAPPING_CHANGES`].
 pub const FLAPPING_WITHIN: Duration = Duration::from_secs(600);
@@ -130,6 +133,10 @@ pub enum Alarm {
         missing: Vec<String>,
         /// Peers that are not heard.
         unheard: Vec<String>,
+        /// Whether this member could.
+        could: CouldAct,
+        /// The one of them that holds the arbiter's lease, as the arbiter says: it may act (S1).
+        holder: Option<String>,
     },
     /// N20: the state cannot be written.
     StateNotDurable {
@@ -263,6 +270,8 @@ pub enum Alarm {
 pub enum Told {
     /// As soon as it is found.
     AtOnce,
+    /// When it has stood for [`MOMENT`]: a takeover that is under way ends it sooner.
+    AfterAMoment,
     /// When it has stood for `negotiation.boot_timeout`.
     AfterBootTimeout,
 }
@@ -285,6 +294,15 @@ pub enum MayAct {
     No,
 }
 
+/// Whether a member could take over when it is asked to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CouldAct {
+    /// It could.
+    WhenAsked,
+    /// It only looks on (S11).
+    ObservesOnly,
+}
+
 /// Whether another member is heard while one is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Left {
@@ -292,6 +310,17 @@ pub enum Left {
     Others,
     /// This member is alone.
     Nobody,
+}
+
+impl Told {
+    /// How long it stands before it is told.
+    pub fn after(self, boot_timeout: Duration) -> Duration {
+        match self {
+            Told::AtOnce => Duration::ZERO,
+            Told::AfterAMoment => MOMENT.min(boot_timeout),
+            Told::AfterBootTimeout => boot_timeout,
+        }
+    }
 }
 
 impl Alarm {
@@ -329,9 +358,9 @@ impl Alarm {
     pub fn told(&self) -> Told {
         match self {
             Alarm::TakeoverNotReady { .. } | Alarm::HistoryUnknown | Alarm::LinkDown { .. } => Told::AfterBootTimeout,
+            Alarm::NobodyActs { .. } => Told::AfterAMoment,
             Alarm::TwoPrimaries { .. }
             | Alarm::TwoActed(_)
-            | Alarm::NobodyActs { .. }
             | Alarm::StateNotDurable { .. }
             | Alarm::Forced { .. }
             | Alarm::ProtectionMissing { .. }

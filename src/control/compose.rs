@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::negotiation::ability::{Ability, Score};
+use crate::negotiation::decision::Rule;
 use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
 use crate::negotiation::view::{Gone, PeerView, View};
@@ -137,6 +138,34 @@ pub fn judge(view: &View) -> Judgement {
     }
 }
 
+/// How soon a guardian that slept with its controller has ended what it is to end, and said so.
+const GUARDIANS_WORD: Duration = Duration::from_millis(250);
+
+/// Whether this member, which is Primary, may still act. One that woke from standing still leaves the role, and what ran
+/// had lost its right to run meanwhile (P6): it acts no more, unless something is seen to run all the same.
+pub fn may_act_still(view: &View, processes: &[status::Process]) -> bool {
+    let woke = view.stopping.as_ref().filter(|stopping| matches!(stopping.rule, Rule::Stalled { .. }));
+    let Some(woke) = woke else { return true };
+    let runs = |process: &status::Process| match process.state {
+        status::ProcessState::Starting | status::ProcessState::Running | status::ProcessState::Stopping => true,
+        status::ProcessState::Waits
+        | status::ProcessState::Restarting
+        | status::ProcessState::Stopped
+        | status::ProcessState::GivenUp => false,
+    };
+    let mut bound = processes.iter().filter(|process| process.run_when == status::RunWhen::Primary);
+    bound.any(runs) && view.now.since(woke.since) > GUARDIANS_WORD
+}
+
+/// The judgement for people: two act only where both may act.
+fn judged(view: &View, processes: &[status::Process]) -> Judgement {
+    let heard = view.peers.iter().filter(|peer| peer.gone.is_none() && peer.mode == Some(Mode::Primary)).count();
+    match judge(view) {
+        Judgement::TwoAct if heard == 1 && !may_act_still(view, processes) => Judgement::OneActs,
+        judgement => judgement,
+    }
+}
+
 /// The status: `view` and what is around it.
 pub fn compose(view: &View, around: &Surroundings) -> Status {
     Status {
@@ -193,7 +222,7 @@ pub fn compose(view: &View, around: &Surroundings) -> Status {
         alarms: uncovered(&around.alarms),
         attached: around.attached.clone(),
         events: around.events.clone(),
-        judgement: if still_two(around).is_some() { Judgement::TwoAct } else { judge(view) },
+        judgement: if still_two(around).is_some() { Judgement::TwoAct } else { judged(view, &around.processes) },
         plan: around.plan.clone(),
         plan_elsewhere: around.plan_elsewhere.clone(),
         two_acted: around.two_acted.clone(),
@@ -357,7 +386,11 @@ mod tests {
         let mut earlier = view.clone();
         earlier.now = view.now - nobody;
         desk.nobody_acts_for(&earlier);
-        let alarms = desk.alarms(view, Around { boot_timeout: Duration::from_secs(10), ..Around::default() });
+        let around_now = || Around { boot_timeout: Duration::from_secs(10), ..Around::default() };
+        // It looks as soon as there may be something to tell, and tells it a moment later.
+        earlier.now = view.now - nobody.min(Duration::from_millis(1_500));
+        desk.alarms(&earlier, around_now());
+        let alarms = desk.alarms(view, around_now());
         compose(view, &Surroundings { alarms, ..around() })
     }
 

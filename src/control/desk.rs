@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::negotiation::time::Instant;
 use crate::negotiation::view::View;
 
-use super::alarms::{Alarm, Around, NOBODY_ACTS, Stands, Told, alarms_from};
+use super::alarms::{Alarm, Around, MOMENT, NOBODY_ACTS, Stands, Told, alarms_from};
 use super::compose::judge;
 use super::plan::{Action, LineState, Plan};
 use super::plans::{Draft, Others, plan_for};
@@ -66,6 +66,8 @@ struct Standing {
     since: Instant,
     /// Whether it was shown to anybody: what settles by itself is not, for a while.
     told: bool,
+    /// From when on it is.
+    tell_at: Instant,
     seen: Option<status::Seen>,
 }
 
@@ -223,9 +225,10 @@ impl Desk {
         let plan = self.open.as_ref().map(|open| open.opened + PLAN_LASTS);
         // Once the alarm stands, time alone changes nothing. One nanosecond more, because it asks for longer than the time.
         let waiting = self.nobody_since.filter(|_| !self.standing.contains_key(NOBODY_ACTS));
-        let settling = self.standing.values().filter(|standing| !standing.told).map(|standing| standing.since);
+        let waiting = waiting.map(|since| since + boot_timeout.saturating_sub(MOMENT));
+        let settling = self.standing.values().filter(|standing| !standing.told).map(|standing| standing.tell_at);
         let alarm = waiting.into_iter().chain(settling).min();
-        let alarm = alarm.map(|since| since + boot_timeout + Duration::from_nanos(1));
+        let alarm = alarm.map(|at| at + Duration::from_nanos(1));
         [plan, alarm].into_iter().flatten().min()
     }
 
@@ -250,11 +253,12 @@ impl Desk {
         self.standing.retain(|id, _| ids.contains(id));
         let mut alarms: Vec<(Stands, Instant, status::Alarm)> = Vec::new();
         for (alarm, id) in found.iter().zip(ids) {
-            let new = Standing { since: view.now, told: false, seen: None };
+            let tell_at = view.now + alarm.told().after(boot_timeout);
+            let new = Standing { since: view.now, told: false, tell_at, seen: None };
             let standing = self.standing.entry(id.clone()).or_insert(new);
             let settling = match alarm.told() {
                 Told::AtOnce => false,
-                Told::AfterBootTimeout => view.now.since(standing.since) <= boot_timeout,
+                Told::AfterAMoment | Told::AfterBootTimeout => view.now <= standing.tell_at,
             };
             if settling && !standing.told {
                 continue;

@@ -10,7 +10,7 @@ use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::event::hold_time;
 use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
-use crate::negotiation::view::{Gone, PeerView, View};
+use crate::negotiation::view::{ForecastLine, Gone, PeerView, View};
 
 use super::forecast;
 use super::guards::Guards;
@@ -20,8 +20,10 @@ use super::status;
 mod fencing;
 mod processes;
 mod programs;
+mod risk;
 
 use programs::{all_here, gap, to_start, to_stop};
+use risk::Whom;
 
 /// What is known beside the view: other members' desks and screens, what runs here and there, and how members are
 /// switched off.
@@ -154,14 +156,16 @@ fn take_over(view: &View, others: &Others) -> Result<Draft, String> {
         return Err(format!("{me} is already taking over: wait for the outcome"));
     }
     if view.able == Ability::Cannot(Unable::ObserveOnly) {
-        return Err(format!("{me} is observe-only (takeover.observe_only): it does nothing"));
+        return Err(format!(
+            "{me} is observe-only and takes nothing over: set takeover.observe_only = false and restart it first"
+        ));
     }
     let conditions = forecast::of_plan(view, &others.guards);
     let rests_on: Vec<PlanLine> = conditions
         .iter()
         .map(|one| line(if one.ok { LineState::Ok } else { LineState::No }, one.text.clone()))
         .collect();
-    let failing: Vec<&str> = view.take_over.iter().filter(|one| !one.ok).map(|one| one.text.as_str()).collect();
+    let failing: Vec<&ForecastLine> = view.take_over.iter().filter(|one| !one.ok).collect();
     let term = next_term(view);
     let other = acting(view).map(|peer| peer.name.as_str());
     let unheard = if failing.is_empty() { unheard(view) } else { not_proved_off(view) };
@@ -176,7 +180,13 @@ fn take_over(view: &View, others: &Others) -> Result<Draft, String> {
     };
     let force = (!failing.is_empty()).then(|| Force {
         by_typing: me.to_owned(),
-        risk: format!("{me} becomes Primary although this is not met: {}. {two_acting}", failing.join("; ")),
+        risk: risk::of_take_over(
+            view,
+            &others.guards,
+            &failing,
+            Whom { acting: other, unheard: &unheard },
+            &two_acting,
+        ),
     });
     let takes = format!("{me} becomes Primary, term {term}");
     let starts = to_start(me, me, others);
@@ -275,9 +285,16 @@ fn hand_over(view: &View, others: &Others, successor: &str, title: String) -> Dr
         may_be_lost: stops.may_be_lost(me),
         if_it_fails: format!("If step 2 fails: {me} is a candidate again, and acts again."),
         to_go_back: format!("To go back: take over on {me}. Nothing goes back by itself."),
-        rests_on: peers_lines(view, successor),
+        rests_on: peers_lines(view, successor).into_iter().chain(waits_for_a_promise(view, successor)).collect(),
         force: None,
     }
+}
+
+/// What an operator's force broke is waited out before a third gets the role.
+fn waits_for_a_promise(view: &View, successor: &str) -> Option<PlanLine> {
+    let (to, until) = view.promise.as_ref().filter(|(to, _)| to.as_str() != successor)?;
+    let left = until.since(view.now).as_millis().div_ceil(1_000);
+    (left > 0).then(|| line(LineState::Notice, format!("{to} may still act, and is waited for: at most {left} s")))
 }
 
 /// What is true when a Primary stops and nobody can take over. Title and steps are the caller's.
@@ -307,7 +324,10 @@ fn abandoned(view: &View, others: &Others) -> Draft {
         rests_on,
         force: Some(Force {
             by_typing: me.to_owned(),
-            risk: format!("{me} stops and nobody takes over: nobody acts until somebody does something about it."),
+            risk: format!(
+                "{me} stops and nobody takes over: nobody acts until somebody does something about it. Safe instead: bring \
+                 back a member that can take over first."
+            ),
         }),
     }
 }

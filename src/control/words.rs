@@ -303,7 +303,9 @@ pub fn judged(status: &Status, aged: impl Fn(u64) -> u64) -> String {
         (None, Judgement::TwoAct) => format!("!! {words}"),
         (None, Judgement::OneActs | Judgement::OneActsOtherUnknown | Judgement::NobodyActs) => words.to_owned(),
         (Some(alarm), Judgement::TwoAct | Judgement::NobodyActs) => match &status.two_acted {
-            Some(two) if two.over_for_ms.is_none() => format!("!! {words}, at most {}", lasts(two.at_most_ms)),
+            Some(two) if two.over_for_ms.is_none() => {
+                format!("!! {words}, at most {}", at_most(Duration::from_millis(aged(two.at_most_ms))))
+            }
             Some(_) | None => format!("!! {words}, for {}", lasts(alarm.since_ms)),
         },
         (Some(alarm), Judgement::OneActs | Judgement::OneActsOtherUnknown) => format!("!! {}", alarm.text),
@@ -340,6 +342,12 @@ pub fn lasting(time: Duration) -> String {
         3_600..86_400 => format!("{hours} h {minutes} min"),
         86_400.. => format!("{}d {:02}:{minutes:02}", hours / 24, hours % 24),
     }
+}
+
+/// The longest that something may have lasted: never less than it was.
+pub fn at_most(time: Duration) -> String {
+    let whole = Duration::from_secs(time.as_secs());
+    lasting(if whole < time { whole + Duration::from_secs(1) } else { whole })
 }
 
 /// The same, so coarse that it is seldom drawn again: "7 s", "31 min", "4 h 12 min", "3d 04:12".

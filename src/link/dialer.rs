@@ -8,18 +8,14 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use socket2::SockRef;
-use tokio::net::{TcpSocket, TcpStream};
-
 use crate::negotiation::member::MemberId;
 
-use super::detour;
 use super::handshake::{self, Failure};
-use super::listener::tune;
 use super::peers::Attempt;
 use super::rejection::RejectionKind;
 use super::session::lost;
 use super::shared::{NotAdmitted, Shared};
+use super::socket;
 
 /// Sessions that live shorter than this are followed by growing pauses, as failed attempts are: whoever lets in and
 /// closes at once is not called in a tight loop.
@@ -92,7 +88,7 @@ async fn connect(
 ) -> Result<handshake::Met, (Attempt, String)> {
     let failed = |why: String| (Attempt::Failed, why);
     let limit = shared.settings.connect_timeout();
-    let stream = match tokio::time::timeout(limit, open(address, path, shared)).await {
+    let stream = match tokio::time::timeout(limit, socket::open(address, path, shared)).await {
         Ok(Ok(stream)) => stream,
         Ok(Err(error)) if error.kind() == io::ErrorKind::ConnectionRefused => {
             return Err((Attempt::Refused, "connection refused".into()));
@@ -100,7 +96,7 @@ async fn connect(
         Ok(Err(error)) => return Err(failed(lost(&error))),
         Err(_) => return Err((Attempt::Mute, format!("no connection within {} ms", limit.as_millis()))),
     };
-    tune(&stream, shared).map_err(|error| failed(lost(&error)))?;
+    socket::tune(&stream, shared).map_err(|error| failed(lost(&error)))?;
     let limit = shared.settings.handshake_deadline();
     match tokio::time::timeout(limit, handshake::call(stream, address, peer, shared)).await {
         Ok(Ok(met)) => Ok(met),
@@ -112,27 +108,6 @@ async fn connect(
         Ok(Err(Failure::Broken(why))) => Err(failed(why)),
         Err(_) => Err((Attempt::Mute, format!("no answer to the handshake within {} ms", limit.as_millis()))),
     }
-}
-
-/// Opens a connection to `address` from this member's own address on the same network, where it has one.
-pub(super) async fn open(address: SocketAddr, path: usize, shared: &Shared) -> io::Result<TcpStream> {
-    if let Some(relay) = shared.settings.detour {
-        return detour::open(relay, shared.settings.me, address).await;
-    }
-    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    let own = shared.settings.own().addresses.get(path).filter(|own| own.is_ipv4() == address.is_ipv4());
-    if let Some(own) = own {
-        let mut source = *own;
-        source.set_port(0);
-        socket.bind(source)?;
-    }
-    let stream = socket.connect(address).await?;
-    if stream.local_addr()? == address {
-        // With nobody listening the kernel may choose the very port that is called and connect it to itself.
-        SockRef::from(&stream).set_linger(Some(Duration::ZERO))?;
-        return Err(io::ErrorKind::ConnectionRefused.into());
-    }
-    Ok(stream)
 }
 
 /// One session, from the introduction to its end.

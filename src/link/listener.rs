@@ -7,7 +7,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::codec::{self, Body};
@@ -17,6 +17,7 @@ use super::prober;
 use super::rejection::RejectionKind;
 use super::settings::LinkError;
 use super::shared::{NotAdmitted, Shared};
+use super::socket;
 
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 64;
@@ -92,7 +93,7 @@ pub(super) async fn accept(listener: Arc<TcpListener>, path: usize, shared: Arc<
 /// One caller, from its first byte to the end of its session.
 async fn serve(stream: TcpStream, remote: SocketAddr, path: usize, shared: Arc<Shared>) {
     let pass = shared.gate.enter(remote.ip());
-    if tune(&stream, &shared).is_err() {
+    if socket::tune(&stream, &shared).is_err() {
         return;
     }
     let deadline = shared.settings.handshake_deadline();
@@ -139,10 +140,4 @@ async fn serve(stream: TcpStream, remote: SocketAddr, path: usize, shared: Arc<S
         drop(session);
         shared.spawn(prober::probe(peer, shared.clone()));
     }
-}
-
-/// The socket options of every connection: small messages at once, and an end when the other side does not acknowledge.
-pub(super) fn tune(stream: &TcpStream, shared: &Shared) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    SockRef::from(stream).set_tcp_user_timeout(Some(shared.settings.reply_timeout))
 }

@@ -9,7 +9,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `listener`, `gate`, `dialer`, `prober` | connections: accepting, bounding, opening, looking |
+//! | `listener`, `gate`, `dialer`, `prober`, `socket` | connections: accepting, bounding, opening, looking |
 //! | [`detour`] | opening through a relay: the demo only |
 //! | `handshake`, [`hello`], [`noise`] | who is it, and has it the key |
 //! | `session`, `peers`, `shared` | living connections, and what is known of each peer |
@@ -35,6 +35,7 @@ pub mod rejection;
 mod session;
 pub mod settings;
 mod shared;
+mod socket;
 #[cfg(test)]
 mod tests;
 pub mod wire;

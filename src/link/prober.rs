@@ -11,8 +11,9 @@ use socket2::SockRef;
 
 use crate::negotiation::member::MemberId;
 
-use super::dialer::{AT_ONCE, open};
+use super::dialer::AT_ONCE;
 use super::shared::Shared;
+use super::socket::open;
 
 /// The longest pause between two looks.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);

@@ -22,6 +22,8 @@ pub enum Guard {
     PromiseBlocks,
     /// Who has promised to one promises to nobody else (rule 3c, N16).
     PromiseToOne,
+    /// What an operator's force broke is waited out before the role goes on to a third (rule 4, N16, U2).
+    ForceKeepsThePromise,
     /// A Primary consents to nobody (rule 3a, N5).
     PrimaryConsentsToNobody,
     /// Who hears a live Primary consents to nobody (rule 3b, N7).
@@ -60,6 +62,8 @@ pub enum Guard {
     NeverHeardShootsNobody,
     /// Who does not shoot first waits (rule 15, S3).
     FenceDelay,
+    /// Who was told, before all words ended, that the other misses its own leaves the shot to that one (rule 15, S3).
+    WhoIsMissedLeavesTheShot,
     /// A stall ends all trust in what was known before (rule 13, S9).
     StallEndsTrust,
     /// A stall excuses as much silence of others (rule 13, S9).
@@ -86,13 +90,14 @@ pub enum Guard {
 
 impl Guard {
     /// Every guard, in the order of the rules.
-    pub const ALL: [Guard; 36] = [
+    pub const ALL: [Guard; 38] = [
         Guard::PersistBeforeActing,
         Guard::LookAgainAfterTheDisk,
         Guard::PersistTheVote,
         Guard::PersistWhatIsTold,
         Guard::PromiseBlocks,
         Guard::PromiseToOne,
+        Guard::ForceKeepsThePromise,
         Guard::PrimaryConsentsToNobody,
         Guard::HeardPrimaryStands,
         Guard::ConsentAboveTheFloor,
@@ -112,6 +117,7 @@ impl Guard {
         Guard::FencingOfThisLife,
         Guard::NeverHeardShootsNobody,
         Guard::FenceDelay,
+        Guard::WhoIsMissedLeavesTheShot,
         Guard::StallEndsTrust,
         Guard::StallExcusesSilence,
         Guard::OnlyTheLowerYields,

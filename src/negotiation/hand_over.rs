@@ -121,9 +121,9 @@ impl Negotiator {
             return finish(CommandOutcome::AlreadySo, out);
         };
         if let Some(to) = self.successor() {
-            self.send(to, Message::HandOverAnswer(HandOverAnswer { term, verdict: Ok(self.stop_time) }), out);
+            self.send(to, Message::HandOverAnswer(HandOverAnswer { term, verdict: Ok(self.release_takes(to)) }), out);
             self.hand_over(to, HandOverCause::Operator, Some(by.clone()), out);
-            let deadline = self.now + self.stop_time.min(LONGEST_STOP) + self.timeout + RELEASE_GRACE;
+            let deadline = self.now + self.release_takes(to).min(LONGEST_STOP) + self.timeout + RELEASE_GRACE;
             self.command = Some(Pending { by, wanted: Wanted::StepDown, deadline });
         } else if force {
             self.leave(Rule::SteppedDown { by }, term, Leaving::StepsDown, out);
@@ -164,6 +164,7 @@ impl Negotiator {
     pub(super) fn handed_over(&mut self, to: MemberId, cause: HandOverCause, term: Term, out: &mut Vec<Output>) {
         if cause == HandOverCause::Health {
             self.lost_until = Some(self.now + self.settings.sick_for);
+            self.disk.want();
         }
         if self.gone(to).is_some() {
             // It will not take the role: this member does again, at once (S10).
@@ -244,7 +245,7 @@ impl Negotiator {
                 Leaving::HandsOver { to, .. } | Leaving::Ends { to: Some(to) }
                     if to == peer && stopping.term == request.term =>
                 {
-                    Ok(self.stop_time)
+                    Ok(self.release_takes(peer))
                 }
                 leaving if leaving.announces() => Err(Refusal::Busy),
                 Leaving::HandsOver { .. }
@@ -283,7 +284,7 @@ impl Negotiator {
                 }
             }
         }
-        Ok(self.stop_time)
+        Ok(self.release_takes(peer))
     }
 
     pub(super) fn hear_hand_over_answer(&mut self, peer: MemberId, answer: HandOverAnswer, out: &mut Vec<Output>) {
@@ -405,7 +406,7 @@ impl Negotiator {
             State::Primary { term, .. } => {
                 let rule = Rule::Stopping { to: to.map(|to| self.settings.name(to)) };
                 if let Some(to) = to {
-                    let answer = HandOverAnswer { term, verdict: Ok(self.stop_time) };
+                    let answer = HandOverAnswer { term, verdict: Ok(self.release_takes(to)) };
                     self.send(to, Message::HandOverAnswer(answer), out);
                     self.vote_for_successor(to, term);
                 }

@@ -3,17 +3,14 @@
 
 use std::time::Duration;
 
-use super::ability::{Ability, Unable};
 use super::decision::Rule;
 use super::exchange::Output;
 use super::guard::{self, Guard};
 use super::member::MemberId;
-use super::message::Mode;
 use super::settings::{Agreement, Protection};
 use super::stopping::Leaving;
 use super::takeover::How;
 use super::time::Instant;
-use super::view::Gone;
 use super::{Negotiator, State};
 
 impl Negotiator {
@@ -60,7 +57,9 @@ impl Negotiator {
         let Some(lost) = self.lost_lease() else { return };
         match &self.state {
             State::Primary { term, how: How::ByRule } => {
-                self.leave(lost, *term, Leaving::Lost { claim: false }, out);
+                // Under a hold nobody else takes the role, so who loses it for want of a lease comes first to have it again.
+                let claim = self.hold.in_force();
+                self.leave(lost, *term, Leaving::Lost { claim }, out);
             }
             State::Stopping(stopping) if stopping.how == How::ByRule => self.hurry(out),
             State::Primary { how: How::Forced, .. }
@@ -79,33 +78,6 @@ impl Negotiator {
             return Some(Rule::LostMajority { reachable: have as u8, needed: self.majority() as u8 });
         }
         ends(self.arbiter_end()).then(|| Rule::LeaseOver { why: self.why_no_lease() })
-    }
-
-    /// A Primary by an operator's force becomes an ordinary one when what protection asks for is there, and no lease of
-    /// another can still stand (U2). Its risk is over then, and so is the warning of it.
-    pub(super) fn check_force(&mut self) {
-        let State::Primary { term, how: How::Forced } = self.state else { return };
-        let by = |protection| self.settings.protected_by(protection);
-        let fence = by(Protection::Fence);
-        let stands_by = |peer: MemberId| match self.gone(peer) {
-            // Who yields says "Secondary" while its processes still stop; and who has not heard of this term may yet take
-            // over on a consent that this member gave it before.
-            None => {
-                let known = &self.peers[peer.index()];
-                let stops = matches!(known.able, None | Some(Ability::Cannot(Unable::Stopping)));
-                known.mode == Some(Mode::Secondary) && known.seen >= term && !stops
-            }
-            Some(Gone::Off | Gone::Stopped) => true,
-            // Unprotected, who is silent counts for gone.
-            Some(Gone::NeverHeard | Gone::Silent | Gone::Crashed) => !fence,
-        };
-        // No lease of the former can still rest on who grants this one.
-        let majority = !by(Protection::Majority) || 1 + self.lasting_grants() >= self.majority();
-        let arbiter = !by(Protection::Arbiter) || self.own_lease_is_proof(term.number);
-        let fenced = by(Protection::Majority) || self.settings.others().all(stands_by);
-        if majority && arbiter && fenced {
-            self.state = State::Primary { term, how: How::ByRule };
-        }
     }
 
     /// When the lease ends unless it is renewed; none: there is none. Before it is had it ends at once.
@@ -161,7 +133,7 @@ impl Negotiator {
 
     /// Live grants from members that have given them for longer than a promise lasts. One that restarted may have
     /// promised to another before, and forgotten it; that is over then.
-    fn lasting_grants(&self) -> usize {
+    pub(super) fn lasting_grants(&self) -> usize {
         let live = |granted: Instant| self.now < granted + self.grant_length();
         let lasting = |peer: &super::peer::Peer| {
             let longest = |agreement: &Agreement| agreement.reply_timeout.max(agreement.lease);

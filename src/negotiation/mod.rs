@@ -24,6 +24,7 @@ mod answering;
 mod arbiter;
 mod disk;
 mod fencing;
+mod forced;
 mod hand_over;
 mod health;
 mod hearing;
@@ -192,7 +193,7 @@ impl Negotiator {
             waiting_for: None,
             claim: false,
             stepped_down_until: None,
-            lost_until: None,
+            lost_until: (!kept.health.lost_for.is_zero()).then(|| now + kept.health.lost_for),
             stopping: None,
             stopped: false,
             score: Score::FULL,
@@ -206,7 +207,7 @@ impl Negotiator {
             disk: Disk::default(),
             command: None,
             release: None,
-            health_takeovers: health::HealthTakeovers::default(),
+            health_takeovers: health::HealthTakeovers::restore(&kept.health, now),
             kept: None,
             fence_order: None,
             arbiter: arbiter::ArbiterDesk::new(),

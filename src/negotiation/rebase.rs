@@ -239,6 +239,7 @@ impl ArbiterDesk {
             last.over_at = rebase.question(last.over_at, interval);
         }
         (self.answered, self.free_since, self.lost, self.forgot_said) = (None, None, None, false);
+        self.holder_said = None;
     }
 }
 

@@ -59,7 +59,7 @@ impl Negotiator {
         self.end_what_is_over(out);
         let newly_gone = self.say_who_is_gone(out);
         self.check_lease(out);
-        self.check_force();
+        self.review_force(out);
         self.check_term(out);
         if self.now >= self.next_interval {
             self.interval(out);

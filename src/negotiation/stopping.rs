@@ -59,6 +59,17 @@ pub(super) struct Stopping {
     pub decision: Decision,
     pub(super) since: Instant,
     pub(super) by: Option<Instant>,
+    /// Whether anything still runs.
+    pub(super) runs: Runs,
+}
+
+/// What of a Primary on its way out still runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub(super) enum Runs {
+    /// Something may, until the driver says that it has stopped.
+    Something,
+    /// Nothing; only the promise that a force broke keeps the role from its successor.
+    Nothing,
 }
 
 impl Stopping {
@@ -111,7 +122,7 @@ impl Negotiator {
         };
         let decision = self.decision(rule, Mode::Secondary, term);
         let by = if leaving.announces() { None } else { self.kill_at() };
-        self.begin_stopping(Stopping { term, how, leaving, decision, since: self.now, by }, out);
+        self.begin_stopping(Stopping { term, how, leaving, decision, since: self.now, by, runs: Runs::Something }, out);
     }
 
     fn begin_stopping(&mut self, mut stopping: Stopping, out: &mut Vec<Output>) {
@@ -159,7 +170,10 @@ impl Negotiator {
     /// What was kept has to stop after all.
     pub(super) fn stop_kept(&mut self, leaving: Leaving, out: &mut Vec<Output>) {
         let Some(Kept { term, how, decision, kill_at, .. }) = self.kept.take() else { return };
-        self.begin_stopping(Stopping { term, how, leaving, decision, since: self.now, by: kill_at }, out);
+        self.begin_stopping(
+            Stopping { term, how, leaving, decision, since: self.now, by: kill_at, runs: Runs::Something },
+            out,
+        );
     }
 
     /// The driver: nothing that runs only on the Primary runs any more.
@@ -168,7 +182,12 @@ impl Negotiator {
             // The guardian was faster.
             self.stop_kept(Leaving::Lost { claim: self.claim }, out);
         }
-        let State::Stopping(stopping) = &self.state else { return };
+        let waits = self.waits_to_release();
+        let State::Stopping(stopping) = &mut self.state else { return };
+        stopping.runs = Runs::Nothing;
+        if waits {
+            return;
+        }
         let Stopping { term, leaving, decision, .. } = (**stopping).clone();
         self.state = State::Secondary;
         self.since = self.now;
@@ -283,6 +302,9 @@ impl Negotiator {
     /// Why an operator's word about the role cannot be taken now.
     pub(super) fn leaves_or_asks(&self) -> Option<&'static str> {
         match self.state {
+            State::Stopping(_) if self.waits_to_release() => {
+                Some("it leaves the role already, and waits for a promise that a force broke to be over")
+            }
             State::Stopping(_) => Some("it leaves the role already, and its processes still stop"),
             State::Secondary | State::Becoming { .. } if self.kept.is_some() => {
                 Some("it was stalled, and first asks whether another took over")
@@ -304,6 +326,12 @@ impl Negotiator {
         let waits =
             |to, waiting_for: &str, since| Some(TransitionView { to, waiting_for: waiting_for.to_owned(), since });
         match (&self.state, &self.kept) {
+            (State::Stopping(stopping), _) if stopping.runs == Runs::Nothing => {
+                let to =
+                    self.promise.map_or_else(String::new, |promise| format!(" to {}", self.settings.name(promise.to)));
+                let waiting_for = format!("its promise{to} to be over: that one may still act by it");
+                waits(Mode::Secondary, &waiting_for, stopping.since)
+            }
             (State::Stopping(stopping), _) => waits(Mode::Secondary, "its processes to stop", stopping.since),
             (_, Some(kept)) => waits(Mode::Primary, "an answer: it asks whether another took over", kept.since),
             (State::Becoming { since, .. }, None) => waits(Mode::Primary, "its new term to be on disk", *since),

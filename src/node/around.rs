@@ -161,9 +161,8 @@ impl Engine {
         let others = self.others(now);
         let both = self.two_acted.both(&view);
         self.two_acted.look(stamp(now), both);
-        if let Some(PlanEnded { number, why }) = self.desk.refresh(&view, &others, now) {
-            let by = self.facts.node.clone();
-            self.note(Entry::Action { by, what: format!("plan {number} has ended"), outcome: why });
+        if let Some(ended) = self.desk.refresh(&view, &others, now) {
+            self.note_plan_ended(&ended);
         }
         let around = self.around(now);
         let told = told(&around.processes);
@@ -185,6 +184,12 @@ impl Engine {
         }
         self.alarms_told = alarms;
         self.tell_shown(now, told);
+    }
+
+    /// A plan has ended without anybody's doing: told once, by whoever notices first.
+    pub(super) fn note_plan_ended(&mut self, PlanEnded { number, why }: &PlanEnded) {
+        let by = self.facts.node.clone();
+        self.note(Entry::Action { by, what: format!("plan {number} has ended"), outcome: why.clone() });
     }
 
     fn note_alarm(&mut self, alarm: &status::Alarm, change: AlarmChange) {

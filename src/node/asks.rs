@@ -50,8 +50,12 @@ impl Engine {
                 self.news = News::Urgent;
             }
             ToNode::Open { action, who, reply } => {
-                let view = self.negotiator.view(now);
-                let opened = self.desk.open(action, &who, &view, &self.others(now), now);
+                let (view, others) = (self.negotiator.view(now), self.others(now));
+                // One that has ended meanwhile does not stand in the way.
+                if let Some(ended) = self.desk.refresh(&view, &others, now) {
+                    self.note_plan_ended(&ended);
+                }
+                let opened = self.desk.open(action, &who, &view, &others, now);
                 if let Ok(plan) = &opened {
                     let what = format!("opened plan {}: {}", plan.number, plan.title);
                     self.note_action(&who, what, "waits to be confirmed");
@@ -120,7 +124,14 @@ impl Engine {
             let _ = reply.send(Err("another command is under way; nothing has been done".to_owned()));
             return;
         }
-        let confirmed = match self.desk.confirm(plan, force, &who, &view, &self.others(now), now) {
+        let others = self.others(now);
+        if let Some(ended) = self.desk.refresh(&view, &others, now) {
+            self.note_plan_ended(&ended);
+            self.news = News::Urgent;
+            let _ = reply.send(Err(format!("plan {} has ended: {}; nothing has been done", ended.number, ended.why)));
+            return;
+        }
+        let confirmed = match self.desk.confirm(plan, force, &who, &view, &others, now) {
             Ok(confirmed) => confirmed,
             Err(why) => {
                 self.news = News::Urgent;

@@ -264,7 +264,7 @@ impl Engine {
     fn ended(&mut self, now: Instant) -> Option<String> {
         let (since, why) = self.stopping.clone()?;
         if !self.stopped {
-            if now.since(since) < self.stop_patience() {
+            if now < self.stop_deadline(since) {
                 return None;
             }
             let text = "the disk did not confirm in time; stopped without".to_owned();
@@ -273,12 +273,15 @@ impl Engine {
         Some(why)
     }
 
-    fn stop_patience(&self) -> Duration {
-        STOP_PATIENCE + self.required.longest_stop()
+    /// When a controller that was told to stop at `since` ends whatever is still open: what runs has had its time then,
+    /// and a promise that an operator's force broke is over.
+    fn stop_deadline(&self, since: Instant) -> Instant {
+        let stopped = since + self.required.longest_stop();
+        self.negotiator.releases_at().map_or(stopped, |at| stopped.max(at)) + STOP_PATIENCE
     }
 
     fn next_deadline(&self, now: Instant) -> Option<Instant> {
-        let stop = self.stopping.as_ref().map(|(since, _)| *since + self.stop_patience());
+        let stop = self.stopping.as_ref().map(|(since, _)| self.stop_deadline(*since));
         [
             self.negotiator.next_deadline(),
             // One that is over was looked at in the turn that just ended.

@@ -38,6 +38,8 @@ pub struct Required {
     renewed: Instant,
     /// Operators' words whose outcome is not known yet.
     asked: BTreeMap<Ticket, Awaited>,
+    /// Who stopped which process last.
+    stopped_by: BTreeMap<String, String>,
     killed: BTreeMap<String, Instant>,
     hooks_failed: BTreeMap<&'static str, (Instant, String)>,
 }
@@ -49,6 +51,7 @@ impl Required {
             processes,
             renewed: Instant::default(),
             asked: BTreeMap::new(),
+            stopped_by: BTreeMap::new(),
             killed: BTreeMap::new(),
             hooks_failed: BTreeMap::new(),
         }
@@ -83,7 +86,15 @@ impl Required {
     /// The processes as the status shows them.
     pub fn status(&self) -> Vec<status::Process> {
         let now = BootTime::now();
-        self.processes.snapshots().iter().map(|one| shown(one, now)).collect()
+        let snapshots = self.processes.snapshots();
+        let all = snapshots.iter().map(|one| {
+            let mut process = shown(one, now);
+            if process.state == status::ProcessState::Stopped {
+                process.why = self.stopped_by.get(&process.name).map(|by| format!("by {by}"));
+            }
+            process
+        });
+        all.collect()
     }
 
     /// What the guardian killed lately.
@@ -177,7 +188,13 @@ impl Engine {
     pub(super) fn operate_process(&mut self, name: &str, operation: Operation) {
         let Some(awaited) = self.awaited.take() else { return };
         match self.required.processes.operate(name, operation) {
-            Some(ticket) => drop(self.required.asked.insert(ticket, awaited)),
+            Some(ticket) => {
+                match operation {
+                    Operation::Stop => drop(self.required.stopped_by.insert(name.to_owned(), awaited.by.clone())),
+                    Operation::Start | Operation::Restart => drop(self.required.stopped_by.remove(name)),
+                }
+                self.required.asked.insert(ticket, awaited);
+            }
             None => self.answer(awaited, Err("too much is asked at once; nothing has been done".to_owned())),
         }
     }

@@ -127,13 +127,6 @@ impl Checks {
         let Some(negotiator) = &processes[member].negotiator else { return Ok(()) };
         let (mode, term) = negotiator.mode_and_term();
         let forced = negotiator.is_forced();
-        let takes = |output: &Output| matches!(output, Output::ModeChanged(taken) if taken.mode == Mode::Primary);
-        if out.iter().any(takes) {
-            for (other, process) in processes.iter_mut().enumerate() {
-                // Whose lease still runs, or whose processes still stop, when an operator forces another.
-                process.overruled = other != member && process.serves && (forced || process.overruled);
-            }
-        }
         let process = &mut processes[member];
         let mut decided = process.mode;
         for output in out {

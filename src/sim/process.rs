@@ -120,9 +120,6 @@ pub(super) struct Process {
     /// As of the last look.
     pub mode: Mode,
     pub forced: bool,
-    /// Whether an operator forced another to act while it served: what follows for the two is that one's doing, until it
-    /// has stopped.
-    pub overruled: bool,
     /// The highest term it was ever Primary in, over all its lives.
     pub own: Term,
     /// The highest term it said it had seen, in this life.
@@ -152,7 +149,6 @@ impl Process {
             serving_era: 0,
             mode: Mode::Secondary,
             forced: false,
-            overruled: false,
             own: Term::NONE,
             seen: Term::NONE,
             ticks: 0,
@@ -163,7 +159,7 @@ impl Process {
     /// Something of it may act, by the rules rather than by an operator's force. A frozen controller's processes do,
     /// and those of a dead one, until its guardian has ended them.
     pub fn acts_by_rule(&self) -> bool {
-        self.serves && !self.forced && !self.overruled
+        self.serves && !self.forced
     }
 
     /// Its score, as its sampler would tell it.

@@ -1,7 +1,8 @@
 //! What stands between a key and a controller: the action menu, and a plan that waits for its number (U2).
 //!
 //! The rules are here and nowhere else. A dialog is deaf until the frame that shows it has left; a plan is confirmed by
-//! its typed number and Enter, or forced by the typed name; any other key, and pasted text, closes it and does nothing.
+//! its typed number and Enter, or forced by the typed name, once all of it was shown; any other key, and pasted text,
+//! closes it and does nothing.
 
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use crate::control::plan::{Action, Plan};
 
 use super::input::Key;
 use super::keys::{ACTIONS, FAULTS, Fault, Wish};
+use super::reading::Reading;
 
 /// Two letters closer than this were not typed by a hand.
 pub const HAND: Duration = Duration::from_millis(12);
@@ -59,17 +61,38 @@ pub struct OpenPlan {
     pub hint: Option<String>,
     /// Who opened it.
     pub whose: Whose,
+    /// How far it was read.
+    pub reading: Reading,
 }
 
 impl OpenPlan {
     /// A plan that just came.
     pub fn new(plan: Plan, at: Duration) -> OpenPlan {
-        OpenPlan { plan, typed: String::new(), at, seen_in_status: false, hint: None, whose: Whose::Mine }
+        OpenPlan {
+            plan,
+            typed: String::new(),
+            at,
+            seen_in_status: false,
+            hint: None,
+            whose: Whose::Mine,
+            reading: Reading::default(),
+        }
     }
 
     /// A plan of another screen, as the status showed it at that time.
     pub fn of_another(plan: Plan, at: Duration) -> OpenPlan {
         OpenPlan { seen_in_status: true, whose: Whose::Anothers, ..OpenPlan::new(plan, at) }
+    }
+
+    /// The engine shows it anew, at that time. Returns whether it says something else now, which has to be read first.
+    pub fn shown_anew(&mut self, plan: Plan, at: Duration) -> bool {
+        let said = |plan: &Plan| (plan.steps.clone(), plan.two_acting.clone(), plan.risk.clone());
+        let differs = said(&plan) != said(&self.plan);
+        if differs {
+            self.reading.starts_anew();
+        }
+        (self.plan, self.at) = (plan, at);
+        differs
     }
 
     /// What must be typed: the number, or the name that forces.
@@ -81,6 +104,30 @@ impl OpenPlan {
     pub fn left_ms(&self, now: Duration) -> u64 {
         let gone = u64::try_from(now.saturating_sub(self.at).as_millis()).unwrap_or(u64::MAX);
         self.plan.expires_ms.saturating_sub(gone)
+    }
+
+    /// By how many lines a key moves a plan that the screen does not hold whole; none: it does not.
+    fn reads_on(&self, key: Key) -> Option<isize> {
+        let page = self.reading.partly().filter(|part| part.rows() > 0)?.rows();
+        let page = isize::try_from(page).unwrap_or(isize::MAX);
+        match key {
+            Key::Down => Some(1),
+            Key::Up => Some(-1),
+            Key::PageDown => Some(page),
+            Key::PageUp => Some(-page),
+            Key::Char(_)
+            | Key::Ctrl(_)
+            | Key::Enter
+            | Key::Esc
+            | Key::Tab
+            | Key::BackTab
+            | Key::Backspace
+            | Key::Left
+            | Key::Right
+            | Key::Home
+            | Key::End
+            | Key::Unknown => None,
+        }
     }
 
     fn takes(&self, character: char) -> bool {
@@ -187,6 +234,11 @@ impl Dialog {
                     open.hint = None;
                     Answer::Stays
                 }
+                Key::Enter if open.typed == open.wanted() && !open.reading.whole() => {
+                    // What was not shown is not agreed to. What was typed stays.
+                    open.hint = Some(open.reading.missing());
+                    Answer::Stays
+                }
                 Key::Enter if open.typed == open.wanted() => {
                     let answer = Answer::Confirm { plan: open.plan.number, force: open.plan.force_by_typing.clone() };
                     *self = Dialog::None;
@@ -202,8 +254,13 @@ impl Dialog {
                     open.typed.clear();
                     Answer::Stays
                 }
-                // Any other key closes it, also one that is added later. Another's plan takes more than that.
                 key => {
+                    if let Some(by) = open.reads_on(key) {
+                        open.reading.go(by);
+                        open.hint = None;
+                        return Answer::Stays;
+                    }
+                    // Any other key closes it, also one that is added later. Another's plan takes more than that.
                     let (number, whose) = (open.plan.number, open.whose);
                     *self = Dialog::None;
                     match whose {

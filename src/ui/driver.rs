@@ -31,7 +31,7 @@ use super::options::{Connection, Left, ScreenOptions};
 use super::pace::{Pace, Wish};
 use super::replay::{Move, Place};
 use super::stand_in::StandIn;
-use super::state::{DriverWish, Effects, MayAct, State};
+use super::state::{DriverWish, Effects, InFrame, MayAct, State};
 use super::terminal::{self, Terminal, Title};
 
 /// A screen that opens waits so long for its engine's first word, rather than drawing that nothing is known.
@@ -125,8 +125,8 @@ struct Driver {
     written: usize,
     /// Whether a frame, or a part of what is pending, is on its way.
     in_flight: bool,
-    /// Which dialog the pending frame shows whole.
-    pending_serial: Option<u64>,
+    /// What the pending frame shows of a dialog, where it shows it whole.
+    pending_dialog: Option<InFrame>,
     stand_in: Option<StandIn>,
     /// The title that was set last.
     titled: String,
@@ -181,7 +181,7 @@ impl Driver {
             pending: Vec::new(),
             written: 0,
             in_flight: false,
-            pending_serial: None,
+            pending_dialog: None,
             stand_in: StandIn::current(),
             titled: String::new(),
         })
@@ -320,8 +320,8 @@ impl Driver {
         let area = Rect::new(0, 0, columns, rows);
         let mut next = Buffer::empty(area);
         let now = self.now();
-        let furthest = layout::draw(&self.state, now, &self.state.wall(), &mut next);
-        self.state.bound_scroll(furthest);
+        let drawn = layout::draw(&self.state, now, &self.state.wall(), &mut next);
+        self.state.bound_scroll(drawn.furthest);
         let everything = self.everything || self.before.area != area;
         let mut bytes = Vec::new();
         if everything {
@@ -334,7 +334,7 @@ impl Driver {
         self.news_at = None;
         // The rest comes with the next piece, from what is true by then.
         self.dirty = extent == Extent::Part;
-        self.pending_serial = (extent == Extent::Whole).then(|| self.state.serial());
+        self.pending_dialog = (extent == Extent::Whole).then(|| self.state.in_frame(drawn.plan));
         if bytes.is_empty() {
             // What is shown is what would be drawn: a dialog that did not change it has been seen.
             self.frame_left();
@@ -349,8 +349,8 @@ impl Driver {
     }
 
     fn frame_left(&mut self) {
-        if let Some(serial) = self.pending_serial.take() {
-            self.state.frame_left(serial);
+        if let Some(frame) = self.pending_dialog.take() {
+            self.state.frame_left(frame);
         }
     }
 

@@ -15,6 +15,7 @@ use super::faults::FaultState;
 use super::keys::View;
 use super::line::{Glyph, Line, Role};
 use super::panels::{self, Panel, Sight};
+use super::reading::Part;
 use super::state::{Sent, State};
 use super::words;
 
@@ -36,8 +37,17 @@ fn sight_of<'a>(state: &'a State, now: Duration, wall: &'a Zoned, width: usize) 
     Sight { state, now, wall, width, wide: width >= WIDE }
 }
 
-/// Draws everything. Returns the furthest that the view can be scrolled.
-pub fn draw(state: &State, now: Duration, wall: &Zoned, buffer: &mut Buffer) -> usize {
+/// What came of drawing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Drawn {
+    /// The furthest that the view can be scrolled.
+    pub furthest: usize,
+    /// What is shown of the open plan.
+    pub plan: Option<Part>,
+}
+
+/// Draws everything.
+pub fn draw(state: &State, now: Duration, wall: &Zoned, buffer: &mut Buffer) -> Drawn {
     buffer.reset();
     let area = buffer.area;
     let (width, height) = (usize::from(area.width), usize::from(area.height));
@@ -51,22 +61,23 @@ pub fn draw(state: &State, now: Duration, wall: &Zoned, buffer: &mut Buffer) -> 
         }
     }
     let bottom = height.saturating_sub(TOP).min(BOTTOM);
-    let keys = panels::key_bar::rows(&sight);
-    for (at, line) in keys.iter().take(bottom).enumerate() {
-        put(buffer, height - bottom + at, line, state, Style::new());
-    }
     let mut end = height.saturating_sub(bottom);
-    for line in above_the_keys(&sight, height) {
-        if end > TOP {
-            end -= 1;
-            put(buffer, end, &line, state, Style::new());
-        }
+    let above = above_the_keys(&sight, height);
+    // Where not all of it has room, its beginning says more than its end.
+    let room = end.saturating_sub(TOP);
+    for line in above.iter().skip(above.len().saturating_sub(room)) {
+        end -= 1;
+        put(buffer, end, line, state, Style::new());
     }
-    let (lines, furthest) = middle(&sight, end.saturating_sub(TOP));
+    let (lines, drawn) = middle(&sight, end.saturating_sub(TOP));
     for (at, line) in lines.iter().take(end.saturating_sub(TOP)).enumerate() {
         put(buffer, TOP + at, line, state, Style::new());
     }
-    furthest
+    let keys = panels::key_bar::rows(&sight, drawn.plan);
+    for (at, line) in keys.iter().take(bottom).enumerate() {
+        put(buffer, height - bottom + at, line, state, Style::new());
+    }
+    drawn
 }
 
 /// The view as plain text, whole, for a ticket.
@@ -183,16 +194,16 @@ fn above_the_keys(sight: &Sight<'_>, height: usize) -> Vec<Line> {
     lines
 }
 
-/// The lines between the fixed rows, and the furthest scroll.
-fn middle(sight: &Sight<'_>, room: usize) -> (Vec<Line>, usize) {
+/// The lines between the fixed rows, and what came of it.
+fn middle(sight: &Sight<'_>, room: usize) -> (Vec<Line>, Drawn) {
     let state = sight.state;
     if let Dialog::Plan(open) = &state.dialog {
-        let mut lines = panels::plan::boxed(sight, open, room);
+        let (mut lines, part) = panels::plan::dialog(sight, open, room, TOP + BOTTOM);
         if let Some(events) = panels::panel(View::Events, sight) {
             let left = room.saturating_sub(lines.len());
             lines.extend(events.lines.into_iter().take(left).map(|line| line.fitted(sight.width)));
         }
-        return (lines, 0);
+        return (lines, Drawn { furthest: 0, plan: Some(part) });
     }
     let mut lines = Vec::new();
     if let Some(menu) = panels::actions::panel(state, sight.width, room) {
@@ -206,7 +217,7 @@ fn middle(sight: &Sight<'_>, room: usize) -> (Vec<Line>, usize) {
         one => whole(sight, one, room_left),
     };
     lines.extend(below);
-    (lines, furthest)
+    (lines, Drawn { furthest, plan: None })
 }
 
 /// One view on the whole middle.

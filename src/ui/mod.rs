@@ -20,6 +20,7 @@ pub mod line;
 pub mod options;
 mod pace;
 pub mod panels;
+pub mod reading;
 pub mod replay;
 pub mod stand_in;
 pub mod state;

@@ -14,6 +14,7 @@ use super::input::{Input, Key};
 use super::keys::{Command, Fault, View, command_for};
 use super::line::{Line, Look};
 use super::options::Connection;
+use super::reading::Part;
 use super::replay::{Move, Place};
 
 mod hand;
@@ -41,6 +42,13 @@ pub struct Effects {
     pub driver: Option<DriverWish>,
     /// Whether a bell is due: a new alarm.
     pub bell: bool,
+}
+
+/// What of a dialog is in a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InFrame {
+    serial: u64,
+    part: Option<Part>,
 }
 
 /// What only the driver can do.
@@ -202,14 +210,20 @@ impl State {
         }
     }
 
-    /// Which dialog a frame drawn now shows; given back to [`State::frame_left`] once it has left.
-    pub fn serial(&self) -> u64 {
-        self.serial
+    /// Which dialog a frame drawn now shows, and what of a plan; given back to [`State::frame_left`] once it has left.
+    pub fn in_frame(&self, part: Option<Part>) -> InFrame {
+        InFrame { serial: self.serial, part }
     }
 
-    /// A frame has left for the terminal: from now on its dialog hears.
-    pub fn frame_left(&mut self, serial: u64) {
-        self.shown = serial;
+    /// A frame has left for the terminal: from now on its dialog hears, and what it shows of a plan may be read.
+    pub fn frame_left(&mut self, frame: InFrame) {
+        self.shown = frame.serial;
+        if let (Dialog::Plan(open), Some(part), true) = (&mut self.dialog, frame.part, self.shown == self.serial) {
+            if open.reading.shown(part) {
+                // It was about the screen as it was.
+                open.hint = None;
+            }
+        }
     }
 
     /// Something came from the terminal.

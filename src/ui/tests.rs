@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use proptest::prelude::*;
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::style::{Color, Modifier};
@@ -65,9 +64,20 @@ fn shown(buffer: &Buffer) -> String {
     text(buffer) + &styles(buffer)
 }
 
+/// A frame of this size leaves for the terminal.
+fn look_at(state: &mut State, now: Duration, (columns, rows): (u16, u16)) -> Buffer {
+    let mut buffer = Buffer::empty(Rect::new(0, 0, columns, rows));
+    let drawn = layout::draw(state, now, &samples::wall(), &mut buffer);
+    state.frame_left(state.in_frame(drawn.plan));
+    buffer
+}
+
+fn look(state: &mut State) {
+    look_at(state, NOW, (80, 24));
+}
+
 fn press(state: &mut State, key: Key, now: Duration) -> Effects {
-    let serial = state.serial();
-    state.frame_left(serial);
+    look(state);
     state.on_key(key, now)
 }
 
@@ -84,6 +94,8 @@ fn confirms(effects: &Effects) -> bool {
 }
 
 mod acting;
+mod foreign;
+mod moving;
 
 type Sample = (&'static str, fn() -> Status, View);
 
@@ -175,44 +187,6 @@ fn u8_only_red_and_yellow_are_used_and_no_background_so_that_a_light_terminal_re
 }
 
 #[test]
-fn u8_find_shows_only_the_events_that_hold_the_text() {
-    let mut state = samples::state(samples::two_acted(), Theme::Default, Charset::Utf8);
-    press(&mut state, Key::Char('/'), NOW);
-    for (at, letter) in (1..).zip("PATHS".chars()) {
-        press(&mut state, Key::Char(letter), NOW + SECOND / 10 * at);
-    }
-    let find = shown(&drawn(&state, NOW + SECOND, (80, 24)));
-    assert!(find.contains("find: PATHS_") && find.contains("both paths to beta"), "{find}");
-    assert!(!find.contains("are both Primary: terms"), "{find}");
-    press(&mut state, Key::Enter, NOW + SECOND);
-    assert_eq!((state.view, state.find.as_deref()), (View::Events, Some("PATHS")));
-    assert!(text(&drawn(&state, NOW + SECOND, (80, 24))).contains("1 of 2, Esc shows all"));
-    press(&mut state, Key::Esc, NOW + SECOND * 2);
-    assert_eq!((state.view, state.find.as_deref()), (View::Overview, None));
-}
-
-#[test]
-fn u8_pasted_text_can_be_found_and_commands_nothing() {
-    for paste in [&b"\x1b[200~paths\r\x1b[201~"[..], b"paths", b"pat\rhs"] {
-        let mut state = samples::state(samples::two_acted(), Theme::Default, Charset::Utf8);
-        press(&mut state, Key::Char('/'), NOW);
-        let serial = state.serial();
-        state.frame_left(serial);
-        for input in Decoder::default().feed(paste, NOW + SECOND) {
-            assert_eq!(state.on_input(input, NOW + SECOND), Effects::default());
-        }
-        assert_eq!(state.dialog, Dialog::Find("paths".to_owned()), "{paste:?}");
-    }
-    // By hand or not, letter by letter: text is text here.
-    let mut state = samples::state(samples::two_acted(), Theme::Default, Charset::Utf8);
-    press(&mut state, Key::Char('/'), NOW);
-    for letter in "paths".chars() {
-        press(&mut state, Key::Char(letter), NOW + SECOND);
-    }
-    assert_eq!(state.dialog, Dialog::Find("paths".to_owned()));
-}
-
-#[test]
 fn u8_a_line_that_does_not_fit_says_that_it_goes_on() {
     let mut status = samples::healthy();
     status.events[0].text =
@@ -278,24 +252,6 @@ fn u8_a_small_screen_shows_every_letter_of_a_menu() {
 }
 
 #[test]
-fn u8_events_are_held_still_while_somebody_reads_further_down() {
-    for hold in [Key::Char(' '), Key::Down] {
-        let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
-        press(&mut state, Key::Char('4'), NOW);
-        press(&mut state, hold, NOW + SECOND);
-        let mut status = samples::healthy();
-        let newer =
-            crate::control::status::Event { seq: 9, text: "something new".to_owned(), ..status.events[0].clone() };
-        status.events.insert(0, newer);
-        state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW + SECOND);
-        let held = text(&drawn(&state, NOW + SECOND, (80, 24)));
-        assert!(held.contains("held still, 1 newer: Space goes on") && !held.contains("something new"), "{held}");
-        press(&mut state, Key::Char(' '), NOW + SECOND * 2);
-        assert!(text(&drawn(&state, NOW + SECOND, (80, 24))).contains("something new"));
-    }
-}
-
-#[test]
 fn u1_the_history_of_round_trips_is_shown_where_there_is_room() {
     let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
     for (second, rtt) in (1..).zip([100, 210, 105, 210]) {
@@ -323,52 +279,6 @@ fn h1_the_history_of_the_scores_is_shown_where_there_is_room_the_peers_below_our
     let health = text(&drawn(&state, NOW + SECOND * 30, (80, 24)));
     assert!(health.contains("beta          each 10 s, 9 is 1.00: 8840"), "{health}");
     assert!(health.contains("alpha         each 10 s, 9 is 1.00: 8888"), "{health}");
-}
-
-#[test]
-fn u1_a_process_is_chosen_by_the_arrows_and_its_output_followed() {
-    let mut state = samples::state(samples::unwell(), Theme::Default, Charset::Utf8);
-    let chosen = |state: &State| state.process_in_hand().map(|process| process.name.clone());
-    assert_eq!(chosen(&state).as_deref(), Some("gateway"), "the first that is not as it should be");
-    press(&mut state, Key::Char('9'), NOW);
-    press(&mut state, Key::Down, NOW + SECOND);
-    press(&mut state, Key::Down, NOW + SECOND / 5 * 2);
-    assert_eq!(chosen(&state).as_deref(), Some("historian"));
-    press(&mut state, Key::Enter, NOW + SECOND / 5 * 3);
-    let output = text(&drawn(&state, NOW, (80, 24)));
-    assert!(output.contains("Output of historian on beta, newest first"), "{output}");
-    assert!(output.contains("historian: line 40") && !output.contains("historian: line 7"), "{output}");
-    press(&mut state, Key::Esc, NOW + SECOND / 5 * 4);
-    assert_eq!(state.view, View::Processes);
-    press(&mut state, Key::Char('k'), NOW + SECOND / 5 * 5);
-    assert_eq!(chosen(&state).as_deref(), Some("gateway"));
-    press(&mut state, Key::Char('a'), NOW + SECOND / 5 * 6);
-    let effects = press(&mut state, Key::Char('p'), NOW + SECOND / 5 * 7);
-    let action = crate::control::plan::Action::RestartProcess { name: "gateway".to_owned() };
-    assert_eq!(effects.requests, [Request::Open { action }]);
-}
-
-#[test]
-fn s2_an_action_about_a_member_asks_which_where_there_are_several() {
-    let mut three = samples::three();
-    three.fencing = samples::with_processes().fencing;
-    let mut gamma = three.fencing[0].clone();
-    gamma.peer = "gamma".to_owned();
-    three.fencing.push(gamma);
-    let mut state = samples::state(three, Theme::Default, Charset::Utf8);
-    press(&mut state, Key::Char('a'), NOW);
-    assert_eq!(press(&mut state, Key::Char('f'), NOW + SECOND).requests, []);
-    let which = text(&drawn(&state, NOW, (80, 24)));
-    assert!(which.contains("Which member?") && which.contains("2   gamma"), "{which}");
-    let effects = press(&mut state, Key::Char('2'), NOW + SECOND * 2);
-    let action = crate::control::plan::Action::Fence { peer: "gamma".to_owned() };
-    assert_eq!(effects.requests, [Request::Open { action }]);
-    // What is not configured is not offered, and says so when it is asked for.
-    let mut plain = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
-    press(&mut plain, Key::Char('a'), NOW);
-    assert!(!text(&drawn(&plain, NOW, (80, 24))).contains("fence"));
-    assert_eq!(press(&mut plain, Key::Char('p'), NOW + SECOND).requests, []);
-    assert!(text(&drawn(&plain, NOW + SECOND, (80, 24))).contains("this member has no required processes"));
 }
 
 #[test]
@@ -505,21 +415,6 @@ fn u3_without_news_the_screen_says_what_it_can_know_and_promises_nothing() {
 }
 
 #[test]
-fn u3_of_two_screens_of_one_user_each_finds_itself_among_the_attached() {
-    let attached = |may_act| {
-        let look = Look { theme: Theme::Default, charset: Charset::Utf8 };
-        let mut state = State::new(look, may_act, None);
-        let mut status = samples::healthy();
-        status.attached = vec!["ops".to_owned(), "ops (read-only)".to_owned()];
-        state.on_reply(Reply::Hello(samples::hello()), NOW);
-        state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW);
-        row(&drawn(&state, NOW, (80, 24)), 2).trim_end().to_owned()
-    };
-    assert!(attached(MayAct::AsAllowed).ends_with("attached: you, ops (read-only)"), "{}", attached(MayAct::AsAllowed));
-    assert!(attached(MayAct::Never).ends_with("attached: you, ops"), "{}", attached(MayAct::Never));
-}
-
-#[test]
 fn u8_rows_one_to_three_never_move_and_nothing_panics_at_any_size() {
     for (_, status, view) in VIEWS {
         let Status { node, mode, .. } = status();
@@ -540,79 +435,6 @@ fn u8_rows_one_to_three_never_move_and_nothing_panics_at_any_size() {
                 let buffer = drawn(&state, NOW + SECOND, (columns, rows));
                 if columns >= 40 && rows >= 10 {
                     assert!((0..rows).any(|y| row(&buffer, y).contains("type beta")), "{columns}x{rows}");
-                }
-            }
-        }
-    }
-}
-
-/// Every text of a status that comes from elsewhere is replaced.
-fn foreign(status: Status, text: &str) -> Status {
-    fn replace(value: &mut serde_json::Value, text: &str, key: &str) {
-        // Words that the contract fixes, and times, are not foreign text.
-        const FIXED: &[&str] = &[
-            "mode",
-            "to",
-            "state",
-            "role",
-            "reply",
-            "class",
-            "judgement",
-            "action",
-            "time",
-            "since",
-            "run_when",
-            "result",
-        ];
-        match value {
-            serde_json::Value::String(string) if !FIXED.contains(&key) => *string = text.to_owned(),
-            serde_json::Value::Array(items) => items.iter_mut().for_each(|item| replace(item, text, key)),
-            serde_json::Value::Object(fields) => fields.iter_mut().for_each(|(key, field)| replace(field, text, key)),
-            serde_json::Value::String(_)
-            | serde_json::Value::Null
-            | serde_json::Value::Bool(_)
-            | serde_json::Value::Number(_) => {}
-        }
-    }
-    let mut value = serde_json::to_value(status).expect("a status is JSON");
-    replace(&mut value, text, "");
-    serde_json::from_value(value).expect("still a status")
-}
-
-fn assert_only_allowed_glyphs(name: &str, state: &State, size: (u16, u16)) {
-    let allowed = match state.look.charset {
-        Charset::Utf8 => "─■○►┌┐└┘│",
-        Charset::Ascii => "",
-    };
-    let harmless = |letter: char| (' '..='~').contains(&letter) || allowed.contains(letter);
-    for cell in drawn(state, NOW, size).content() {
-        assert!(cell.symbol().chars().all(harmless), "{name}: {:?}", cell.symbol());
-    }
-    let plain = layout::plain(state, NOW, &samples::wall(), size.0);
-    assert!(plain.chars().all(|letter| letter == '\n' || harmless(letter)), "{name}: {plain:?}");
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(12))]
-
-    /// Names, sentences and outputs of others, whatever they hold: control characters, colours, letters that turn the
-    /// line around, wide ones. None of them reaches a terminal, in no view and no charset.
-    #[test]
-    fn u8_no_view_prints_a_glyph_outside_the_allowed_ones(
-        text in prop_oneof![
-            "[\\x00-\\x1f\\x7f-\\x9f]{1,6}".prop_map(|text| format!("a{text}b")),
-            Just("\u{202e}заголовок\u{200b} \x1b[2J漢字 ☃ ✓\u{301}".to_owned()),
-            "\\PC{0,40}",
-            ".{0,200}",
-        ]
-    ) {
-        for (name, status, view) in VIEWS {
-            for charset in [Charset::Utf8, Charset::Ascii] {
-                for size in [(80, 24), (120, 40), (20, 5)] {
-                    let mut state = samples::state(foreign(status(), &text), Theme::Default, charset);
-                    state.view = *view;
-                    state.focus = Some(View::Link);
-                    assert_only_allowed_glyphs(name, &state, size);
                 }
             }
         }

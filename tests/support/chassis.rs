@@ -2,12 +2,12 @@
 //! script that really kills the processes that are said to be inside, so "off" means what it says.
 
 use std::fmt::Write as _;
-use std::net::UdpSocket;
+use std::net::{SocketAddr, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use crate::support::{Folder, Running, temporary_folder, wait_until, write};
+use crate::support::{Folder, Running, addresses, temporary_folder, wait_until, write};
 
 /// What opens it.
 pub const PASSWORD: &str = "c0rrect-h0rse-71";
@@ -15,7 +15,7 @@ pub const PASSWORD: &str = "c0rrect-h0rse-71";
 /// See the module.
 pub struct Chassis {
     folder: Folder,
-    port: u16,
+    address: SocketAddr,
     simulator: Option<Running>,
 }
 
@@ -23,8 +23,9 @@ impl Chassis {
     /// One that is on, and empty.
     pub fn start() -> Chassis {
         let folder = temporary_folder();
-        // The simulator cannot be told to choose a port.
-        let port = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        // The simulator cannot be told to choose a port; on an address of its own it needs no luck to have one.
+        let address = addresses(1)[0];
+        let (ip, port) = (address.ip(), address.port());
         let at = folder.path().display().to_string();
         std::fs::create_dir(folder.path().join("state")).expect("made");
         write(folder.path(), "power", "power:1\n");
@@ -37,7 +38,7 @@ impl Chassis {
         let script = write(folder.path(), "chassis", &script);
         std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("set");
         let mut config =
-            format!("name \"chassis\"\nset_working_mc 0x20\nstartlan 1\n  addr 127.0.0.1 {port}\n  priv_limit admin\n");
+            format!("name \"chassis\"\nset_working_mc 0x20\nstartlan 1\n  addr {ip} {port}\n  priv_limit admin\n");
         for level in ["callback", "user", "operator", "admin"] {
             writeln!(config, "  allowed_auths_{level} none md2 md5 straight").expect("a string grows");
         }
@@ -49,7 +50,7 @@ impl Chassis {
         let controller = "mc_setbmc 0x20\nmc_add 0x20 0 no-device-sdrs 0x23 9 8 0x9f 0x1291 0xf02\n\
                           sel_enable 0x20 1000 0x0a\nmc_enable 0x20\n";
         write(folder.path(), "controller.emu", controller);
-        let mut chassis = Chassis { folder, port, simulator: None };
+        let mut chassis = Chassis { folder, address, simulator: None };
         chassis.connect();
         chassis
     }
@@ -59,7 +60,7 @@ impl Chassis {
         command.current_dir(self.folder.path()).args(["-n", "-c", "lan.conf", "-f", "controller.emu", "-s", "state"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.simulator = Some(Running::start(command));
-        wait_until(Duration::from_secs(20), "the chassis answers", || self.answers());
+        wait_until(Duration::from_secs(60), "the chassis answers", || self.answers());
     }
 
     /// Whether its controller answers a question that needs no password.
@@ -68,15 +69,15 @@ impl Chassis {
         socket.set_read_timeout(Some(Duration::from_millis(100))).expect("set");
         // Get Channel Authentication Capabilities, IPMI 1.5: RMCP header, no session, then the message.
         let ask = [6, 0, 0xff, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0x20, 0x18, 0xc8, 0x81, 0, 0x38, 0x0e, 4, 0x35];
-        let sent = socket.send_to(&ask, ("127.0.0.1", self.port));
+        let sent = socket.send_to(&ask, self.address);
         sent.is_ok() && socket.recv_from(&mut [0; 128]).is_ok()
     }
 
     /// The `[fence.NAME]` that switches it; `more` is appended.
     pub fn section(&self, name: &str, more: &str) -> String {
-        let port = self.port;
+        let (ip, port) = (self.address.ip(), self.address.port());
         format!(
-            "[fence.{name}]\nagent = \"/usr/sbin/fence_ipmilan\"\noptions = {{ ip = \"127.0.0.1\", ipport = {port}, \
+            "[fence.{name}]\nagent = \"/usr/sbin/fence_ipmilan\"\noptions = {{ ip = \"{ip}\", ipport = {port}, \
              username = \"admin\", password_file = \"ipmi.pass\", lanplus = true, cipher = 3, power_wait = 0 }}\n\
              delay = \"300ms\"\n{more}"
         )

@@ -14,7 +14,8 @@ use tandem::control::client::Client;
 use tandem::control::plan::Action;
 use tandem::control::request::{Outcome, Reply, Request};
 use tandem::control::status::{Mode, Status};
-use tandem::journal::Record;
+use tandem::journal::{Entry, Record};
+use tandem::negotiation::decision::{Decision, Rule};
 
 use crate::support::{self, Folder, Running, addresses, tandem, temporary_folder, write};
 
@@ -22,7 +23,7 @@ use crate::support::{self, Folder, Running, addresses, tandem, temporary_folder,
 pub const NAMES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
 
 /// Longer than any takeover with the default times; on a busy machine too.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A group of controllers on this machine.
 pub struct Group {
@@ -91,6 +92,22 @@ impl Group {
         tandem::journal::read(&self.state(member)).expect("a journal").collect()
     }
 
+    /// What a member has decided so far, by its journal. That is written beside the loop: it is waited for until it tells
+    /// of the decision that the status gives as the last, unless that is the boot itself.
+    pub fn decisions(&self, member: usize) -> Vec<Decision> {
+        let last = self.status(member).reason;
+        let mut decisions: Vec<Decision> = Vec::new();
+        support::wait_until(PATIENCE, "the journal tells of the last decision", || {
+            let decision = |record: Record| match record.entry {
+                Entry::Decision(decision) => Some(decision),
+                _ => None,
+            };
+            decisions = self.journal(member).into_iter().filter_map(decision).collect();
+            last.rule == Rule::Booted.word() || decisions.iter().any(|decision| decision.rule.text() == last.text)
+        });
+        decisions
+    }
+
     /// For a test that damages what was recorded.
     pub fn with_false_recordings(&mut self) {
         self.folder.with_false_recordings();
@@ -127,10 +144,12 @@ impl Group {
         self.members[member] = Some(Running::start(self.command(member)));
     }
 
-    /// Starts all, the lowest address first.
+    /// Starts all, the lowest address first, each as soon as the one before answers: however slow the machine is, the first
+    /// listens when the others call, and none of them takes it for absent. `tests/boot.rs` has every other order.
     pub fn start_all(&mut self) {
         for member in 0..self.members.len() {
             self.start(member);
+            self.client(member);
         }
     }
 

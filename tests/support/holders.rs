@@ -116,7 +116,7 @@ pub fn run(seed: u64, arguments: &[&str]) -> Outcome {
     let folder = temporary_folder();
     std::fs::create_dir(folder.path().join("shared")).expect("a folder");
     let mut holders: Vec<Running> = (0..HOLDERS).map(|me| start(me, folder.path(), arguments)).collect();
-    wait_until(Duration::from_secs(20), "somebody holds the lease", || !records(folder.path()).is_empty());
+    wait_until(Duration::from_secs(60), "somebody holds the lease", || !records(folder.path()).is_empty());
     let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
     let (mut frozen, mut killed) = (0, 0);
     let started = Instant::now();

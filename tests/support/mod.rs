@@ -6,7 +6,7 @@
 
 use std::fs::OpenOptions;
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
 pub mod recordings;
+pub mod reference;
 
 pub use recordings::Folder;
 
@@ -172,22 +173,47 @@ pub fn write(folder: &Path, name: &str, content: &str) -> PathBuf {
 }
 
 /// `count` addresses on this machine that no other test uses, in rising order: the first is the lowest, so who listens
-/// is known (N2). Linux answers on all of 127.0.0.0/8; each test takes IP addresses of its own, by process id, and so
-/// can use one fixed port below the range from which the system takes ports for outgoing connections.
+/// is known (N2). Linux answers on all of 127.0.0.0/8; each program of tests takes a block of it for itself, and so can use
+/// one fixed port below the range from which the system takes ports for outgoing connections.
 pub fn addresses(count: u8) -> Vec<SocketAddr> {
     static TAKEN: AtomicU8 = AtomicU8::new(0);
+    static BLOCK: OnceLock<([u8; 2], u16, UdpSocket)> = OnceLock::new();
+    let ([high, low], port, _) = BLOCK.get_or_init(own_block);
     let first = TAKEN.fetch_add(count, Ordering::Relaxed);
-    assert!(first.checked_add(count).is_some_and(|last| last < 255), "one test file has 254 addresses");
-    let [.., high, low] = std::process::id().to_be_bytes();
-    (1..=count).map(|n| SocketAddr::from(([127, 128 | high, low, first + n], 7400))).collect()
+    assert!(first.checked_add(count).is_some_and(|last| last < 254), "one test file has 253 addresses");
+    (1..=count).map(|n| SocketAddr::from(([127, *high, *low, first + n], *port))).collect()
 }
 
-/// An address with a port that the system says is free on `ip`, a different one each time; for ::1, of which there is
-/// only one. An outgoing connection may still take the port first: prefer [`addresses`].
-pub fn free_address(ip: &str) -> SocketAddr {
-    let ip: IpAddr = ip.parse().expect("an address");
-    let listener = TcpListener::bind((ip, 0)).expect("a free port");
-    listener.local_addr().expect("a bound listener has an address")
+/// A block of 127.0.0.0/8 and a port in it. The socket marks the block as taken for as long as this process lives: another
+/// run of the tests on this machine takes another.
+fn own_block() -> ([u8; 2], u16, UdpSocket) {
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let start = u16::from_be_bytes([128 | high, low]);
+    // The lower half of 127.0.0.0/8 is for what people run, the last block holds the broadcast address.
+    for block in (start..u16::MAX).chain(0x8000..start) {
+        let [high, low] = block.to_be_bytes();
+        let Ok(mark) = UdpSocket::bind((Ipv4Addr::new(127, high, low, 254), 7399)) else { continue };
+        // Somebody's service may listen on one of them at all addresses.
+        let free = |port: &u16| TcpListener::bind((Ipv4Addr::new(127, high, low, 254), *port)).is_ok();
+        let port = (7400..7500).find(free).expect("one of a hundred ports is free");
+        return ([high, low], port, mark);
+    }
+    panic!("all blocks of 127.0.0.0/8 are taken");
+}
+
+/// Two addresses of ::1, of which there is only one, the lower first. Their ports are below the range from which the system
+/// takes them for outgoing connections, and are marked as taken for as long as this process lives.
+pub fn ipv6_addresses() -> [SocketAddr; 2] {
+    static MARKS: OnceLock<Vec<UdpSocket>> = OnceLock::new();
+    let marks = MARKS.get_or_init(|| {
+        let free = |port: u16| {
+            let mark = UdpSocket::bind((Ipv6Addr::LOCALHOST, port)).ok()?;
+            TcpListener::bind((Ipv6Addr::LOCALHOST, port)).is_ok().then_some(mark)
+        };
+        (20_000..30_000).filter_map(free).take(2).collect()
+    });
+    let [low, high] = &marks[..] else { panic!("no two ports of ::1 are free") };
+    [low, high].map(|mark| mark.local_addr().expect("a bound socket has an address"))
 }
 
 /// The binary under test.
@@ -273,6 +299,14 @@ pub fn wait_until(deadline: Duration, what: &str, mut condition: impl FnMut() ->
         // Only paces the asking; nothing relies on its length.
         std::thread::sleep(Duration::from_millis(2));
     }
+}
+
+/// Whether a process lives. One that has ended and only waits for its parent to take note of it does not: in a container
+/// nobody may ever do so.
+pub fn lives(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The command, in brackets, may hold anything.
+    stat.rsplit_once(") ").is_some_and(|(_, rest)| !rest.starts_with(['Z', 'X']))
 }
 
 /// The times, boot time in nanoseconds, that a sample process has recorded in the file at `path`. What is being written

@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use portable_pty::{Child, CommandBuilder, MasterPty, PtySize, native_pty_system};
 
 /// Longer than anything that is waited for takes, on a busy machine too.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two keys, as a hand presses them: faster would be taken for pasted text.
 const HAND: Duration = Duration::from_millis(40);
 
@@ -48,6 +48,8 @@ impl Terminal {
         command.env("TERM", "xterm-256color");
         command.env("LC_ALL", "C.UTF-8");
         command.env("TMPDIR", temp);
+        // Not every user has a home.
+        command.cwd(temp);
         command.env("TZ", "UTC");
         for variable in ["NO_COLOR", "TANDEM_CONFIG", "TANDEM_MEMBER"] {
             command.env_remove(variable);
@@ -122,9 +124,11 @@ impl Terminal {
         self.press("f");
         self.shows("crash: its process is killed");
         if let Some(chosen) = keys.strip_suffix(|letter: char| letter.is_ascii_alphabetic()).filter(|c| !c.is_empty()) {
-            let before = self.text();
+            // The rest of the screen changes by itself meanwhile; two keys too close together are taken for pasted text.
+            let to_whom = |text: &str| text.lines().find(|row| row.contains("Do to ")).map(str::to_owned);
+            let before = to_whom(&self.text());
             self.press(chosen);
-            self.until("another member is chosen", |text| text != before);
+            self.until("another member is chosen", |text| to_whom(text) != before);
         }
         self.press(&keys[keys.len() - 1..]);
         self.until("the faults are closed", |text| !text.contains("crash: its process is killed"));

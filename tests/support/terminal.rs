@@ -22,7 +22,7 @@ use tandem::control::status::{LoopGaps, Status};
 use crate::support::{Folder, Running, addresses, binary, tandem, temporary_folder, write};
 
 /// Longer than anything here takes; on a busy machine too.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The sizes at which every accident is tried: columns and rows.
 pub const SIZES: [(u16, u16); 4] = [(80, 24), (120, 40), (40, 10), (200, 60)];
@@ -120,6 +120,8 @@ impl Terminal {
             command.env(name, value);
         }
         command.env("TMPDIR", folder);
+        // Not every user has a home.
+        command.cwd(folder);
         for name in ["NO_COLOR", "TANDEM_CONFIG", "TANDEM_MEMBER", "ENV"] {
             if !more.iter().any(|(one, _)| *one == name) {
                 command.env_remove(name);

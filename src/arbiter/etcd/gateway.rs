@@ -2,72 +2,28 @@
 //!
 //! The server that answered last is asked first. Each server but the last gets half of the time that is left, so that one
 //! which takes a connection and never answers leaves time for the others; next time another one comes first.
+//!
+//! What is read from files may change while the controller runs: passwords and certificates expire. A password is read when
+//! a token is wanted, certificates when nobody has answered.
 
-use std::fmt;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::TlsConfig;
 
 use crate::config::arbiter::EtcdConfig;
 
+use super::tls::{EtcdError, TlsFiles, read};
+use super::trouble::Trouble;
 use super::words::{
     Authenticate, Authenticated, Complaint, Grant, Granted, LeaseId, Revoke, Transaction, TransactionReply,
 };
 
 /// The longest answer that is read: what is asked for is far below it.
 const LONGEST_ANSWER: u64 = 64 << 10;
-
-/// What keeps etcd from being asked at all.
-#[derive(Debug, thiserror::Error)]
-pub enum EtcdError {
-    /// A file of the configuration cannot be read.
-    #[error("{key}: {path} cannot be read: {source}; name a file that tandem's user may read", path = path.display())]
-    Unreadable {
-        /// The key.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// A file has not what its key asks for.
-    #[error("{key}: {path} holds no {wanted} in PEM form; it begins with -----BEGIN", path = path.display())]
-    NotPem {
-        /// The key.
-        key: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What it should hold.
-        wanted: &'static str,
-    },
-    /// The system has no certificates of its own.
-    #[error("this system trusts nobody's certificates ({0}); name etcd's with arbiter.ca_file")]
-    NoRoots(String),
-    /// The system gives no random numbers.
-    #[error("the system gives no random numbers: {0}")]
-    NoChance(String),
-}
-
-/// What went wrong with one server.
-#[derive(Debug)]
-pub(super) enum Trouble {
-    /// No answer, or none in time: what was asked may have been done.
-    Silence(String),
-    /// An answer, and not the one that was wanted.
-    Answer(String),
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Trouble::Silence(why) | Trouble::Answer(why) => to.write_str(why),
-        }
-    }
-}
 
 /// A user, and where the password is: read each time it is needed, so that it may change.
 struct User {
@@ -78,6 +34,7 @@ struct User {
 /// All servers of one etcd.
 pub(super) struct Gateway {
     agent: ureq::Agent,
+    tls: Option<TlsFiles>,
     endpoints: Vec<String>,
     user: Option<User>,
     token: Option<String>,
@@ -88,9 +45,11 @@ pub(super) struct Gateway {
 impl Gateway {
     /// Reads what is needed to speak to the servers; calls nobody.
     pub(super) fn new(config: &EtcdConfig, path: impl Fn(&str) -> PathBuf) -> Result<Gateway, EtcdError> {
-        let tls = match config.endpoints.iter().any(|endpoint| endpoint.starts_with("https:")) {
-            true => tls(config, &path)?,
-            false => TlsConfig::default(),
+        let https = config.endpoints.iter().any(|endpoint| endpoint.starts_with("https:"));
+        let mut tls = https.then(|| TlsFiles::new(config, &path));
+        let agent = match &mut tls {
+            Some(files) => agent(files.load()?),
+            None => agent(TlsConfig::default()),
         };
         let user = match config.user.is_empty() {
             true => None,
@@ -99,15 +58,7 @@ impl Gateway {
         if let Some(user) = &user {
             read("arbiter.password_file", &user.password_file)?;
         }
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            // A proxy of the environment is for the web, and may keep an answer.
-            .proxy(None)
-            .tls_config(tls)
-            .build()
-            .new_agent();
-        Ok(Gateway { agent, endpoints: config.endpoints.clone(), user, token: None, first: 0 })
+        Ok(Gateway { agent, tls, endpoints: config.endpoints.clone(), user, token: None, first: 0 })
     }
 
     /// The servers in the order in which they are asked.
@@ -128,9 +79,18 @@ impl Gateway {
         self.first = server;
     }
 
-    /// Nobody has, and another one is asked first the next time.
+    /// Nobody has, and another one is asked first the next time; with the certificates as they are by then.
     pub(super) fn nobody_answered(&mut self) {
         self.first = (self.first + 1) % self.endpoints.len();
+        match self.tls.as_mut().and_then(|files| files.load_if_changed()) {
+            Some(Ok(tls)) => {
+                tracing::info!("etcd's certificates were read anew");
+                self.agent = agent(tls);
+            }
+            // Perhaps half of them is written: those that are there are used until the rest follows.
+            Some(Err(error)) => tracing::warn!(%error, "etcd's certificates have changed and cannot be used"),
+            None => {}
+        }
     }
 
     /// A server, for people.
@@ -143,6 +103,12 @@ impl Gateway {
     pub(super) fn names(&self) -> Vec<&str> {
         (0..self.endpoints.len()).map(|server| self.name(server)).collect()
     }
+}
+
+fn agent(tls: TlsConfig) -> ureq::Agent {
+    let config = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0);
+    // A proxy of the environment is for the web, and may keep an answer.
+    config.proxy(None).tls_config(tls).build().new_agent()
 }
 
 /// One server, for one call.
@@ -188,7 +154,10 @@ impl Session<'_> {
             }
             // Behind a server's own failure the request may be carried out all the same: it timed out, the leader changed.
             let trouble = if status < 500 { Trouble::Answer } else { Trouble::Silence };
-            return Err(trouble(format!("{status} {complaint}")));
+            return Err(trouble(match complaint.is_empty() {
+                true => format!("status {status}, in no words of etcd's; look whether arbiter.endpoints leads to etcd"),
+                false => format!("{status} {complaint}"),
+            }));
         }
         Err(Trouble::Answer("it does not take its own token".to_owned()))
     }
@@ -233,52 +202,4 @@ impl Session<'_> {
         let read = answer.body_mut().with_config().limit(LONGEST_ANSWER).read_to_vec().map_err(silence)?;
         Ok((answer.status().as_u16(), read))
     }
-}
-
-fn read(key: &'static str, path: &Path) -> Result<Vec<u8>, EtcdError> {
-    fs::read(path).map_err(|source| EtcdError::Unreadable { key, path: path.to_owned(), source })
-}
-
-fn certificates(key: &'static str, path: PathBuf) -> Result<Vec<Certificate<'static>>, EtcdError> {
-    let pem = read(key, &path)?;
-    let found: Vec<_> = parse_pem(&pem)
-        .filter_map(|item| match item {
-            Ok(PemItem::Certificate(certificate)) => Some(certificate),
-            Ok(_) | Err(_) => None,
-        })
-        .collect();
-    if found.is_empty() {
-        return Err(EtcdError::NotPem { key, path, wanted: "certificate" });
-    }
-    Ok(found)
-}
-
-/// Who is believed, and with which certificate this member comes.
-fn tls(config: &EtcdConfig, path: &impl Fn(&str) -> PathBuf) -> Result<TlsConfig, EtcdError> {
-    let roots = match config.ca_file.is_empty() {
-        false => certificates("arbiter.ca_file", path(&config.ca_file))?,
-        true => {
-            let system = rustls_native_certs::load_native_certs();
-            if system.certs.is_empty() {
-                let why = system.errors.first().map_or("none is installed".to_owned(), ToString::to_string);
-                return Err(EtcdError::NoRoots(why));
-            }
-            system.certs.iter().map(|certificate| Certificate::from_der(certificate).to_owned()).collect()
-        }
-    };
-    let own = match config.cert_file.is_empty() {
-        true => None,
-        false => {
-            let chain = certificates("arbiter.cert_file", path(&config.cert_file))?;
-            let key_path = path(&config.key_file);
-            let pem = read("arbiter.key_file", &key_path)?;
-            let key = PrivateKey::from_pem(&pem).map_err(|_| EtcdError::NotPem {
-                key: "arbiter.key_file",
-                path: key_path,
-                wanted: "private key",
-            })?;
-            Some(ClientCert::new_with_certs(&chain, key))
-        }
-    };
-    Ok(TlsConfig::builder().root_certs(RootCerts::new_with_certs(&roots)).client_cert(own).build())
 }

@@ -8,7 +8,9 @@ use crate::negotiation::exchange::ArbiterReply;
 use crate::negotiation::member::MemberId;
 
 use super::super::Claimant;
-use super::gateway::{Session, Trouble};
+use super::gateway::Session;
+use super::store::Store;
+use super::trouble::Trouble;
 use super::words::{Compare, Granted, KeyValue, LeaseId, Revision, Step, Transaction, TransactionReply};
 
 /// Tries of one renewal in a row while late ones of this member's own come in between.
@@ -57,6 +59,7 @@ pub(super) struct Ledger {
     mine: Option<Held>,
     /// The lease as it was last seen, and since when it has been so.
     seen: Option<(Held, Instant)>,
+    store: Store,
 }
 
 impl Ledger {
@@ -70,6 +73,7 @@ impl Ledger {
             written: 0,
             mine: None,
             seen: None,
+            store: Store::default(),
             claimant,
         }
     }
@@ -108,8 +112,20 @@ impl Ledger {
 
     fn read(&mut self, session: &mut Session<'_>) -> Result<State, Trouble> {
         let both = vec![Step::range(&self.lease_key), Step::range(&self.number_key)];
-        let reply = session.transaction(&Transaction { compare: Vec::new(), success: both, failure: Vec::new() })?;
+        let reply =
+            self.transaction(session, &Transaction { compare: Vec::new(), success: both, failure: Vec::new() })?;
         self.state(&reply)
+    }
+
+    /// Takes the steps of a transaction, and believes what it says only of the store that is known.
+    fn transaction(
+        &mut self,
+        session: &mut Session<'_>,
+        transaction: &Transaction,
+    ) -> Result<TransactionReply, Trouble> {
+        let reply = session.transaction(transaction)?;
+        self.store.believe(&reply.header)?;
+        Ok(reply)
     }
 
     /// Whether the lease has stood unchanged for its whole length by this member's own clock.
@@ -192,7 +208,11 @@ impl Ledger {
         for _ in 0..RENEWALS {
             let Some(before) = held.take() else { break };
             let holding = self.next_holding(number);
-            let compare = vec![Compare::revision(&self.lease_key, before.revision)];
+            // What it holds too: in a store that was restored another may have written it at this very revision.
+            let compare = vec![
+                Compare::revision(&self.lease_key, before.revision),
+                Compare::value(&self.lease_key, &text(&before.holding)),
+            ];
             let put = vec![Step::put(&self.lease_key, &text(&holding), Some(granted.id))];
             let reply = self.change(session, granted, compare, put)?;
             if reply.succeeded {
@@ -222,7 +242,7 @@ impl Ledger {
         };
         let compare = vec![Compare::revision(&self.lease_key, held.revision)];
         let success = vec![Step::delete(&self.lease_key)];
-        let reply = session.transaction(&Transaction { compare, success, failure: Vec::new() })?;
+        let reply = self.transaction(session, &Transaction { compare, success, failure: Vec::new() })?;
         if !reply.succeeded {
             return Err(Trouble::Answer("the lease changes under this member's hands".to_owned()));
         }
@@ -233,14 +253,14 @@ impl Ledger {
     /// One change of the keys; both are read where they are not as they were compared with. A lease that the change was to
     /// hang on is revoked when it is known to be of no use: without an answer it may be of use.
     fn change(
-        &self,
+        &mut self,
         session: &mut Session<'_>,
         granted: Granted,
         compare: Vec<Compare>,
         success: Vec<Step>,
     ) -> Result<TransactionReply, Trouble> {
         let failure = vec![Step::range(&self.lease_key), Step::range(&self.number_key)];
-        let reply = session.transaction(&Transaction { compare, success, failure });
+        let reply = self.transaction(session, &Transaction { compare, success, failure });
         if let Err(Trouble::Answer(_)) = &reply {
             session.revoke(granted.id);
         }

@@ -1,14 +1,18 @@
 //! The words of etcd's JSON gateway, as far as they are used: transactions and leases. Keys and values travel in base64,
 //! 64-bit numbers as texts, and what is zero or empty is left out.
 
+use std::fmt;
+use std::num::ParseIntError;
+use std::str::FromStr;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::gateway::Trouble;
+use super::trouble::Trouble;
 
 /// A revision of etcd's store; zero: the key is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Revision(#[serde(deserialize_with = "number", serialize_with = "as_text")] i64);
 
@@ -17,12 +21,14 @@ pub(super) struct Revision(#[serde(deserialize_with = "number", serialize_with =
 #[serde(transparent)]
 pub(super) struct LeaseId(#[serde(deserialize_with = "number", serialize_with = "as_text")] i64);
 
-fn number<'de, D: Deserializer<'de>>(from: D) -> Result<i64, D::Error> {
+fn number<'de, D: Deserializer<'de>, N: FromStr<Err = ParseIntError> + Deserialize<'de>>(
+    from: D,
+) -> Result<N, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
-    enum Written {
+    enum Written<N> {
         Text(String),
-        Number(i64),
+        Number(N),
     }
     match Written::deserialize(from)? {
         Written::Text(text) => text.parse().map_err(serde::de::Error::custom),
@@ -34,19 +40,50 @@ fn as_text<S: serde::Serializer>(number: &i64, to: S) -> Result<S::Ok, S::Error>
     to.collect_str(number)
 }
 
-/// One comparison of a key's revision.
+/// Which cluster of etcd's an answer comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(transparent)]
+pub(super) struct ClusterId(#[serde(deserialize_with = "number")] u64);
+
+impl fmt::LowerHex for ClusterId {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::LowerHex::fmt(&self.0, to)
+    }
+}
+
+impl fmt::Display for Revision {
+    fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0, to)
+    }
+}
+
+/// One comparison of a key: of its revision, or of what it holds.
 #[derive(Debug, Serialize)]
 pub(super) struct Compare {
     result: &'static str,
     target: &'static str,
     key: String,
-    mod_revision: Revision,
+    #[serde(flatten)]
+    with: With,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum With {
+    ModRevision(Revision),
+    Value(String),
 }
 
 impl Compare {
     /// The key is still as it was at `revision`.
     pub(super) fn revision(key: &str, revision: Revision) -> Compare {
-        Compare { result: "EQUAL", target: "MOD", key: BASE64.encode(key), mod_revision: revision }
+        Compare { result: "EQUAL", target: "MOD", key: BASE64.encode(key), with: With::ModRevision(revision) }
+    }
+
+    /// The key holds this.
+    pub(super) fn value(key: &str, value: &str) -> Compare {
+        let with = With::Value(BASE64.encode(value));
+        Compare { result: "EQUAL", target: "VALUE", key: BASE64.encode(key), with }
     }
 }
 
@@ -89,8 +126,11 @@ pub(super) struct Transaction {
 }
 
 /// The head of every answer.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 pub(super) struct Header {
+    /// Whose it is; what has none is no answer of etcd's.
+    #[serde(rename = "cluster_id")]
+    pub cluster: ClusterId,
     /// The store's revision after what was asked: that of the keys that a transaction put.
     #[serde(default)]
     pub revision: Revision,
@@ -209,12 +249,13 @@ mod tests {
     #[test]
     fn a_transaction_has_the_form_that_the_gateway_takes() {
         let transaction = Transaction {
-            compare: vec![Compare::revision("a", Revision(3))],
+            compare: vec![Compare::revision("a", Revision(3)), Compare::value("a", "b")],
             success: vec![Step::put("a", "b", Some(LeaseId(9))), Step::put("c", "d", None)],
             failure: vec![Step::range("a"), Step::delete("c")],
         };
         let expected = serde_json::json!({
-            "compare": [{"result": "EQUAL", "target": "MOD", "key": "YQ==", "mod_revision": "3"}],
+            "compare": [{"result": "EQUAL", "target": "MOD", "key": "YQ==", "mod_revision": "3"},
+                {"result": "EQUAL", "target": "VALUE", "key": "YQ==", "value": "Yg=="}],
             "success": [
                 {"request_put": {"key": "YQ==", "value": "Yg==", "lease": "9"}},
                 {"request_put": {"key": "Yw==", "value": "ZA=="}},
@@ -226,7 +267,7 @@ mod tests {
 
     #[test]
     fn what_is_zero_is_left_out_of_an_answer_and_read_so() {
-        let text = r#"{"header":{"revision":"5"},"responses":[{"response_range":{"header":{}}},{"response_range":
+        let text = r#"{"header":{"cluster_id":"7","revision":"5"},"responses":[{"response_range":{"header":{}}},{"response_range":
             {"kvs":[{"key":"YQ==","value":"Nw==","mod_revision":"4"}],"count":"1"}}]}"#;
         let reply: TransactionReply = serde_json::from_str(text).expect("JSON");
         assert!(!reply.succeeded);

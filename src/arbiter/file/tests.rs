@@ -283,7 +283,8 @@ fn s1_a_directory_that_is_gone_or_older_than_it_was_is_not_believed() {
     assert!(!rig.path().exists(), "it is not made: an unmounted directory must not look like a new one");
     std::fs::create_dir(rig.path()).expect("a folder");
     let why = why(ask(&mut alpha, ArbiterCall::Look));
-    assert!(why.contains("had generation 1 and has it no longer"), "{why}");
+    assert!(why.contains("had generation 1 and"), "{why}");
+    assert!(why.contains("has it no longer"), "the alarms look for this: {why}");
     std::fs::remove_dir(rig.path()).expect("it is empty");
     std::fs::rename(&aside, rig.path()).expect("it moves back");
     assert_eq!(ask(&mut alpha, ArbiterCall::Renew { number: 1 }), ArbiterReply::Renewed);
@@ -330,4 +331,23 @@ fn s1_a_holder_that_is_not_configured_here_is_told_while_its_lease_lasts() {
     assert!(why.contains("is held by \"gamma\", which this member's configuration does not name"), "{why}");
     rig.pass(LEASE * 2);
     assert_eq!(acquire(&mut alpha, 0), granted(2));
+}
+
+#[test]
+fn u12_who_could_not_write_a_claim_does_not_say_that_the_arbiter_answers() {
+    let rig = Rig::new();
+    let mut alpha = rig.member(0);
+    assert_eq!(ask(&mut alpha, ArbiterCall::Look), stands(None, 0));
+    assert_eq!(rig.names(), Vec::<String>::new(), "nothing is left of the trial");
+    // What cannot be written, as on a disk that is full.
+    let stands_in_the_way = rig.path().join("plant%2F7.trial-alpha");
+    std::fs::create_dir(&stands_in_the_way).expect("a folder");
+    assert_eq!(ask(&mut alpha, ArbiterCall::Look), stands(None, 0), "not tried at each look");
+    for _ in 0..2 {
+        rig.pass(TRIED_EVERY);
+        let why = why(ask(&mut alpha, ArbiterCall::Look));
+        assert!(why.contains("plant%2F7.trial-alpha"), "{why}");
+    }
+    std::fs::remove_dir(&stands_in_the_way).expect("it is empty");
+    assert_eq!(ask(&mut alpha, ArbiterCall::Look), stands(None, 0), "tried at each look until it works");
 }

@@ -5,6 +5,9 @@ use crate::control::examples::{primary, secondary, with_gone};
 use crate::control::fake_node::{self, Served};
 use crate::negotiation::view::{Gone, View};
 
+/// Nobody types anything; an empty text is Ctrl-D.
+const NOTHING: &str = "(nothing)";
+
 /// What came of a command.
 struct Ran {
     exit: Exit,
@@ -17,7 +20,14 @@ fn run_on(view: View, action: Action, consent: Consent, console: Console, typed:
     let mut served: Served = fake_node::serve(view);
     let mut client = Client::open(&served.path).expect("it is served");
     let (mut out, mut errors) = (Vec::new(), Vec::new());
-    let streams = Streams { console, input: &mut typed.as_bytes(), out: &mut out, errors: &mut errors };
+    let typed_within = |_: Duration| typed != NOTHING;
+    let streams = Streams {
+        console,
+        typed_within: &typed_within,
+        input: &mut typed.as_bytes(),
+        out: &mut out,
+        errors: &mut errors,
+    };
     let exit = act(&mut client, action, consent, streams).expect("it can ask");
     drop(client);
     let mut done = Vec::new();
@@ -148,4 +158,13 @@ fn s2_fence_asks_for_the_plans_number_and_is_off_is_a_plan_of_its_own() {
     let ran = run_on(secondary(), is_off(), Consent::Yes, Console::Script, "");
     assert_eq!(ran.exit, Exit::Failed);
     assert!(ran.errors.contains("alpha is heard, just now: it is not off"), "{}", ran.errors);
+}
+
+/// The question once stood for ever, although the plan had long ended.
+#[test]
+fn u2_a_question_ends_with_its_plan() {
+    let ran = run_on(secondary(), Action::TakeOver, Consent::Ask, Console::Terminal, NOTHING);
+    assert_eq!(ran.exit, Exit::Failed);
+    assert!(ran.errors.contains("plan 47 has ended: its time ran out; nothing has been done"), "{}", ran.errors);
+    assert!(!ran.done.iter().any(|line| line.contains("confirmed Ok")), "{:?}", ran.done);
 }

@@ -29,8 +29,6 @@ use super::{ROLE, plant};
 
 /// The members, the lowest address first.
 pub const NAMES: [&str; 5] = ["alpha", "beta", "gamma", "delta", "epsilon"];
-/// The configuration's name in the folder.
-pub const CONFIG: &str = "tandem.toml";
 /// The key's name in the folder.
 const KEY: &str = "group.key";
 /// A socket's path may have 107 bytes; a folder longer than this leaves too few.
@@ -121,7 +119,7 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     let folder = make_folder(&addresses, relay.address(), args)?;
     let mut others = Vec::new();
     for name in &NAMES[1..usize::from(args.members)] {
-        let config = folder.path().join(CONFIG);
+        let config = folder.path().join(plant::CONFIG);
         others.push(Member { name, config, relay: relay.address(), child: None, frozen: false, work: Work::Well });
     }
     // From here on every way out kills the members first, then ends the relay, then removes the folder: in the order of
@@ -205,7 +203,7 @@ fn make_folder(addresses: &[SocketAddr], reference: SocketAddr, args: &DemoArgs)
     let text = configuration(addresses, reference, &args.protection, folder.path())?;
     std::fs::create_dir(folder.path().join(plant::SHARED)).context("the arbiter's folder cannot be made")?;
     plant::install(folder.path())?;
-    std::fs::write(folder.path().join(CONFIG), text).context("the demo's configuration cannot be written")?;
+    std::fs::write(folder.path().join(plant::CONFIG), text).context("the demo's configuration cannot be written")?;
     Ok(folder)
 }
 
@@ -400,7 +398,7 @@ mod tests {
             let addresses = addresses(members).expect("free ports");
             let reference = SocketAddr::from(([127, 0, 0, 1], 1));
             let folder = make_folder(&addresses, reference, &args).expect("a folder");
-            let config = Config::load(&folder.path().join(CONFIG)).expect("a configuration without errors");
+            let config = Config::load(&folder.path().join(plant::CONFIG)).expect("a configuration without errors");
             let names: Vec<String> = config.members.iter().map(|member| member.name.to_string()).collect();
             assert_eq!(names, NAMES[..usize::from(members)], "the lowest address comes first");
             let mode = std::fs::metadata(folder.path()).expect("a folder").permissions().mode();

@@ -29,6 +29,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// The switch's name in the folder.
 const SWITCH: &str = "power";
 
+/// The configuration's name in the folder.
+pub const CONFIG: &str = "tandem.toml";
 /// The folder of the file arbiter, which all members share.
 pub const SHARED: &str = "shared";
 /// Its name while nobody reaches it.
@@ -132,7 +134,7 @@ pub enum Arbiter {
 /// Takes the arbiter out of everybody's reach, or brings it back: its folder is there or is not, as when a share is not
 /// mounted. Returns the sentence.
 pub fn move_arbiter(folder: &Path, whereto: Arbiter) -> anyhow::Result<String> {
-    let file = std::fs::read_to_string(folder.join(super::janitor::CONFIG)).context("the configuration is gone")?;
+    let file = std::fs::read_to_string(folder.join(CONFIG)).context("the configuration is gone")?;
     if !file.contains("[arbiter]") {
         return Ok("This demo has no arbiter: leave it and start tandem demo --protection arbiter".to_owned());
     }

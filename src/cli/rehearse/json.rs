@@ -16,6 +16,7 @@ struct Document<'a> {
     members: Vec<&'a str>,
     protection: Vec<&'a str>,
     timings: u64,
+    complete: bool,
     #[serde(rename = "unsafe")]
     is_unsafe: bool,
     scenarios: Vec<Scenario<'a>>,
@@ -109,6 +110,7 @@ pub(super) fn print(rehearsal: &Rehearsal<'_>, out: &mut impl Write) -> io::Resu
         members: config.members.iter().map(|member| member.name.as_str()).collect(),
         protection: rehearsal.site.settings.protection.iter().map(|one| one.word()).collect(),
         timings: TIMINGS,
+        complete: rehearsal.is_complete(),
         is_unsafe: rehearsal.is_unsafe(),
         scenarios: scenarios.collect(),
     };

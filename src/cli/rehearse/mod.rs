@@ -3,6 +3,7 @@
 //! It reads the file and nothing else: no controller, device or arbiter is asked, nothing is started.
 
 mod json;
+mod progress;
 mod site;
 mod text;
 
@@ -12,10 +13,11 @@ use std::path::Path;
 use anyhow::Context;
 
 use crate::config::{self, Config};
-use crate::sim::rehearse::{Rehearsed, Scenario, Site, Verdict, catalogue, rehearse};
+use crate::sim::rehearse::{Goes, Rehearsed, Scenario, Site, Verdict, catalogue, rehearse};
 
 use super::args::{Global, RehearseArgs};
 use super::exit::Exit;
+use progress::Progress;
 
 /// The name that lists the scenarios instead of rehearsing one.
 const LIST: &str = "list";
@@ -29,6 +31,8 @@ struct Rehearsal<'a> {
     path: &'a Path,
     site: &'a Site,
     played: Played,
+    /// How many were asked for: more than were played when it was ended early.
+    asked: usize,
     /// Whether scenarios were named: then each is told in full.
     named: bool,
 }
@@ -56,11 +60,26 @@ pub fn run(global: &Global, args: &RehearseArgs) -> anyhow::Result<Exit> {
     };
     let site = site::of(&config);
     site.settings.check().context("this configuration cannot be rehearsed")?;
-    let played = chosen.into_iter().map(|scenario| (scenario, rehearse(&site, scenario))).collect();
-    let rehearsal = Rehearsal { config: &config, path: &path, site: &site, played, named: !args.scenario.is_empty() };
+    let asked = chosen.len();
+    let played = play(&site, chosen, Progress::of(asked)?);
+    let named = !args.scenario.is_empty();
+    let rehearsal = Rehearsal { config: &config, path: &path, site: &site, played, asked, named };
     let told = if args.json { json::print(&rehearsal, &mut out) } else { text::print(&rehearsal, &mut out) };
     written(told.and_then(|()| out.flush()))?;
-    Ok(if rehearsal.is_unsafe() { Exit::Failed } else { Exit::Done })
+    Ok(if rehearsal.is_unsafe() || !rehearsal.is_complete() { Exit::Failed } else { Exit::Done })
+}
+
+/// One after the other, until all are played or somebody ends it.
+fn play(site: &Site, chosen: Vec<&'static Scenario>, mut progress: Progress) -> Played {
+    let mut played = Vec::new();
+    for scenario in chosen {
+        let mut watcher = || -> Goes { progress.look(scenario.name) };
+        let Some(rehearsed) = rehearse(site, scenario, &mut watcher) else { break };
+        played.push((scenario, rehearsed));
+        progress.one_more();
+    }
+    progress.over();
+    played
 }
 
 /// A reader that went away is no failure.
@@ -94,6 +113,11 @@ fn unknown(name: &str) -> String {
 }
 
 impl Rehearsal<'_> {
+    /// Whether everything was played that was asked for: what was ended early proves nothing of the rest.
+    fn is_complete(&self) -> bool {
+        self.played.len() == self.asked
+    }
+
     /// Whether two could act at once in what protection is there for; in what is beyond it, only when that was asked for by
     /// name.
     fn is_unsafe(&self) -> bool {

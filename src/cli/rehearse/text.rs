@@ -177,7 +177,14 @@ fn verdict(rehearsal: &Rehearsal<'_>, out: &mut impl Write) -> io::Result<()> {
     let (bad, beyond) = (count(Verdict::Unsafe), count(Verdict::Beyond));
     let settings = &rehearsal.site.settings;
     writeln!(out)?;
-    if bad == 0 {
+    if !rehearsal.is_complete() {
+        let (played, asked) = (rehearsal.played.len(), rehearsal.asked);
+        let text = format!("INCOMPLETE: ended after {played} of {asked} scenarios; nothing is known of the others.");
+        write_wrapped(out, "", &text)?;
+    }
+    if bad == 0 && !rehearsal.is_complete() {
+        write_wrapped(out, "", &format!("In what was rehearsed two could not act at once{}.", but(beyond)))?;
+    } else if bad == 0 {
         write_wrapped(out, "", &format!("Safe: in none of {done} scenarios could two act at once{}.", but(beyond)))?;
     } else {
         write_wrapped(out, "", &format!("UNSAFE: in {bad} of {done} scenarios two could act at once{}.", but(beyond)))?;

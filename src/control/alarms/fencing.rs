@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::control::status::{AlarmClass, Fencing};
 use crate::negotiation::message::Mode;
-use crate::negotiation::view::{FenceState, OffWord, View};
+use crate::negotiation::view::{FenceState, OffWord, Topic, View};
 
 use crate::control::words::lasting;
 use crate::negotiation::time::Instant;
@@ -26,6 +26,8 @@ pub enum FencingAlarm {
         device: String,
         /// When it is tried again by itself; none: it is being tried now, or is not tried again.
         next: Option<Duration>,
+        /// What follows once the member is off.
+        once_off: OnceOff,
     },
     /// The device does not answer.
     DeviceDead {
@@ -54,6 +56,15 @@ pub enum Blocks {
     Takeover,
     /// Somebody acts all the same.
     Nothing,
+}
+
+/// What follows once a member is off that could not be switched off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnceOff {
+    /// The takeover: nothing else is in its way.
+    TakesOver,
+    /// Nothing yet: the takeover lacks more.
+    LacksMore,
 }
 
 impl FencingAlarm {
@@ -86,12 +97,19 @@ impl FencingAlarm {
 
     pub(super) fn words(&self) -> Words {
         match self {
-            FencingAlarm::Failed { node, peer, blocks: Blocks::Takeover, device, next } => words(
+            FencingAlarm::Failed { node, peer, blocks: Blocks::Takeover, device, next, once_off } => words(
                 "NO TAKEOVER: fencing failed".to_owned(),
                 format!("Find out whether {peer} is off: lamps, its own console, call the site."),
                 // Three ways that depend on what was found out, not three things to do.
                 &[[
-                    format!("It is off: a, then o  \"{peer} is off, I looked\". {node} then takes over."),
+                    match once_off {
+                        OnceOff::TakesOver => {
+                            format!("It is off: a, then o  \"{peer} is off, I looked\". {node} then takes over.")
+                        }
+                        OnceOff::LacksMore => {
+                            format!("It is off: a, then o  \"{peer} is off, I looked\". Then mend the rest.")
+                        }
+                    },
                     "It is on, or unclear: have both its supplies cut, then the same.".to_owned(),
                     match next {
                         Some(next) => {
@@ -132,13 +150,17 @@ impl FencingAlarm {
                 &[
                     "Until it is mended, a takeover may make two act: tandem hold.".to_owned(),
                     "Tell whoever owns the plant if both acted.".to_owned(),
+                    format!("This ends when {peer} is confirmed off, or tandem starts anew there."),
                 ],
                 "rely on this device: it said off, and it was not so.",
             ),
             FencingAlarm::HeardAfterOff { peer, by: Some(by) } => words(
                 format!("{peer} lives, though {by} said that it is off"),
                 format!("Ask {by} what they looked at, and whether it was {peer}."),
-                &["Tell whoever owns the plant if both acted.".to_owned()],
+                &[
+                    "Tell whoever owns the plant if both acted.".to_owned(),
+                    format!("This ends when {peer} is confirmed off, or tandem starts anew there."),
+                ],
                 "say that a member is off before somebody stood before it.",
             ),
         }
@@ -168,7 +190,10 @@ pub(super) fn find(view: &View, fencing: &[Fencing]) -> Vec<FencingAlarm> {
             let acts = view.peers.iter().any(|peer| peer.gone.is_none() && peer.mode == Some(Mode::Primary));
             let blocks = if view.mode == Mode::Primary || acts { Blocks::Nothing } else { Blocks::Takeover };
             let (device, next) = (what_failed(device_of(&name)), next_try(&peer.fence.state, view.now));
-            found.push(FencingAlarm::Failed { node: view.name.to_string(), peer: name.clone(), blocks, device, next });
+            let more = view.forecast.lines.iter().any(|line| !line.ok && line.about != Topic::Fence);
+            let once_off = if more { OnceOff::LacksMore } else { OnceOff::TakesOver };
+            let (node, peer) = (view.name.to_string(), name.clone());
+            found.push(FencingAlarm::Failed { node, peer, blocks, device, next, once_off });
         }
         if peer.fence.device.is_some_and(|device| !device.answers) {
             let agent = device_of(&name).map_or("its agent", |one| &one.agent).to_owned();

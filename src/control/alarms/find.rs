@@ -1,6 +1,6 @@
 //! Finds what is wrong, from the view of the negotiation and what is around it.
 
-use crate::control::compose::judge;
+use crate::control::compose::{judge, may_act_still};
 use crate::control::status::{Judgement, Link};
 use crate::control::words::{PathStands, path};
 use crate::negotiation::ability::{Ability, Unable};
@@ -9,8 +9,8 @@ use crate::negotiation::settings::Protection;
 use crate::negotiation::view::{Gone, PeerView, View};
 
 use super::{
-    Alarm, Around, Blocks, FLAPPING_CHANGES, FencingAlarm, GuardAlarm, JournalState, Left, MayAct, ProcessAlarm,
-    RefusedKind, Yields, fencing, guards, processes,
+    Alarm, Around, Blocks, CouldAct, FLAPPING_CHANGES, FencingAlarm, GuardAlarm, JournalState, Left, MOMENT, MayAct,
+    ProcessAlarm, RefusedKind, Yields, fencing, guards, processes,
 };
 
 /// Every cause that stands now, worst class first; within a class the one that tends to be the cause of the others
@@ -19,7 +19,7 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
     let mut found = Vec::new();
     let name = || view.name.to_string();
     let judged = judge(view);
-    two_primaries(view, around.still_act_with.as_deref(), &mut found);
+    two_primaries(view, around, &mut found);
     let missing = || -> Vec<String> {
         view.forecast.lines.iter().filter(|line| !line.ok).map(|line| line.text.clone()).collect()
     };
@@ -33,13 +33,17 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
     let unguarded = !guard.is_empty();
     found.extend(guard.into_iter().map(Alarm::Guard));
     // What holds the takeover back is why nobody acts, and says what to do.
-    if !blocked && around.nobody_acts_for.is_some_and(|time| time > around.boot_timeout) {
+    // It is told a moment after it is found.
+    let found_after = around.boot_timeout.saturating_sub(MOMENT);
+    if !blocked && around.nobody_acts_for.is_some_and(|time| time > found_after) {
         let unheard =
             view.peers.iter().filter(|peer| peer.gone.is_some_and(|gone| !matches!(gone, Gone::Stopped | Gone::Off)));
         found.push(Alarm::NobodyActs {
             node: name(),
             missing: view.take_over.iter().filter(|line| !line.ok).map(|line| line.text.clone()).collect(),
             unheard: unheard.map(|peer| peer.name.to_string()).collect(),
+            could: if view.observe_only { CouldAct::ObservesOnly } else { CouldAct::WhenAsked },
+            holder: holds_a_lease_unheard(view),
         });
     }
     if let Some(two) = &around.two_acted {
@@ -111,11 +115,20 @@ fn paths_down(peer: &str, around: &Around, found: &mut Vec<Alarm>) {
     }
 }
 
-fn two_primaries(view: &View, still: Option<&str>, found: &mut Vec<Alarm>) {
+/// The member that is not heard and holds the arbiter's lease, as the arbiter last said, while that may still be so.
+fn holds_a_lease_unheard(view: &View) -> Option<String> {
+    let arbiter = view.arbiter.as_ref()?;
+    let holder = arbiter.holder.as_ref().filter(|_| arbiter.holder_until.is_some_and(|until| view.now < until))?;
+    let unheard = |peer: &PeerView| matches!(peer.gone, Some(Gone::Silent | Gone::NeverHeard | Gone::Crashed));
+    view.peers.iter().any(|peer| peer.name == *holder && unheard(peer)).then(|| holder.to_string())
+}
+
+fn two_primaries(view: &View, around: &Around, found: &mut Vec<Alarm>) {
+    let still = around.still_act_with.as_deref();
     let acts = |peer: &PeerView| peer.mode == Some(Mode::Primary) || still == Some(peer.name.as_str());
     let acting = view.peers.iter().filter(|peer| peer.gone.is_none() && acts(peer));
     let mut acting: Vec<_> = acting.collect();
-    if view.mode == Mode::Primary {
+    if view.mode == Mode::Primary && may_act_still(view, &around.processes) {
         for peer in acting {
             // Who gives way has heard of the higher term, and may be told of it as its own.
             let leaves = view.transition.as_ref().is_some_and(|change| change.to == Mode::Secondary);

@@ -67,6 +67,21 @@ pub enum GuardAlarm {
         /// What came of the last call.
         why: String,
     },
+    /// S4: the directory of the file arbiter lacks the generations that it had.
+    ArbiterEmptied {
+        /// This member.
+        node: String,
+        /// Whether it acts.
+        mode: Mode,
+        /// Who acts; none: nobody is known to.
+        acts: Option<String>,
+        /// The members that are heard and stand by.
+        others: Vec<String>,
+        /// The members that are not heard.
+        unheard: Vec<String>,
+        /// The arbiter's place.
+        arbiter: String,
+    },
     /// S1: no reference address answers this member, which stands by.
     NoReference {
         /// This member.
@@ -83,6 +98,9 @@ pub enum GuardAlarm {
     },
 }
 
+/// What the file arbiter says of a directory that lacks the generations it had; its own tests hold it to these words.
+pub const FORGOTTEN: &str = "has it no longer";
+
 /// What keeps this member from taking over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lacks {
@@ -97,8 +115,11 @@ pub enum Lacks {
 impl GuardAlarm {
     pub(super) fn class(&self) -> AlarmClass {
         match self {
-            GuardAlarm::HeldBack { .. } | GuardAlarm::LeaseEnds { .. } => AlarmClass::Alarm,
-            GuardAlarm::ByGrants { .. }
+            GuardAlarm::HeldBack { .. }
+            | GuardAlarm::LeaseEnds { .. }
+            | GuardAlarm::ArbiterEmptied { acts: None, .. } => AlarmClass::Alarm,
+            GuardAlarm::ArbiterEmptied { acts: Some(_), .. }
+            | GuardAlarm::ByGrants { .. }
             | GuardAlarm::ByGrantsStill { .. }
             | GuardAlarm::ArbiterAway { .. }
             | GuardAlarm::NoReference { .. }
@@ -108,7 +129,8 @@ impl GuardAlarm {
 
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            GuardAlarm::HeldBack { .. } => super::HELD_BACK,
+            GuardAlarm::HeldBack { .. } | GuardAlarm::ArbiterEmptied { acts: None, .. } => super::HELD_BACK,
+            GuardAlarm::ArbiterEmptied { acts: Some(_), .. } => "arbiter_emptied",
             GuardAlarm::LeaseEnds { .. } => "lease_ends",
             GuardAlarm::ByGrants { .. } | GuardAlarm::ByGrantsStill { .. } => "acts_by_grants",
             GuardAlarm::ArbiterAway { .. } => "arbiter_out_of_reach",
@@ -160,6 +182,9 @@ impl GuardAlarm {
                     Mode::Secondary => "stop the member that acts: nobody would take over.",
                 },
             ),
+            GuardAlarm::ArbiterEmptied { node, mode, acts, others, unheard, arbiter } => {
+                emptied(node, *mode, acts.as_deref(), others, unheard, arbiter)
+            }
             GuardAlarm::NoReference { node, references } => words(
                 format!("no reference address answers {node}: it may be cut off"),
                 format!("Look at {node}'s network: it asks {references}."),
@@ -186,6 +211,41 @@ fn by_grants(node: &str, by: &[String], arbiter: &str, first: String) -> Words {
         first,
         &[format!("{node} goes on while {by} {is} heard; else it stops acting.")],
         &format!("stop {by} or touch the link: {node} would have to stop."),
+    )
+}
+
+/// Who has known later generations believes the directory no more; who starts anew knows none, and can claim one.
+fn emptied(node: &str, mode: Mode, acts: Option<&str>, others: &[String], unheard: &[String], arbiter: &str) -> Words {
+    let first = format!("Look for {arbiter}: mounted? If not, mount it.");
+    let Some(acts) = acts else {
+        let mut then = vec![format!("It was emptied: restart tandem on {node}: it then takes over by itself.")];
+        let do_not = match unheard {
+            [] => "force a takeover: the restart is enough, and risks nothing.".to_owned(),
+            names => {
+                let names = names.join(" or ");
+                then.insert(0, format!("Find out whether {names} acts: lamps, its console, call the site."));
+                format!("restart it while {names} may be on: two could act.")
+            }
+        };
+        return words("NO TAKEOVER: the arbiter's files are gone".to_owned(), first, &then, &do_not);
+    };
+    let text = match mode {
+        Mode::Primary => format!("the arbiter's files are gone: {node} cannot renew its lease"),
+        Mode::Secondary => format!("the arbiter's files are gone: {node} cannot take over"),
+    };
+    // The one that stands by has nothing to lose by a restart, and is the first that can claim a lease then.
+    let restarts = match mode {
+        Mode::Primary => others.first().map_or("another member", String::as_str),
+        Mode::Secondary => node,
+    };
+    words(
+        text,
+        first,
+        &[
+            format!("It was emptied: restart tandem on {restarts}, then there: tandem failover."),
+            format!("{acts} goes on while every other member is heard; else it stops acting."),
+        ],
+        &format!("restart {acts}, or leave {restarts} stopped: nobody would act."),
     )
 }
 
@@ -233,8 +293,13 @@ pub(super) fn find(view: &View, guards: &Guards, nobody_acts: Option<Duration>) 
         (None, true) => Some(Lacks::Reference),
         (None, false) => None,
     };
-    let idle = judge(view) == Judgement::NobodyActs && nobody_acts.is_some() && !unheard.is_empty();
-    if let (Some(lacks), true, false) = (lacks, idle, view.observe_only) {
+    let nobody = judge(view) == Judgement::NobodyActs && nobody_acts.is_some();
+    let idle = nobody && !unheard.is_empty();
+    if away.as_deref().is_some_and(|why| why.contains(FORGOTTEN))
+        && let Some(alarm) = of_emptied(view, guards, &unheard, nobody)
+    {
+        found.push(alarm);
+    } else if let (Some(lacks), true, false) = (lacks, idle, view.observe_only) {
         let references = guards.references();
         found.push(GuardAlarm::HeldBack { node: node(), unheard, lacks, arbiter: arbiter(), references });
     } else {
@@ -260,6 +325,29 @@ fn still_by_grants(view: &View, guards: &Guards) -> Option<GuardAlarm> {
         by: view.peers.iter().map(|peer| peer.name.to_string()).collect(),
         arbiter: guards.arbiter_place().to_owned(),
         holder: known.holder.as_ref().map(ToString::to_string),
+    })
+}
+
+/// None where something else matters more: a lease that ends while not everybody is heard, or that this member only looks on.
+fn of_emptied(view: &View, guards: &Guards, unheard: &[String], nobody: bool) -> Option<GuardAlarm> {
+    let heard = || view.peers.iter().filter(|peer| peer.gone.is_none());
+    let acts = match view.mode {
+        Mode::Primary => Some(view.name.to_string()),
+        Mode::Secondary => heard().find(|peer| peer.mode == Some(Mode::Primary)).map(|peer| peer.name.to_string()),
+    };
+    let by_grants = view.arbiter.as_ref().is_some_and(|known| known.by_grants);
+    let ends = view.mode == Mode::Primary && !by_grants && !unheard.is_empty();
+    if ends || view.observe_only || (acts.is_none() && !nobody) {
+        return None;
+    }
+    let stands_by = heard().filter(|peer| peer.mode == Some(Mode::Secondary));
+    Some(GuardAlarm::ArbiterEmptied {
+        node: view.name.to_string(),
+        mode: view.mode,
+        acts,
+        others: stands_by.map(|peer| peer.name.to_string()).collect(),
+        unheard: unheard.to_vec(),
+        arbiter: guards.arbiter_place().to_owned(),
     })
 }
 

@@ -31,6 +31,8 @@ pub enum ProcessAlarm {
     StoppedByHand {
         /// Which.
         process: String,
+        /// By whom, where known: "by ops".
+        by: Option<String>,
     },
     /// P6: the guardian stopped what this controller had not renewed the right for.
     KilledByGuardian {
@@ -75,7 +77,7 @@ impl ProcessAlarm {
             ProcessAlarm::GivenUp { process, .. }
             | ProcessAlarm::DoesNotStart { process, .. }
             | ProcessAlarm::DoesNotAnswer { process }
-            | ProcessAlarm::StoppedByHand { process } => Some(process),
+            | ProcessAlarm::StoppedByHand { process, .. } => Some(process),
             ProcessAlarm::HookFailed { hook, .. } => Some(hook),
             ProcessAlarm::KilledByGuardian { .. } => None,
         }
@@ -102,10 +104,10 @@ impl ProcessAlarm {
                 &[format!("If it hangs: tandem restart {process}.")],
                 "take it for healthy because it has a pid.",
             ),
-            ProcessAlarm::StoppedByHand { process } => words(
-                format!("{process} is stopped by an operator"),
+            ProcessAlarm::StoppedByHand { process, by } => words(
+                format!("{process} was stopped {}", by.as_deref().unwrap_or("by an operator")),
                 format!("When the work on it is over: tandem start {process}."),
-                &["It stays stopped until then, whoever is Primary.".to_owned()],
+                &["It stays stopped until then, or until this controller starts anew.".to_owned()],
                 "count on this member as if all of it ran.",
             ),
             ProcessAlarm::KilledByGuardian { processes } => words(
@@ -139,7 +141,9 @@ pub(super) fn find(processes: &[Process]) -> Vec<ProcessAlarm> {
             ProcessState::Running if process.why.is_some() => {
                 found.push(ProcessAlarm::DoesNotAnswer { process: name() });
             }
-            ProcessState::Stopped => found.push(ProcessAlarm::StoppedByHand { process: name() }),
+            ProcessState::Stopped => {
+                found.push(ProcessAlarm::StoppedByHand { process: name(), by: process.why.clone() });
+            }
             ProcessState::Running
             | ProcessState::Restarting
             | ProcessState::Starting

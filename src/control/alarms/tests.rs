@@ -5,6 +5,7 @@ use super::*;
 use crate::control::status::LinkState;
 use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::settings::{AgreementKey, Protection};
+use crate::negotiation::time::Instant;
 use crate::negotiation::view::{ArbiterView, HoldView, TransitionView, View};
 
 fn around() -> Around {
@@ -26,11 +27,18 @@ fn one_of_each() -> Vec<Alarm> {
     let name = || "alpha".to_owned();
     let gone = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::Yes, left: Left::Nobody };
     let one_of_three = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::No, left: Left::Others };
+    let nobody = |unheard, could| Alarm::NobodyActs {
+        node: name(),
+        missing: vec!["x".to_owned()],
+        unheard,
+        could,
+        holder: None,
+    };
     let plant = || "plant-control".to_owned();
     let (fencing, process) = (Alarm::Fencing, Alarm::Process);
-    let failed = |blocks, next| {
+    let failed = |blocks, next, once_off| {
         let (node, device) = ("beta".to_owned(), "10.0.9.1 is mute".to_owned());
-        fencing(FencingAlarm::Failed { node, peer: name(), blocks, device, next })
+        fencing(FencingAlarm::Failed { node, peer: name(), blocks, device, next, once_off })
     };
     let dead = |mode| {
         let (node, agent) = ("beta".to_owned(), "fence_ipmilan".to_owned());
@@ -49,6 +57,11 @@ fn one_of_each() -> Vec<Alarm> {
         let why = "connection refused".to_owned();
         Alarm::Guard(GuardAlarm::ArbiterAway { node: name(), mode, arbiter: etcd(), why })
     };
+    let emptied = |acts: Option<&str>, mode| {
+        let (arbiter, others) = ("the files in /mnt/shared/tandem".to_owned(), vec!["beta".to_owned()]);
+        let acts = acts.map(str::to_owned);
+        Alarm::Guard(GuardAlarm::ArbiterEmptied { node: name(), mode, acts, others, unheard: Vec::new(), arbiter })
+    };
     let all = vec![
         Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::This },
         Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::Other },
@@ -57,8 +70,17 @@ fn one_of_each() -> Vec<Alarm> {
             goes_on: "beta".to_owned(),
             at_most: Duration::from_secs(31 * 60 + 36),
         }),
-        Alarm::NobodyActs { node: name(), missing: Vec::new(), unheard: Vec::new() },
-        Alarm::NobodyActs { node: name(), missing: vec!["x".to_owned()], unheard: vec![name()] },
+        nobody(Vec::new(), CouldAct::WhenAsked),
+        nobody(vec![name()], CouldAct::WhenAsked),
+        nobody(Vec::new(), CouldAct::ObservesOnly),
+        nobody(vec![name()], CouldAct::ObservesOnly),
+        Alarm::NobodyActs {
+            node: name(),
+            missing: Vec::new(),
+            unheard: vec![name()],
+            could: CouldAct::WhenAsked,
+            holder: Some(name()),
+        },
         Alarm::StateNotDurable { mode: Mode::Primary },
         Alarm::StateNotDurable { mode: Mode::Secondary },
         Alarm::Forced { node: name() },
@@ -79,9 +101,9 @@ fn one_of_each() -> Vec<Alarm> {
         Alarm::Unhealthy { member: name(), sick: Sick::BelowThreshold },
         Alarm::BothUnhealthy { node: name(), other: "beta".to_owned() },
         Alarm::TakeoversUsedUp { node: name(), taken: 4 },
-        failed(Blocks::Takeover, Some(Duration::from_secs(54))),
-        failed(Blocks::Takeover, None),
-        failed(Blocks::Nothing, None),
+        failed(Blocks::Takeover, Some(Duration::from_secs(54)), OnceOff::TakesOver),
+        failed(Blocks::Takeover, None, OnceOff::LacksMore),
+        failed(Blocks::Nothing, None, OnceOff::TakesOver),
         dead(Mode::Primary),
         dead(Mode::Secondary),
         fencing(FencingAlarm::HeardAfterOff { peer: name(), by: None }),
@@ -89,7 +111,8 @@ fn one_of_each() -> Vec<Alarm> {
         process(ProcessAlarm::GivenUp { process: plant(), why: Some("exit status 1".to_owned()) }),
         process(ProcessAlarm::DoesNotStart { process: plant(), why: None }),
         process(ProcessAlarm::DoesNotAnswer { process: plant() }),
-        process(ProcessAlarm::StoppedByHand { process: plant() }),
+        process(ProcessAlarm::StoppedByHand { process: plant(), by: None }),
+        process(ProcessAlarm::StoppedByHand { process: plant(), by: Some("by ops".to_owned()) }),
         process(ProcessAlarm::KilledByGuardian { processes: vec![plant()] }),
         process(ProcessAlarm::HookFailed { hook: "on_primary".to_owned(), why: "exit status 1".to_owned() }),
         held_back(Lacks::Arbiter),
@@ -101,6 +124,9 @@ fn one_of_each() -> Vec<Alarm> {
         by_grants_still(None),
         away(Mode::Primary),
         away(Mode::Secondary),
+        emptied(Some("alpha"), Mode::Primary),
+        emptied(Some("beta"), Mode::Secondary),
+        emptied(None, Mode::Secondary),
         Alarm::Guard(GuardAlarm::NoReference { node: name(), references: "10.0.0.254".to_owned() }),
         Alarm::Guard(GuardAlarm::WatchdogNotArmed { device: "/dev/watchdog".to_owned(), why: None }),
         Alarm::Flapping { changes: 9 },
@@ -148,6 +174,7 @@ fn one_of_each() -> Vec<Alarm> {
                 | GuardAlarm::ByGrants { .. }
                 | GuardAlarm::ByGrantsStill { .. }
                 | GuardAlarm::ArbiterAway { .. }
+                | GuardAlarm::ArbiterEmptied { .. }
                 | GuardAlarm::NoReference { .. }
                 | GuardAlarm::WatchdogNotArmed { .. },
             )
@@ -213,14 +240,37 @@ fn s10_when_nobody_acts_it_says_who_must_do_what() {
     let mut view = with_gone(secondary(), Gone::Silent);
     view.take_over[0].ok = false;
     let mut around = around();
-    around.nobody_acts_for = Some(Duration::from_secs(10));
-    assert!(!kinds(&view, &around).contains(&"nobody_acts"), "not before the boot's time is over");
+    around.nobody_acts_for = Some(Duration::from_secs(9));
+    assert!(!kinds(&view, &around).contains(&"nobody_acts"), "not before the boot's time, but for a moment, is over");
     around.nobody_acts_for = Some(Duration::from_secs(11));
     let alarms = alarms_from(&view, &around);
     assert_eq!(alarms[0].kind(), "nobody_acts");
     let words = alarms[0].words();
     assert!(words.first.contains("Find out whether alpha acts"), "{words:?}");
     assert!(words.do_not.contains("force the takeover while alpha may be on"), "{words:?}");
+}
+
+#[test]
+fn s1_a_silent_member_that_holds_the_lease_is_told_as_one_that_may_act() {
+    let mut view = with_gone(secondary(), Gone::Silent);
+    view.protection = vec![Protection::Arbiter];
+    let around = Around { nobody_acts_for: Some(Duration::from_secs(11)), ..around() };
+    let held = |holder: Option<&str>, until: u64| ArbiterView {
+        answers: true,
+        holder: holder.map(Into::into),
+        holder_until: Some(Instant(until)),
+        ..ArbiterView::default()
+    };
+    let later = view.now.0 + 1;
+    let mut text = |arbiter| {
+        view.arbiter = Some(arbiter);
+        let alarms = alarms_from(&view, &around);
+        alarms.iter().find(|alarm| alarm.kind() == "nobody_acts").expect("nobody is known to act").words().text
+    };
+    assert_eq!(text(held(Some("alpha"), later)), "alpha is not heard, but holds the lease: it may act");
+    assert_eq!(text(held(Some("alpha"), 0)), "nobody is known to act", "it was long ago that the arbiter said so");
+    assert_eq!(text(held(Some("beta"), later)), "nobody is known to act", "this member itself");
+    assert_eq!(text(held(None, later)), "nobody is known to act");
 }
 
 #[test]
@@ -344,6 +394,12 @@ fn s2_a_fencing_that_failed_is_the_one_alarm_of_a_takeover_that_waits_for_it() {
     let long = Around { nobody_acts_for: Some(Duration::from_secs(100)), ..around() };
     assert_eq!(kinds(&view, &long), ["fencing_failed", "peer_silent"]);
     assert_eq!(alarms_from(&view, &long)[0].class(), AlarmClass::Alarm);
+    let then = |view: &View| alarms_from(view, &long)[0].words().then.join("\n");
+    assert!(then(&view).contains("beta then takes over"), "{}", then(&view));
+    let mut lacks = view.clone();
+    lacks.forecast.lines[0].ok = false;
+    lacks.forecast.lines[0].about = crate::negotiation::view::Topic::Arbiter;
+    assert!(!then(&lacks).contains("takes over"), "the lease is missing too: {}", then(&lacks));
     // While it is tried again it still stands; the first round is no failure yet.
     view.peers[0].fence.state = FenceState::UnderWay { since: at(95), round: 2 };
     assert_eq!(kinds(&view, &long)[0], "fencing_failed");
@@ -436,4 +492,76 @@ fn n12_nobody_is_told_to_stop_the_one_that_goes_on() {
     let still = Around { still_act_with: Some("beta".to_owned()), ..around() };
     let words = alarms_from(&view, &still)[0].words();
     assert_eq!(words.first, "Press nothing. beta stops by itself: alpha has the higher term.");
+}
+
+/// Who woke said for some milliseconds that two are Primary, although the guardian had stopped what ran there long before.
+#[test]
+fn n12_a_primary_that_woke_and_leaves_is_no_second_that_acts_once_nothing_of_it_runs() {
+    use crate::control::examples::{process, waiting};
+    use crate::control::status::RunWhen;
+    use crate::negotiation::decision::Rule;
+    use crate::negotiation::view::StoppingView;
+    let mut view = primary();
+    view.peers[0].mode = Some(Mode::Primary);
+    let leaves = |rule, since| Some(StoppingView { rule, since, by: None, to: None });
+    let stalled = Rule::Stalled { stalled_for: Duration::from_secs(12) };
+    let with = |processes| Around { processes, ..around() };
+    let runs = || with(vec![process("plant-control", RunWhen::Primary)]);
+    view.stopping = leaves(stalled.clone(), view.now);
+    assert_eq!(kinds(&view, &with(vec![waiting("plant-control")])), Vec::<&str>::new());
+    assert_eq!(kinds(&view, &runs()), Vec::<&str>::new(), "the guardian's word is on its way");
+    view.stopping = leaves(stalled, at(98));
+    assert_eq!(kinds(&view, &runs()), ["two_primaries"], "it was to be ended, and is seen to run");
+    let yields = Rule::YieldedTo { peer: "beta".into(), term: term(8, 1), mine: term(7, 0) };
+    view.stopping = leaves(yields, view.now);
+    assert_eq!(kinds(&view, &runs()), ["two_primaries"], "what gives way acts until it has stopped");
+    view.stopping = None;
+    assert_eq!(kinds(&view, &around()), ["two_primaries"]);
+}
+
+#[test]
+fn s11_who_only_looks_on_is_not_told_to_take_over() {
+    let mut view = bent(|view| view.observe_only = true);
+    view.peers[0].mode = Some(Mode::Secondary);
+    let long = Around { nobody_acts_for: Some(Duration::from_secs(100)), ..around() };
+    let words = |view: &View| {
+        let found = alarms_from(view, &long);
+        found.iter().find(|alarm| alarm.kind() == NOBODY_ACTS).map(Alarm::words).expect("it is told")
+    };
+    let told = words(&view);
+    assert_eq!(told.first, "beta only looks on: on it, set takeover.observe_only = false.");
+    assert_eq!(told.then[0], "Then restart tandem on beta: no order makes it act before that.");
+    view = with_gone(view, Gone::Crashed);
+    let told = words(&view);
+    assert!(!format!("{told:?}").contains("failover"), "{told:?}");
+    view.observe_only = false;
+    assert!(format!("{:?}", words(&view)).contains("tandem failover on beta"));
+}
+
+#[test]
+fn s4_an_emptied_directory_of_the_arbiter_says_what_helps() {
+    let emptied = "/mnt/shared/tandem had generation 7 and has it no longer: it is not mounted, or was emptied";
+    let told = |mut view: View, nobody_acts_for| {
+        view.protection = vec![Protection::Arbiter];
+        let why = Some(emptied.to_owned());
+        view.arbiter = Some(ArbiterView { answers: false, why, by_grants: true, ..ArbiterView::default() });
+        let found = alarms_from(&view, &Around { nobody_acts_for, ..around() });
+        let alarm = found.iter().find(|alarm| matches!(alarm, Alarm::Guard(_))).expect("it is told");
+        (alarm.kind(), alarm.class(), alarm.words())
+    };
+    let (kind, class, words) = told(primary(), None);
+    assert_eq!((kind, class), ("arbiter_emptied", AlarmClass::Warning));
+    assert_eq!(words.text, "the arbiter's files are gone: alpha cannot renew its lease");
+    let restart = "It was emptied: restart tandem on beta, then there: tandem failover.";
+    assert_eq!(words.then[0], restart);
+    let (kind, class, words) = told(secondary(), None);
+    assert_eq!((kind, class, words.then[0].as_str()), ("arbiter_emptied", AlarmClass::Warning, restart));
+    let mut nobody = secondary();
+    nobody.peers[0].mode = Some(Mode::Secondary);
+    let (kind, class, words) = told(nobody, Some(Duration::from_secs(9)));
+    assert_eq!((kind, class), (HELD_BACK, AlarmClass::Alarm));
+    assert_eq!(words.text, "NO TAKEOVER: the arbiter's files are gone");
+    assert_eq!(words.then[0], "It was emptied: restart tandem on beta: it then takes over by itself.");
+    let (_, _, words) = told(with_gone(secondary(), Gone::Silent), Some(Duration::from_secs(9)));
+    assert!(words.do_not.contains("while alpha may be on"), "{words:?}");
 }

@@ -3,9 +3,9 @@
 use crate::negotiation::message::Mode;
 use crate::negotiation::view::Gone;
 
-use crate::control::words::lasting;
+use crate::control::words::at_most;
 
-use super::{Alarm, FLAPPING_WITHIN, Left, MayAct, Yields};
+use super::{Alarm, CouldAct, FLAPPING_WITHIN, Left, MayAct, Yields};
 
 /// How soon the one that gives way must have stopped, for who does not look at the clock; a screen tells the time
 /// instead, where it knows for how long at most that takes.
@@ -55,7 +55,7 @@ impl Alarm {
             Alarm::TwoActed(two) => {
                 let (stopped, goes_on) = (&two.stopped, &two.goes_on);
                 words(
-                    format!("over: {stopped} and {goes_on} both acted, for at most {}", lasting(two.at_most)),
+                    format!("over: {stopped} and {goes_on} both acted, for at most {}", at_most(two.at_most)),
                     "Tell whoever owns the plant: for a while both acted on it.".to_owned(),
                     &[
                         format!("It is over: {stopped} gave way by itself when the two met again."),
@@ -64,15 +64,47 @@ impl Alarm {
                     "restart a member to make sure: it is over.",
                 )
             }
-            Alarm::NobodyActs { node, missing, unheard } => {
-                let first = match unheard.as_slice() {
-                    [] => format!("Have {node} take over: tandem failover. The plan says what is missing."),
-                    names => {
+            Alarm::NobodyActs { node, missing, holder: Some(holder), .. } => {
+                let mut then = vec![format!("If it acts: mend the link. If not: {node} can, once that lease ends.")];
+                let lease = format!("{holder} holds");
+                then.extend(
+                    missing.iter().filter(|line| !line.starts_with(&lease)).map(|line| format!("Missing: {line}.")),
+                );
+                words(
+                    format!("{holder} is not heard, but holds the lease: it may act"),
+                    format!("Find out whether {holder} acts: the arbiter says that it holds the lease."),
+                    &then,
+                    &format!("force the takeover while {holder} may be on: two would act."),
+                )
+            }
+            Alarm::NobodyActs { node, missing, unheard, could, holder: None } => {
+                let first = match (unheard.as_slice(), could) {
+                    ([], CouldAct::WhenAsked) => {
+                        format!("Have {node} take over: tandem failover. The plan says what is missing.")
+                    }
+                    ([], CouldAct::ObservesOnly) => {
+                        format!("{node} only looks on: on it, set takeover.observe_only = false.")
+                    }
+                    (names, _) => {
                         format!("Find out whether {} acts: lamps, its own console, call the site.", names.join(" or "))
                     }
                 };
-                let mut then = vec![format!("If none acts: tandem failover on {node}, or mend what is missing.")];
-                then.extend(missing.iter().map(|line| format!("Missing: {line}.")));
+                let mut then = match (could, unheard.as_slice()) {
+                    (CouldAct::WhenAsked, _) => {
+                        vec![format!("If none acts: tandem failover on {node}, or mend what is missing.")]
+                    }
+                    (CouldAct::ObservesOnly, []) => vec![
+                        format!("Then restart tandem on {node}: no order makes it act before that."),
+                        "Or on a member that does not only look on: tandem failover.".to_owned(),
+                    ],
+                    (CouldAct::ObservesOnly, _) => vec![
+                        format!("{node} only looks on. To have it act, if none does:"),
+                        format!("set takeover.observe_only = false on {node}, and restart tandem there."),
+                    ],
+                };
+                if *could == CouldAct::WhenAsked {
+                    then.extend(missing.iter().map(|line| format!("Missing: {line}.")));
+                }
                 let do_not = match unheard.as_slice() {
                     [] => "restart both members at once: look at what is missing first.".to_owned(),
                     names => format!("force the takeover while {} may be on: two would act.", names.join(" or ")),

@@ -166,8 +166,12 @@ fn u13_the_first_cause_stays_on_top_and_what_is_over_goes_by_itself() {
     assert_eq!(ids(&alarms), ["state_not_durable", "peer_silent:alpha"]);
     assert_eq!(alarms[1].since_ms, 5_000);
     let waits = desk.next_deadline(Duration::from_secs(10)).expect("nobody acts since 100 s");
-    assert!(waits > at(110) && waits < at(111));
+    assert!(waits > at(109) && waits < at(110));
     view.durable = true;
+    view.now = waits;
+    assert_eq!(ids(&desk.alarms(&view, around())), ["peer_silent:alpha"], "a takeover that is under way ends it");
+    let waits = desk.next_deadline(Duration::from_secs(10)).expect("found, and to be told");
+    assert!(waits > at(110) && waits < at(111));
     view.now = at(111);
     let alarms = desk.alarms(&view, around());
     assert_eq!(ids(&alarms), ["nobody_acts", "peer_silent:alpha"]);

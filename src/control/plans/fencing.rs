@@ -96,7 +96,10 @@ pub(super) fn fence(name: &str, view: &View, others: &Others) -> Result<Draft, S
         rests_on,
         force: fails.map(|fails| Force {
             by_typing: me.to_owned(),
-            risk: format!("{fails}. The attempt may fail, or take as long as its timeout."),
+            risk: format!(
+                "{fails}. The attempt may fail, or take as long as its timeout. Safe instead: switch {name} off by hand, \
+                 then fence {name} --is-off."
+            ),
         }),
     })
 }

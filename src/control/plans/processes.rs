@@ -49,7 +49,9 @@ fn rests_on(process: &Process) -> Vec<PlanLine> {
         (ProcessState::Running, Some(pid)) => format!("{} runs, pid {pid}", process.name),
         (ProcessState::GivenUp, _) => format!("{} is given up", process.name),
         (ProcessState::Restarting, _) => format!("{} waits to be restarted", process.name),
-        (ProcessState::Stopped, _) => format!("{} was stopped by an operator", process.name),
+        (ProcessState::Stopped, _) => {
+            format!("{} was stopped {}", process.name, process.why.as_deref().unwrap_or("by an operator"))
+        }
         (ProcessState::Running | ProcessState::Waits | ProcessState::Starting | ProcessState::Stopping, _) => {
             format!("{} is {}", process.name, crate::control::words::process_state(process.state))
         }

@@ -142,10 +142,10 @@ pub(super) fn gap(stops: &Programs, starts: &Programs) -> String {
     }
 }
 
-/// A length of time in whole seconds, below half a one in tenths.
+/// A length of time in whole seconds, below half a one in tenths; never less than it is.
 pub(super) fn short(time: Duration) -> String {
-    if time < Duration::from_millis(500) {
-        return format!("{:.1} s", time.as_secs_f64());
+    if time <= Duration::from_millis(500) {
+        return format!("0.{} s", time.as_millis().div_ceil(100));
     }
     let whole = Duration::from_secs(u64::try_from(time.as_millis().div_ceil(1000)).unwrap_or(u64::MAX));
     lasting(whole)

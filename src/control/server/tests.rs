@@ -216,25 +216,22 @@ fn n9_pings_come_one_by_one_and_end() {
 }
 
 #[test]
-fn clients_are_bounded_and_who_leaves_makes_room() {
+fn u2_idle_connections_keep_nobody_out() {
     test(async {
         let house = house();
         let mut inside = Vec::new();
         for _ in 0..MAX_CLIENTS {
             inside.push(Visitor::come(&house).await);
         }
-        let mut late = Visitor::come_silently(&house).await;
-        assert!(matches!(late.read().await, Some(Reply::Refused { .. })));
-        assert_eq!(late.read().await, None);
-        inside.pop();
-        loop {
-            // The place is free once the server has noticed; nothing but asking tells.
-            let mut visitor = Visitor::come_silently(&house).await;
-            if matches!(visitor.read().await, Some(Reply::Hello(_))) {
-                break;
-            }
-            tokio::task::yield_now().await;
-        }
+        // The first has asked since; the second has been idle for longest.
+        assert!(matches!(inside[0].ask(Request::Status).await, Reply::Status(_)));
+        let mut late = Visitor::come(&house).await;
+        assert!(matches!(late.ask(Request::Status).await, Reply::Status(_)));
+        let told = inside[1].read().await;
+        assert!(matches!(&told, Some(Reply::Refused { why }) if why.contains("idle for longest")), "{told:?}");
+        assert_eq!(inside[1].read().await, None);
+        assert!(matches!(inside[0].ask(Request::Status).await, Reply::Status(_)), "who asks now and then stays");
+        assert!(matches!(inside[2].ask(Request::Status).await, Reply::Status(_)), "one goes for one that comes");
     });
 }
 

@@ -9,6 +9,7 @@ mod arbiter;
 mod bench;
 mod charts;
 mod fencing;
+mod forced;
 mod forecast;
 mod group;
 mod hand_over;

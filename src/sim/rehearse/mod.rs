@@ -44,30 +44,58 @@ pub enum Rehearsed {
     },
 }
 
+/// Whether a rehearsal goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Goes {
+    /// It does.
+    On,
+    /// Whoever watches it has seen enough.
+    NoFurther,
+}
+
+/// Who watches a rehearsal: asked before each time that something is played, which may take long with extreme times.
+pub type Watcher<'a> = dyn FnMut() -> Goes + 'a;
+
+/// Why nothing came of playing a scenario.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Unplayed {
+    /// It cannot happen at this site, and why.
+    CannotHappen(String),
+    /// The watcher had seen enough.
+    BrokenOff,
+}
+
 /// Rehearses one scenario: [`TIMINGS`] times, of which the worst is told, and what would have prevented it where it ended
-/// badly.
-pub fn rehearse(site: &Site, scenario: &Scenario) -> Rehearsed {
-    match worst(site, scenario, Verdict::Unsafe, TIMINGS) {
+/// badly. None: `watcher` had seen enough before that was known.
+pub fn rehearse(site: &Site, scenario: &Scenario, watcher: &mut Watcher<'_>) -> Option<Rehearsed> {
+    match worst(site, scenario, Verdict::Unsafe, TIMINGS, watcher) {
         Ok(Some(mut outcome)) => {
             if outcome.verdict.is_bad() {
-                outcome.remedies = remedy::found(site, scenario, &outcome);
+                outcome.remedies = remedy::found(site, scenario, &outcome, watcher)?;
             }
-            Rehearsed::Done(Box::new(outcome))
+            Some(Rehearsed::Done(Box::new(outcome)))
         }
-        Ok(None) => Rehearsed::LeftOut { why: "it was not rehearsed".to_owned() },
-        Err(why) => Rehearsed::LeftOut { why },
+        Ok(None) => Some(Rehearsed::LeftOut { why: "it was not rehearsed".to_owned() }),
+        Err(Unplayed::CannotHappen(why)) => Some(Rehearsed::LeftOut { why }),
+        Err(Unplayed::BrokenOff) => None,
     }
 }
 
 /// The worst of so many timings; none: one was worse than `bound`, and the rest were not played.
-///
-/// # Errors
-///
-/// Why the scenario cannot happen at this site.
-fn worst(site: &Site, scenario: &Scenario, bound: Verdict, timings: u64) -> Result<Option<Outcome>, String> {
+fn worst(
+    site: &Site,
+    scenario: &Scenario,
+    bound: Verdict,
+    timings: u64,
+    watcher: &mut Watcher<'_>,
+) -> Result<Option<Outcome>, Unplayed> {
     let mut worst: Option<Outcome> = None;
     for timing in 0..timings {
-        let outcome = stage::play(site, scenario, timing)?;
+        match watcher() {
+            Goes::On => {}
+            Goes::NoFurther => return Err(Unplayed::BrokenOff),
+        }
+        let outcome = stage::play(site, scenario, timing).map_err(Unplayed::CannotHappen)?;
         if outcome.verdict > bound {
             return Ok(None);
         }

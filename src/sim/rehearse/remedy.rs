@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::outcome::{Outcome, Verdict};
 use super::site::Site;
-use super::{Scenario, TIMINGS, TIMINGS_OF_OTHER_TIMES, catalogue, worst};
+use super::{Scenario, TIMINGS, TIMINGS_OF_OTHER_TIMES, Unplayed, Watcher, catalogue, worst};
 use crate::negotiation::member::Name;
 use crate::negotiation::settings::Protection;
 
@@ -35,36 +35,48 @@ pub struct Remedy {
     pub idle_until: Option<&'static str>,
 }
 
-/// Every change of settings that was seen to prevent what `outcome` tells.
-pub(super) fn found(site: &Site, scenario: &Scenario, outcome: &Outcome) -> Vec<Remedy> {
+/// Every change of settings that was seen to prevent what `outcome` tells; none: the watcher had seen enough before.
+pub(super) fn found(
+    site: &Site,
+    scenario: &Scenario,
+    outcome: &Outcome,
+    watcher: &mut Watcher<'_>,
+) -> Option<Vec<Remedy>> {
     // That nobody acts for a while is better than that two do.
     let bound = match outcome.verdict {
         Verdict::Safe | Verdict::Idle => Verdict::Safe,
         Verdict::Beyond | Verdict::Unsafe => Verdict::Idle,
     };
-    let no_worse_elsewhere = match outcome.verdict {
-        // What lets one act here by letting two act when the link breaks is no remedy.
-        Verdict::Idle if keeps_one(site) => keeps_one,
-        Verdict::Safe | Verdict::Idle | Verdict::Beyond | Verdict::Unsafe => |_: &Site| true,
+    // What lets one act here by letting two act when the link breaks is no remedy.
+    let must_keep_one = match outcome.verdict {
+        Verdict::Idle => keeps_one(site, watcher)?,
+        Verdict::Safe | Verdict::Beyond | Verdict::Unsafe => false,
     };
     let mut found = Vec::new();
     for (setting, changed) in variants(site) {
         // Only other times can make a bad end rarer without preventing it.
         let same_protection = changed.settings.protection == site.settings.protection;
         let timings = if same_protection { TIMINGS_OF_OTHER_TIMES } else { TIMINGS };
-        if let Ok(Some(then)) = worst(&changed, scenario, bound, timings)
-            && no_worse_elsewhere(&changed)
-        {
+        let then = match worst(&changed, scenario, bound, timings, watcher) {
+            Ok(Some(then)) => then,
+            Ok(None) | Err(Unplayed::CannotHappen(_)) => continue,
+            Err(Unplayed::BrokenOff) => return None,
+        };
+        if !must_keep_one || keeps_one(&changed, watcher)? {
             found.push(Remedy { setting, outage: then.outage, idle_until: then.idle.map(|idle| idle.until) });
         }
     }
-    found
+    Some(found)
 }
 
-/// Whether two cannot act when the link breaks.
-fn keeps_one(site: &Site) -> bool {
-    let cut = catalogue::named("link-cut").map(|cut| worst(site, cut, Verdict::Idle, TIMINGS));
-    matches!(cut, Some(Ok(Some(_))))
+/// Whether two cannot act when the link breaks; none: the watcher had seen enough before that was known.
+fn keeps_one(site: &Site, watcher: &mut Watcher<'_>) -> Option<bool> {
+    let Some(cut) = catalogue::named("link-cut") else { return Some(false) };
+    match worst(site, cut, Verdict::Idle, TIMINGS, watcher) {
+        Ok(cut) => Some(cut.is_some()),
+        Err(Unplayed::CannotHappen(_)) => Some(false),
+        Err(Unplayed::BrokenOff) => None,
+    }
 }
 
 /// The site with other settings, one change at a time.

@@ -352,7 +352,7 @@ fn advice(site: &Site, views: &[View]) -> String {
     let forced = "or, when you know that no other member acts: tandem failover --force";
     match view.able {
         Ability::Cannot(Unable::ObserveOnly) => {
-            return "set takeover.observe_only = false, and tandem reload".to_owned();
+            return "set takeover.observe_only = false, and restart tandem".to_owned();
         }
         Ability::Cannot(Unable::SteppedDown | Unable::Held) => return "tandem resume".to_owned(),
         Ability::Cannot(Unable::StateNotDurable) => return "make room on the disk of its state directory".to_owned(),

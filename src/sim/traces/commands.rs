@@ -67,3 +67,31 @@ fn trace_a_hold_that_every_restart_began_anew() {
     scene.run(5_000);
     scene.primary_is(&[BETA]);
 }
+
+/// A soak: gamma was forced to act while alpha's processes still ran, and handed the role to beta at once. Beta had the
+/// majority by gamma's word, which gamma had given to alpha before: two acted by the rules, though the operator had
+/// forced but one of the three (U2, N16, S1).
+#[test]
+fn trace_a_forced_primary_that_handed_on_what_it_had_promised() {
+    for seed in 0..20 {
+        let mut scene = Scene::off(3, &[Protection::Majority], seed);
+        for member in [ALPHA, BETA, GAMMA] {
+            scene.apply(Fault::StopTime(member, Duration::from_secs(6)));
+        }
+        scene.start_all();
+        scene.run(10_000);
+        scene.primary_is(&[ALPHA]);
+        // Alpha acts by gamma's word alone.
+        scene.apply(Fault::Cut(ALPHA, BETA, Way::Both));
+        scene.run(10_000);
+        scene.primary_is(&[ALPHA]);
+        scene.apply(Fault::Crash(ALPHA, Crash::Process));
+        scene.run(5);
+        scene.apply(Fault::Order(GAMMA, Order::ForceTakeOver));
+        scene.run(20);
+        scene.apply(Fault::Order(GAMMA, Order::StepDown));
+        scene.until("beta acts", |world| world.primaries().eq([BETA]));
+        assert!(!scene.world.serves(ALPHA), "{}", scene.world.trace());
+        scene.recovers();
+    }
+}

@@ -24,7 +24,7 @@ impl Driver {
             return Ok(());
         }
         self.nothing_pending();
-        self.pending_serial = None;
+        self.pending_dialog = None;
         terminal::restore();
         match &self.stand_in {
             Some(stand_in) => {
@@ -60,7 +60,7 @@ impl Driver {
     pub(super) fn watch_the_job(&mut self) {
         if self.showing == Showing::Screen && self.stand_in.as_ref().is_some_and(StandIn::is_stopped) {
             self.nothing_pending();
-            self.pending_serial = None;
+            self.pending_dialog = None;
             self.terminal.abandon();
             self.showing = Showing::Suspended;
         }

@@ -2,16 +2,22 @@
 
 use crate::control::words as said;
 
-use super::super::dialog::{Dialog, Whose};
+use super::super::dialog::{Dialog, OpenPlan, Whose};
 use super::super::keys::{ACTIONS, About, BINDINGS, Bar, Command, View, Wish};
 use super::super::line::Line;
+use super::super::reading::Part;
 use super::super::replay::Move;
 use super::Sight;
 
-/// The two rows.
-pub fn rows(sight: &Sight<'_>) -> [Line; 2] {
+/// The two rows. `plan`: what is shown of the open plan.
+pub fn rows(sight: &Sight<'_>, plan: Option<Part>) -> [Line; 2] {
     let state = sight.state;
     match &state.dialog {
+        Dialog::Plan(open) if plan.is_some_and(|part| !part.is_all()) => {
+            let short = Line::of(" ").then(super::plan::asked(open));
+            let full = Line::of(format!(" plan {}: ", open.plan.number)).then(super::plan::asked(open));
+            [if full.width() <= sight.width { full } else { short }, reading(sight, open, plan)]
+        }
         Dialog::Plan(open) => {
             let number = open.plan.number;
             let takes = match open.plan.force_by_typing {
@@ -48,6 +54,29 @@ pub fn rows(sight: &Sight<'_>) -> [Line; 2] {
         }
         Dialog::None => [keys(sight), acting(sight)],
     }
+}
+
+/// Where in a plan one is that the screen does not hold whole, and how to read on.
+fn reading(sight: &Sight<'_>, open: &OpenPlan, plan: Option<Part>) -> Line {
+    let Some(part) = plan else { return Line::new() };
+    if part.rows() == 0 {
+        let (columns, rows) = part.needs;
+        let larger = format!(" make the window larger: {columns}x{rows}");
+        let full = format!("{larger}   Esc leaves it");
+        let short = if larger.len() <= sight.width { larger } else { format!(" larger: {columns}x{rows}") };
+        return fitting(sight, &full, &short);
+    }
+    if let Some(hint) = &open.hint {
+        return fitting(sight, &format!(" {hint}"), &format!(" {hint}"));
+    }
+    let (from, to, of) = (part.from + 1, part.to, part.of);
+    let full = match open.whose {
+        Whose::Mine => format!(" line {from} to {to} of {of}: Up, Down read it; any other key closes it"),
+        Whose::Anothers => format!(" line {from} to {to} of {of}: Up, Down read it; Esc leaves it, Ctrl-C closes it"),
+    };
+    let short = format!(" {from}-{to} of {of}: Down");
+    let said = format!("{short} reads on, Esc leaves");
+    fitting(sight, &full, if said.len() <= sight.width { &said } else { &short })
 }
 
 fn fitting(sight: &Sight<'_>, full: &str, short: &str) -> Line {

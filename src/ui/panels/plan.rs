@@ -6,6 +6,7 @@ use crate::control::status::Status;
 
 use super::super::dialog::{OpenPlan, Whose};
 use super::super::line::{Glyph, Line, Role};
+use super::super::reading::Part;
 use super::super::words;
 use super::{Panel, Sight, wrap};
 
@@ -19,10 +20,48 @@ enum Weight {
     Must,
 }
 
-/// The box, exactly so many rows high or less.
-pub fn boxed(sight: &Sight<'_>, open: &OpenPlan, rows: usize) -> Vec<Line> {
-    let inner = sight.width.saturating_sub(4);
-    let mut lines = content(sight, open, inner);
+/// The narrowest screen that a plan is asked to be read on.
+const NARROW: usize = 40;
+
+/// The plan in so many rows at most, and what of it is shown. A box, where what must be read has room in it; else a page
+/// of its lines, to be read on. `fixed`: the rows of the screen that are not for it.
+pub fn dialog(sight: &Sight<'_>, open: &OpenPlan, rows: usize, fixed: usize) -> (Vec<Line>, Part) {
+    let inner = |width: usize| width.saturating_sub(4);
+    let must = |lines: &[(Weight, Line)]| lines.iter().filter(|(weight, _)| *weight > Weight::Detail).count() + 2;
+    let lines = content(sight, open, inner(sight.width));
+    let wide = sight.width.max(NARROW);
+    let part = |from: usize, to: usize, of: usize| {
+        let needs = (wide, must(&content(sight, open, inner(wide))) + fixed);
+        Part { from, to, of, width: sight.width, needs }
+    };
+    if must(&lines) <= rows {
+        let of = lines.len();
+        return (boxed(sight, open, lines, rows), part(0, of, of));
+    }
+    let text = sight.width.saturating_sub(2);
+    let title = wrap(&format!("Plan {}: {}", open.plan.number, open.plan.title), text);
+    let title = title.into_iter().map(|text| Line::new().word(text, Role::Strong));
+    let below = content(sight, open, text).into_iter().filter(|(weight, line)| match weight {
+        // A heading stays, the prompt has its place among the keys.
+        Weight::Blank => line.width() > 0,
+        Weight::Detail | Weight::Step | Weight::Risk => true,
+        Weight::Must => false,
+    });
+    let lines: Vec<Line> = title.chain(below.map(|(_, line)| line)).collect();
+    let from = open.reading.from.min(lines.len().saturating_sub(rows));
+    let to = (from + rows).min(lines.len());
+    let part = part(from, to, lines.len());
+    let page = lines.into_iter().skip(from).take(rows).map(|line| Line::of(" ").then(line)).collect();
+    (page, part)
+}
+
+/// What to type, for a place of its own: short.
+pub fn asked(open: &OpenPlan) -> Line {
+    prompt(open, 0)
+}
+
+/// The box, exactly so many rows high or less: what matters least is left out first.
+fn boxed(sight: &Sight<'_>, open: &OpenPlan, mut lines: Vec<(Weight, Line)>, rows: usize) -> Vec<Line> {
     let room = rows.saturating_sub(2);
     let mut left_out = false;
     while lines.len() > room {
@@ -74,7 +113,11 @@ fn content(sight: &Sight<'_>, open: &OpenPlan, width: usize) -> Vec<(Weight, Lin
         }
     }
     let acting = format!("{}     {}", plan.nobody_acts, plan.two_acting);
-    if acting.len() <= width {
+    let in_risk = plan.risk.as_ref().is_some_and(|risk| risk.contains(&plan.two_acting));
+    if in_risk {
+        // Told with the rest of the risk: a small box has no room to say it twice.
+        lines.extend(wrap(&plan.nobody_acts, width).into_iter().map(|text| (Weight::Risk, Line::of(text))));
+    } else if acting.len() <= width {
         lines.push((Weight::Risk, Line::of(acting)));
     } else {
         for text in [&plan.nobody_acts, &plan.two_acting] {

@@ -103,13 +103,16 @@ impl State {
         match &status.plan {
             Some(plan) if plan.number == open.plan.number => {
                 open.seen_in_status = true;
-                if plan.force_by_typing != open.plan.force_by_typing {
+                let forced = open.plan.force_by_typing.clone();
+                if open.shown_anew(plan.clone(), now) {
+                    // Deaf until that is on the screen.
+                    self.serial += 1;
+                }
+                if plan.force_by_typing != forced {
                     // It worsened, or got better: what was typed was typed for the other.
                     open.typed.clear();
                     self.serial += 1;
                 }
-                open.plan = plan.clone();
-                open.at = now;
             }
             Some(_) | None if open.seen_in_status => {
                 let number = open.plan.number;

@@ -94,8 +94,7 @@ fn u2_a_failing_plan_is_forced_by_the_typed_name_only() {
 fn u8_pasted_text_and_any_other_key_close_a_plan_and_do_nothing() {
     for input in [Input::Paste, Input::Key(Key::Char('q')), Input::Key(Key::Esc), Input::Key(Key::Ctrl('c'))] {
         let mut state = with_plan(samples::plan());
-        let serial = state.serial();
-        state.frame_left(serial);
+        look(&mut state);
         let effects = state.on_input(input, NOW + SECOND * 2);
         assert_eq!(effects.requests, [Request::Abandon { plan: 47 }], "{input:?}");
         assert_eq!(effects.driver, None);
@@ -181,8 +180,7 @@ fn u2_any_operating_screen_confirms_the_plan_of_another() {
 fn u2_looking_away_from_the_plan_of_another_leaves_it_open() {
     for input in [Input::Paste, Input::Key(Key::Char('q')), Input::Key(Key::Esc)] {
         let mut state = looking_at_anothers();
-        let serial = state.serial();
-        state.frame_left(serial);
+        look(&mut state);
         assert_eq!(state.on_input(input, NOW + SECOND), Effects::default(), "{input:?}");
         assert_eq!(state.dialog, Dialog::None);
     }
@@ -339,11 +337,87 @@ proptest! {
             }
             state.on_time(now);
             if frame {
-                let buffer = drawn(&state, now, (80, 24));
+                let buffer = look_at(&mut state, now, (80, 24));
                 prop_assert!(buffer.area.width == 80);
-                let serial = state.serial();
-                state.frame_left(serial);
             }
         }
     }
+}
+
+fn type_in(state: &mut State, text: &str, from: Duration, size: (u16, u16)) -> Effects {
+    for (at, letter) in (0..).zip(text.chars()) {
+        look_at(state, from, size);
+        state.on_key(Key::Char(letter), from + SECOND / 10 * at);
+    }
+    look_at(state, from, size);
+    state.on_key(Key::Enter, from + SECOND)
+}
+
+#[test]
+fn u2_a_plan_that_no_line_of_has_room_is_not_confirmed() {
+    let size = (20, 5);
+    let mut state = with_plan(samples::plan());
+    assert!(!confirms(&type_in(&mut state, "47", NOW + SECOND * 2, size)), "nothing of it was shown");
+    let shown = text(&drawn(&state, NOW, size));
+    assert!(shown.contains("larger: 40x"), "{shown}");
+    let mut state = with_plan(samples::plan());
+    assert!(!confirms(&type_in(&mut state, "47", NOW + SECOND * 2, (40, 5))));
+    let shown = text(&drawn(&state, NOW, (40, 5)));
+    assert!(shown.contains("make the window larger: 40x"), "{shown}");
+    // What was typed stays; on a screen that shows all of it, Enter is enough.
+    look(&mut state);
+    assert!(confirms(&state.on_key(Key::Enter, NOW + SECOND * 4)));
+}
+
+#[test]
+fn u2_a_plan_is_read_line_by_line_on_a_small_screen_before_it_is_confirmed() {
+    for (plan, typed) in [(samples::plan(), "47"), (samples::forced_plan(), "beta")] {
+        for size in [(20, 6), (40, 6), (40, 10)] {
+            let mut state = with_plan(plan.clone());
+            assert!(!confirms(&type_in(&mut state, typed, NOW + SECOND * 2, size)), "{size:?}");
+            let shown = text(&drawn(&state, NOW, size));
+            assert!(shown.contains("read it to its end"), "{shown}");
+            let mut seen = String::new();
+            for step in 0..200 {
+                let buffer = look_at(&mut state, NOW + SECOND * 3, size);
+                seen += &text(&buffer);
+                if let Dialog::Plan(open) = &state.dialog
+                    && open.reading.whole()
+                {
+                    break;
+                }
+                assert_eq!(state.on_key(Key::Down, NOW + SECOND * 3), Effects::default(), "line {step}");
+            }
+            let words = seen.replace(['|', '\n'], " ");
+            let words: Vec<&str> = words.split_whitespace().collect();
+            let said = plan.steps.iter().chain([&plan.two_acting]).chain(&plan.risk);
+            for word in said.flat_map(|text| text.split_whitespace()) {
+                assert!(words.contains(&word), "{word:?} was not shown on {size:?}");
+            }
+            assert!(confirms(&state.on_key(Key::Enter, NOW + SECOND * 4)), "{size:?}");
+        }
+    }
+}
+
+#[test]
+fn u2_a_plan_whose_risk_changes_while_it_is_read_is_read_anew() {
+    let mut state = with_plan(samples::plan());
+    look(&mut state);
+    let mut status = samples::healthy();
+    let mut plan = samples::plan();
+    plan.two_acting = "Two could act at once: gamma is not heard and may act.".to_owned();
+    status.plan = Some(plan);
+    state.on_reply(Reply::Status(std::sync::Arc::new(status)), NOW + SECOND * 2);
+    let Dialog::Plan(open) = &state.dialog else { panic!("the plan is closed") };
+    assert!(!open.reading.whole());
+    assert!(confirms(&type_in(&mut state, "47", NOW + SECOND * 3, (80, 24))), "shown, it can be confirmed");
+}
+
+#[test]
+fn u2_an_outcome_begins_with_its_beginning_where_one_row_is_left() {
+    let mut state = samples::state(samples::healthy(), Theme::Default, Charset::Utf8);
+    let text_of_it = "beta is Primary, term 8, after 1234 ms".to_owned();
+    state.on_reply(Reply::Outcome(Outcome::Done { text: text_of_it }), NOW);
+    let shown = text(&drawn(&state, NOW, (40, 6)));
+    assert!(shown.contains("done: beta is Primary"), "{shown}");
 }
