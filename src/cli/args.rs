@@ -115,7 +115,7 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Steps through a recorded incident on the screen, forwards and backwards
     #[command(after_help = "Example: tandem replay /var/lib/tandem\n\
-        Every decision is taken again and compared: exit 1 when one differs. Without a terminal: a line for each.\n\
+        Every decision is taken again and compared: exit 1 when one differs, or a part is damaged or missing.\n\
         Goes wrong: the time you look for is older than journal.keep holds.")]
     Replay(ReplayArgs),
     /// The configuration against simulated faults: who acts when, and could two act at once
