@@ -19,7 +19,7 @@ use tandem::journal::Entry;
 use tandem::negotiation::message::Mode as Role;
 
 /// Short enough for a test, long enough for a busy machine.
-const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"1s\"\nboot_timeout = \"2s\"\n\
+const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"2s\"\nboot_timeout = \"2s\"\n\
                      connect_grace = \"1s\"\n";
 
 /// The same under majority.
@@ -139,13 +139,13 @@ fn s1_under_majority_a_killed_primary_is_followed_when_its_lease_has_ended() {
     let took_over = group.decisions(1).into_iter().find(|decision| decision.mode == Role::Primary).expect("it did");
     let heard = took_over.evidence.iter().find(|one| one.name.as_str() == "alpha").and_then(|alpha| alpha.heard);
     // The last that was heard may be younger than the last beacon.
-    let long = Duration::from_millis(700);
-    assert!(heard.is_some_and(|heard| heard >= long), "its last beacon promised it a second: {heard:?}");
+    let long = Duration::from_millis(1400);
+    assert!(heard.is_some_and(|heard| heard >= long), "its last beacon promised it two seconds: {heard:?}");
     assert_eq!(group.settle(), 1);
     // One of three is no majority: nobody acts, and the status says so.
     group.kill(1);
     let (gamma, _) = group.wait(2, "gamma has missed both for three timeouts", |status| {
-        status.peers.iter().all(|peer| peer.gone.is_some() && peer.last_heard_ms.is_some_and(|ms| ms >= 3000))
+        status.peers.iter().all(|peer| peer.gone.is_some() && peer.last_heard_ms.is_some_and(|ms| ms >= 6000))
     });
     assert_eq!(gamma.mode, Mode::Secondary);
     assert_eq!(gamma.protection.state, ProtectionState::Missing);

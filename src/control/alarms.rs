@@ -133,10 +133,10 @@ pub enum Alarm {
         missing: Vec<String>,
         /// Peers that are not heard.
         unheard: Vec<String>,
-        /// The one of them that holds the arbiter's lease, as the arbiter says: it may act (S1).
-        holder: Option<String>,
         /// Whether this member could.
         could: CouldAct,
+        /// The one of them that holds the arbiter's lease, as the arbiter says: it may act (S1).
+        holder: Option<String>,
     },
     /// N20: the state cannot be written.
     StateNotDurable {

@@ -42,8 +42,8 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
             node: name(),
             missing: view.take_over.iter().filter(|line| !line.ok).map(|line| line.text.clone()).collect(),
             unheard: unheard.map(|peer| peer.name.to_string()).collect(),
-            holder: holds_a_lease_unheard(view),
             could: if view.observe_only { CouldAct::ObservesOnly } else { CouldAct::WhenAsked },
+            holder: holds_a_lease_unheard(view),
         });
     }
     if let Some(two) = &around.two_acted {

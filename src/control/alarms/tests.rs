@@ -27,14 +27,13 @@ fn one_of_each() -> Vec<Alarm> {
     let name = || "alpha".to_owned();
     let gone = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::Yes, left: Left::Nobody };
     let one_of_three = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::No, left: Left::Others };
-    let held = |unheard, could, holder| Alarm::NobodyActs {
+    let nobody = |unheard, could| Alarm::NobodyActs {
         node: name(),
         missing: vec!["x".to_owned()],
         unheard,
         could,
-        holder,
+        holder: None,
     };
-    let nobody = |unheard, could| held(unheard, could, None);
     let plant = || "plant-control".to_owned();
     let (fencing, process) = (Alarm::Fencing, Alarm::Process);
     let failed = |blocks, next, once_off| {
@@ -75,8 +74,13 @@ fn one_of_each() -> Vec<Alarm> {
         nobody(vec![name()], CouldAct::WhenAsked),
         nobody(Vec::new(), CouldAct::ObservesOnly),
         nobody(vec![name()], CouldAct::ObservesOnly),
-        held(vec![name()], CouldAct::WhenAsked, Some(name())),
-        held(vec![name()], CouldAct::ObservesOnly, Some(name())),
+        Alarm::NobodyActs {
+            node: name(),
+            missing: Vec::new(),
+            unheard: vec![name()],
+            could: CouldAct::WhenAsked,
+            holder: Some(name()),
+        },
         Alarm::StateNotDurable { mode: Mode::Primary },
         Alarm::StateNotDurable { mode: Mode::Secondary },
         Alarm::Forced { node: name() },

@@ -64,7 +64,7 @@ impl Alarm {
                     "restart a member to make sure: it is over.",
                 )
             }
-            Alarm::NobodyActs { node, missing, could: CouldAct::WhenAsked, holder: Some(holder), .. } => {
+            Alarm::NobodyActs { node, missing, holder: Some(holder), .. } => {
                 let mut then = vec![format!("If it acts: mend the link. If not: {node} can, once that lease ends.")];
                 let lease = format!("{holder} holds");
                 then.extend(
@@ -77,7 +77,7 @@ impl Alarm {
                     &format!("force the takeover while {holder} may be on: two would act."),
                 )
             }
-            Alarm::NobodyActs { node, missing, unheard, could, .. } => {
+            Alarm::NobodyActs { node, missing, unheard, could, holder: None } => {
                 let first = match (unheard.as_slice(), could) {
                     ([], CouldAct::WhenAsked) => {
                         format!("Have {node} take over: tandem failover. The plan says what is missing.")
