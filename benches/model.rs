@@ -27,6 +27,9 @@ fn main() {
         }
         let outcome = explore(bounds);
         println!("{}", outcome.line());
+        if bounds.stopping > 0 || bounds.members > 2 {
+            println!("    reached: {}", outcome.reached.join(", "));
+        }
         for (property, trace) in &outcome.failures {
             failed = true;
             println!("{property}:\n{trace}");

@@ -284,6 +284,28 @@ fn events_say_what_of_the_journal_could_not_be_read() {
 }
 
 #[test]
+fn events_pass_over_what_only_has_the_name_of_a_journal() {
+    let member = Member::with_a_takeover();
+    let named = |number: u64| member.state().join(format!("journal/{number:08}.tandem-journal"));
+    fs::create_dir(named(2)).unwrap();
+    nix::unistd::mkfifo(&named(3), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    // The controller goes on behind them, and its numbers too.
+    let journal = member.journal();
+    journal.record(Entry::Stopped { why: "SIGTERM".to_owned() });
+    journal.close();
+    let output = member.run(&["events", "--json"]);
+    assert!(output.status.success());
+    let events: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let numbers: Vec<u64> = events.as_array().unwrap().iter().filter_map(|event| event["seq"].as_u64()).collect();
+    assert_eq!(numbers, (1..=8).collect::<Vec<u64>>());
+    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+    for number in [2, 3] {
+        assert!(error.contains(&format!("{number:08}.tandem-journal")) && error.contains("it is no file"), "{error}");
+    }
+    assert!(member.stdout(&["explain"]).contains("because alpha silent for"));
+}
+
+#[test]
 fn u4_explain_gives_the_rule_the_evidence_and_what_would_have_changed_it() {
     let member = Member::with_a_takeover();
     let _runs = StateStore::open(&member.state()).unwrap();

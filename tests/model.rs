@@ -5,6 +5,8 @@
 mod explore;
 
 use explore::bounds::exhaustive;
+use explore::bounds::{Faults, Kept, Timers};
+use explore::lockstep::walk_both;
 use explore::properties::{ONE_ACTS, Outcome};
 use explore::{Bounds, check, walk};
 use std::time::Duration;
@@ -78,4 +80,85 @@ fn s1_three_never_have_two_that_act() {
         holds(&check(&Bounds { depth: Some(5), ..Bounds::three(protection, 1) }, THREADS));
         holds(&walk(&Bounds::three(protection, 8), THREADS, 1, Duration::from_secs(3)));
     }
+}
+
+/// Random walks of the very group with its time told as it is, and of the one that the model knows again.
+fn told_the_same(bounds: &Bounds, walks: u64) {
+    for seed in 0..walks {
+        if let Err(difference) = walk_both(bounds, seed, 250) {
+            panic!("{difference}");
+        }
+    }
+}
+
+#[test]
+fn two_states_are_called_one_only_when_the_same_follows() {
+    for protection in [&[][..], &[Fence], &[Arbiter], &[Reachability], &[Fence, Arbiter]] {
+        for stopping in [0, 1] {
+            for kept in [Kept::Older, Kept::Newer] {
+                let bounds = Bounds { kept, ..Bounds::pair(protection, 6) }.stopping_within(stopping);
+                if !protection.contains(&Arbiter) {
+                    // It would begin with two calls in one moment.
+                    told_the_same(&bounds.clone().settled(), 6);
+                }
+                told_the_same(&Bounds { lateness: 1, ..bounds.cold() }, 6);
+            }
+        }
+    }
+    for protection in [&[Majority][..], &[Arbiter], &[Majority, Fence]] {
+        told_the_same(&Bounds { timers: Timers::Asynchronous, ..Bounds::three(protection, 10) }, 6);
+    }
+}
+
+/// What operators do, and sickness, with processes that take their time to stop: every way of it to a depth, then random
+/// walks with all faults beside, until each has been reached.
+fn of_people(protection: &[Protection], depth: usize, reached: &[&str]) {
+    let bounds = Bounds::pair(protection, 1).settled().stopping_within(1).only(Faults::OF_PEOPLE);
+    holds(&check(&Bounds { depth: Some(depth), ..bounds.clone() }, THREADS));
+    let mut missing: Vec<&str> = reached.to_vec();
+    let people = Bounds { budget: 3, reached: Default::default(), ..bounds };
+    let all = Bounds { budget: 4, faults: Faults::ALL, ..people.clone() };
+    // Each takes a second, and reaches what is asked for in two to five.
+    for seed in 1..=40 {
+        let bounds = if seed % 2 == 0 { &people } else { &all };
+        let outcome = walk(bounds, THREADS, seed, Duration::from_secs(1));
+        holds(&outcome);
+        missing.retain(|word| !outcome.reached.iter().any(|reached| reached == word));
+        if missing.is_empty() {
+            return;
+        }
+    }
+    panic!("never reached: {missing:?}");
+}
+
+/// What every pair comes to.
+const PEOPLE: [&str; 13] = [
+    "rule took_over_for_health",
+    "rule operator_took_over",
+    "rule operator_forced",
+    "hands over",
+    "hands over, sick",
+    "steps down",
+    "rule stopping",
+    "stalled",
+    "cannot held",
+    "cannot stepped_down",
+    "took its time to stop",
+    "disk lost",
+    "resumed",
+];
+
+#[test]
+fn s7_h5_u2_an_unprotected_pair_with_operators_keeps_its_terms_apart() {
+    of_people(&[], 9, &PEOPLE);
+}
+
+#[test]
+fn s2_s7_h5_u2_a_pair_that_fences_with_operators_never_has_two_that_act() {
+    of_people(&[Fence], 9, &[&PEOPLE[..], &["fenced operator", "said to be off", "two by force"]].concat());
+}
+
+#[test]
+fn s1_s7_h5_u2_a_pair_with_an_arbiter_and_operators_never_has_two_that_act() {
+    of_people(&[Arbiter], 8, &[&PEOPLE[..], &["killed", "the arbiter late"]].concat());
 }

@@ -60,6 +60,7 @@ fn killer(guard: Guard) -> Killer {
         Guard::FencingOfThisLife => Scene(scenes::s2_a_peer_that_started_anew_is_not_off),
         Guard::NeverHeardShootsNobody => Scene(scenes::s3_who_never_heard_its_peer_shoots_nobody),
         Guard::FenceDelay => Scene(scenes::s3_who_does_not_shoot_first_waits),
+        Guard::WhoIsMissedLeavesTheShot => Scene(scenes::s3_who_was_missed_first_leaves_the_shot_to_the_other),
         Guard::StallEndsTrust => Scene(scenes::s9_who_slept_asks_again),
         Guard::StallExcusesSilence => Scene(scenes::s9_the_own_lateness_excuses_silence),
         Guard::OnlyTheLowerYields => Scene(scenes::n12_the_primary_in_the_higher_term_stays),

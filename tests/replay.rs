@@ -107,14 +107,64 @@ fn u5_what_of_a_recording_cannot_be_read_is_said() {
     let output = tandem(&["replay", &segment.display().to_string()]).output().expect("the binary starts");
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("could not be read") && text.contains("damaged: 1 segment"), "{text}");
+    assert!(text.contains("what could be decided again is the same"), "{text}");
+    // A script must not take it for sound.
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    let said = support::stderr(&output);
+    assert!(said.contains("1 segment of the recording cannot be read whole"), "{said}");
 
     let output = tandem(&["replay", "/nonexistent"]).output().expect("the binary starts");
     assert_eq!(output.status.code(), Some(1));
     assert!(support::stderr(&output).contains("/nonexistent cannot be read"), "{}", support::stderr(&output));
 }
 
+#[test]
+fn u5_what_a_crash_cuts_off_the_end_is_told_and_is_no_failure() {
+    let folder = support::temporary_folder();
+    record(folder.path(), env!("CARGO_PKG_VERSION"), None);
+    let segment = folder.path().join("journal/00000001.tandem-inputs");
+    let whole = std::fs::read(&segment).expect("read");
+    for torn in [[&whole[..], &[9, 0, 0]].concat(), [&whole[..], &[0; 4096]].concat()] {
+        std::fs::write(&segment, torn).expect("written");
+        let output = tandem(&["replay", &folder.path().display().to_string()]).output().expect("the binary starts");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{text}");
+        assert!(text.contains("all decided again, all the same; cut short at the end: 1 segment"), "{text}");
+    }
+}
+
+#[test]
+fn u5_what_only_has_the_name_of_a_recording_is_named_and_nobody_waits_for_it() {
+    let mut folder = support::temporary_folder();
+    folder.with_false_recordings();
+    record(folder.path(), env!("CARGO_PKG_VERSION"), None);
+    let journal = folder.path().join("journal");
+    let named = |number: u64| journal.join(format!("{number:08}.tandem-inputs"));
+    std::fs::create_dir(named(2)).expect("a directory");
+    nix::unistd::mkfifo(&named(3), nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+    std::fs::write(named(4), []).expect("an empty file");
+    let long = std::fs::File::create(named(5)).expect("a file");
+    long.set_len(1 << 30).expect("a gigabyte of nothing");
+    let output = tandem(&["replay", &folder.path().display().to_string()]).output().expect("the binary starts");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    for word in ["00000002", "00000003", "it is no file", "it begins like something else", "longer than any"] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    assert!(text.contains("1 segment, 2 inputs") && text.contains("damaged: 4 segments"), "{text}");
+    // The same of a pipe that is named itself.
+    let output = tandem(&["replay", &named(3).display().to_string()]).output().expect("the binary starts");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(support::stderr(&output).contains("it is no file"), "{}", support::stderr(&output));
+}
+
 /// A recording in which something was told that the machine does not tell.
 fn record_a_lie(directory: &std::path::Path, version: &str) {
+    record(directory, version, Some(Output::Event(Event::StateNotDurable)));
+}
+
+/// A recording of two inputs, with a lie behind the first or none.
+fn record(directory: &std::path::Path, version: &str, lie: Option<Output>) {
     let who = JournalIdentity {
         node: "alpha".into(),
         group: "test".to_owned(),
@@ -125,7 +175,7 @@ fn record_a_lie(directory: &std::path::Path, version: &str) {
     let settings = Settings::new(MemberId(0), vec!["alpha".into(), "beta".into()]);
     let machine = Negotiator::new(settings, Instant(0), None).expect("fine settings");
     recorder.fed(Instant(1), &Input::Tick, &machine);
-    recorder.told(&Output::Event(Event::StateNotDurable));
+    lie.iter().for_each(|lie| recorder.told(lie));
     recorder.fed(Instant(2), &Input::Tick, &machine);
     recorder.close();
 }

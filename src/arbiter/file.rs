@@ -51,6 +51,8 @@ const LOOKS_A_LEASE: u32 = 40;
 const SELDOM: Duration = Duration::from_millis(200);
 /// The shortest.
 const OFTEN: Duration = Duration::from_millis(5);
+/// How often it is tried whether a claim could be written, while that works: a disk has to write for it.
+const TRIED_EVERY: Duration = Duration::from_secs(10);
 
 /// A shared directory as one member uses it.
 pub struct FileArbiter {
@@ -64,6 +66,8 @@ pub struct FileArbiter {
     seen: Option<Seen>,
     /// The highest number that this run has seen or claimed; zero: none yet.
     known: u64,
+    /// When it last worked to write what a claim would write; none: not yet, or not the last time.
+    tried: Option<Duration>,
 }
 
 /// The generation that this run has claimed.
@@ -123,7 +127,7 @@ impl FileArbiter {
 
     fn with_clock(directory: PathBuf, claimant: Claimant, lease: Duration, instance: u64, clock: Clock) -> FileArbiter {
         let folder = Folder::new(directory, &claimant.group, claimant.name().as_str());
-        FileArbiter { folder, claimant, lease, instance, clock, held: None, seen: None, known: 0 }
+        FileArbiter { folder, claimant, lease, instance, clock, held: None, seen: None, known: 0, tried: None }
     }
 
     /// How long a holder counts by its lease, from before it was claimed or renewed.
@@ -200,8 +204,34 @@ impl FileArbiter {
     fn look(&mut self) -> Result<ArbiterReply, Fault> {
         self.folder.writable()?;
         let began = self.observe()?;
+        self.try_out(began)?;
         let (holder, number) = self.stands(began)?;
         Ok(ArbiterReply::Stands { holder, number })
+    }
+
+    /// S10, U12: who says that the arbiter answers must be able to claim, not only to read; a claim must not be the first to
+    /// find out.
+    fn try_out(&mut self, now: Duration) -> Result<(), Fault> {
+        let tried = self.tried.take();
+        if tried.is_none_or(|tried| now.saturating_sub(tried) >= TRIED_EVERY) {
+            self.folder.try_out(&self.next_generation(0))?;
+            self.tried = Some(now);
+        } else {
+            self.tried = tried;
+        }
+        Ok(())
+    }
+
+    /// The generation `number`, as this run would claim it.
+    fn next_generation(&self, number: u64) -> Generation {
+        Generation {
+            number,
+            holder: self.claimant.name().as_str().to_owned(),
+            instance: self.instance,
+            lease_ms: u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX),
+            counter: 0,
+            given: Given::Held,
+        }
     }
 
     fn acquire(&mut self, above: u64) -> Result<ArbiterReply, Fault> {
@@ -213,14 +243,7 @@ impl FileArbiter {
         self.held = None;
         let after = self.number();
         let number = after.max(above).checked_add(1).ok_or(Fault::NoNumber(after.max(above)))?;
-        let generation = Generation {
-            number,
-            holder: self.claimant.name().as_str().to_owned(),
-            instance: self.instance,
-            lease_ms: u64::try_from(self.lease.as_millis()).unwrap_or(u64::MAX),
-            counter: 0,
-            given: Given::Held,
-        };
+        let generation = self.next_generation(number);
         match self.folder.claim(after, &generation)? {
             Claim::Taken => return self.refused(),
             Claim::Won => self.known = number,

@@ -115,7 +115,7 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Steps through a recorded incident on the screen, forwards and backwards
     #[command(after_help = "Example: tandem replay /var/lib/tandem\n\
-        Every decision is taken again and compared: exit 1 when one differs. Without a terminal: a line for each.\n\
+        Every decision is taken again and compared: exit 1 when one differs, or a part is damaged or missing.\n\
         Goes wrong: the time you look for is older than journal.keep holds.")]
     Replay(ReplayArgs),
     /// The configuration against simulated faults: who acts when, and could two act at once
@@ -135,8 +135,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Applies a changed configuration
     #[command(after_help = "Example: tandem reload\n\
-        What can change without an outage is applied; the rest is named, and needs a restart. A faulty file changes\n\
-        nothing (exit 1). Try the file first: tandem check FILE")]
+        What can change without an outage is applied; the rest is named, and needs a restart.\n\
+        Goes wrong: the file is faulty; then nothing changes (exit 1). Try it first: tandem check FILE")]
     Reload,
     /// Makes a new group key, mode 0600; never overwrites
     #[command(after_help = "Example: tandem keygen /etc/tandem/group.key\nCopy it to every member, by a safe way.\n\

@@ -2,7 +2,7 @@
 //! again and compared (U5). Without a terminal it prints the steps and the comparison, a line each.
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -22,9 +22,12 @@ mod walk;
 
 use walk::{Counts, Mark, What, walk};
 
+/// The most that a bundle may unpack to: its sender does not decide how full this disk becomes.
+const LONGEST_BUNDLE: u64 = 512 * 1024 * 1024;
+
 /// Replays what was named.
 pub fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<Exit> {
-    let unpacked = if is_bundle(&args.file) { Some(unpack(&args.file)?) } else { None };
+    let unpacked = if is_bundle(&args.file) { Some(unpack(&args.file, LONGEST_BUNDLE)?) } else { None };
     let path = unpacked.as_ref().map_or(args.file.as_path(), tempfile::TempDir::path);
     let tape = Tape::open(path)?;
     if !can_draw() {
@@ -35,7 +38,15 @@ pub fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<Exit> {
     let state_directory = state_directory_of(path);
     let counts = screen::show(tape, state_directory.as_deref(), screen_options(&look))?;
     println!("{}", verdict(&counts));
-    Ok(exit(&counts))
+    Ok(told(&counts))
+}
+
+/// The exit status, what stands behind it told on standard error.
+fn told(counts: &Counts) -> Exit {
+    if let Some(complaint) = complaint(counts) {
+        eprintln!("tandem: {complaint}");
+    }
+    exit(counts)
 }
 
 /// The state directory in which a journal would be read beside the recording.
@@ -52,17 +63,23 @@ fn is_bundle(path: &Path) -> bool {
 }
 
 /// The recording and the events in a support bundle, in a folder that goes with the returned value. Only regular files are taken, and
-/// only their last name: whoever made the bundle does not decide where anything is written.
-fn unpack(bundle: &Path) -> anyhow::Result<tempfile::TempDir> {
+/// only their last name: whoever made the bundle does not decide where anything is written, nor more than `longest` bytes of it.
+fn unpack(bundle: &Path, longest: u64) -> anyhow::Result<tempfile::TempDir> {
     let folder = tempfile::tempdir().context("a folder for the unpacked recording cannot be made")?;
-    let file = File::open(bundle).with_context(|| format!("{} cannot be opened", bundle.display()))?;
+    // A pipe that nobody writes to would keep whoever asks waiting.
+    let opened = std::fs::metadata(bundle).and_then(|found| match found.is_file() {
+        true => File::open(bundle),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file")),
+    });
+    let file = opened.with_context(|| format!("{} cannot be opened", bundle.display()))?;
     let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(file));
     let failed = || format!("{} cannot be unpacked", bundle.display());
     let journal = folder.path().join("journal");
     std::fs::create_dir(&journal).with_context(failed)?;
     let mut found = false;
+    let mut left = longest;
     for entry in archive.entries().with_context(failed)? {
-        let mut entry = entry.with_context(failed)?;
+        let entry = entry.with_context(failed)?;
         let name = PathBuf::from(entry.path().with_context(failed)?.file_name().unwrap_or_default());
         let is = |wanted: &str| name.extension().is_some_and(|end| end == wanted);
         if !entry.header().entry_type().is_file() || !(is("tandem-inputs") || is("tandem-journal")) {
@@ -70,7 +87,10 @@ fn unpack(bundle: &Path) -> anyhow::Result<tempfile::TempDir> {
         }
         found |= is("tandem-inputs");
         let mut out = File::create(journal.join(&name)).with_context(failed)?;
-        io::copy(&mut entry, &mut out).with_context(failed)?;
+        let copied = io::copy(&mut entry.take(left + 1), &mut out).with_context(failed)?;
+        left = left
+            .checked_sub(copied)
+            .with_context(|| format!("{} unpacks to more than any that this program makes", bundle.display()))?;
     }
     if !found {
         bail!("{} holds no recording: no file in it ends in .tandem-inputs", bundle.display());
@@ -94,11 +114,24 @@ fn lines(tape: &Tape) -> anyhow::Result<Exit> {
         }
         Ok(()) | Err(_) => {}
     }
-    Ok(exit(&counts))
+    Ok(told(&counts))
 }
 
+/// Done only when everything was decided again, and the same: whoever runs this in a script must not take a recording for
+/// sound of which a part is damaged or missing. What a crash cuts off its end is no fault of a recording, and what another
+/// version would have decided otherwise is news.
 fn exit(counts: &Counts) -> Exit {
-    if counts.errors > 0 || counts.segments == 0 { Exit::Failed } else { Exit::Done }
+    let Counts { segments, inputs: _, decided: _, errors, otherwise: _, broken, torn: _, missing } = counts;
+    if *errors > 0 || *segments == 0 || *broken > 0 || *missing > 0 { Exit::Failed } else { Exit::Done }
+}
+
+/// What keeps a replay from being whole, for standard error.
+fn complaint(counts: &Counts) -> Option<String> {
+    let Counts { broken, missing, .. } = counts;
+    let damaged = (*broken > 0).then(|| format!("{} of the recording cannot be read whole", count(*broken, "segment")));
+    let gone = (*missing > 0).then(|| format!("{} of it are missing", count(*missing, "input")));
+    let all: Vec<String> = damaged.into_iter().chain(gone).collect();
+    (!all.is_empty()).then(|| format!("{}; only the rest was decided again", all.join(", and ")))
 }
 
 fn print(mark: &Mark, out: &mut impl Write) -> io::Result<()> {
@@ -133,13 +166,14 @@ fn print(mark: &Mark, out: &mut impl Write) -> io::Result<()> {
 
 /// What came of the comparison, as one line.
 fn verdict(counts: &Counts) -> String {
-    let Counts { segments, inputs, decided, errors, otherwise, broken, missing } = counts;
+    let Counts { segments, inputs, decided, errors, otherwise, broken, torn, missing } = counts;
     let mut text = format!(
         "{}, {inputs} inputs, {decided} of them with something decided or told: ",
         count(*segments as u64, "segment")
     );
     match (errors, otherwise) {
         (0, 0) if *segments == 0 => "nothing in it could be replayed".clone_into(&mut text),
+        (0, 0) if *broken > 0 || *missing > 0 => text.push_str("what could be decided again is the same"),
         (0, 0) => text.push_str("all decided again, all the same"),
         (0, _) => text.push_str(&format!("of another version's, this version would decide {otherwise} otherwise")),
         (_, _) => text.push_str(&format!("{errors} DIFFERENT when decided again: please send the recording in")),
@@ -149,6 +183,9 @@ fn verdict(counts: &Counts) -> String {
     }
     if *broken > 0 {
         text.push_str(&format!("; damaged: {}", count(*broken, "segment")));
+    }
+    if *torn > 0 {
+        text.push_str(&format!("; cut short at the end: {}", count(*torn, "segment")));
     }
     text
 }
@@ -163,9 +200,48 @@ mod tests {
     use super::*;
 
     #[test]
+    fn u5_only_a_recording_that_is_whole_and_the_same_is_done() {
+        let sound = Counts { segments: 2, inputs: 9, decided: 1, ..Counts::default() };
+        for (counts, status) in [
+            (sound.clone(), Exit::Done),
+            (Counts { torn: 1, ..sound.clone() }, Exit::Done),
+            (Counts { otherwise: 1, ..sound.clone() }, Exit::Done),
+            (Counts { errors: 1, ..sound.clone() }, Exit::Failed),
+            (Counts { broken: 1, ..sound.clone() }, Exit::Failed),
+            (Counts { missing: 3, ..sound }, Exit::Failed),
+            (Counts::default(), Exit::Failed),
+        ] {
+            assert_eq!(exit(&counts), status, "{counts:?}");
+            let same = verdict(&counts).contains("all decided again, all the same");
+            assert!(!same || status == Exit::Done, "{}", verdict(&counts));
+        }
+    }
+
+    #[test]
+    fn u5_a_bundle_that_unpacks_to_more_than_any_is_not_unpacked() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("report.tar.gz");
+        let packed = flate2::write::GzEncoder::new(File::create(&path).unwrap(), flate2::Compression::best());
+        let mut archive = tar::Builder::new(packed);
+        for name in ["a/00000001.tandem-inputs", "a/00000002.tandem-inputs"] {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(6_000);
+            archive.append_data(&mut header, name, io::repeat(0).take(6_000)).unwrap();
+        }
+        archive.into_inner().unwrap().finish().unwrap();
+        assert!(unpack(&path, 12_000).is_ok());
+        let error = unpack(&path, 11_999).unwrap_err().to_string();
+        assert!(error.contains("unpacks to more than any that this program makes"), "{error}");
+    }
+
+    #[test]
     fn u5_what_could_not_be_replayed_is_not_called_the_same() {
         let nothing = Counts { broken: 1, ..Counts::default() };
         assert_eq!(verdict(&nothing), "nothing in it could be replayed; damaged: 1 segment");
+        assert_eq!(
+            complaint(&nothing).as_deref(),
+            Some("1 segment of the recording cannot be read whole; only the rest was decided again")
+        );
         let some = Counts { segments: 1, inputs: 9, decided: 1, ..Counts::default() };
         assert!(verdict(&some).ends_with("all decided again, all the same"), "{}", verdict(&some));
     }

@@ -22,7 +22,7 @@ use crate::node::clock::unix_ms;
 
 mod secrets;
 
-use secrets::Secrets;
+use secrets::{Secrets, without_likely, without_likely_in};
 
 /// The folder in the archive.
 const FOLDER: &str = "tandem-report";
@@ -51,6 +51,9 @@ pub fn run(global: &Global, args: &ReportArgs) -> anyhow::Result<Exit> {
     let made = unix_ms();
     let mut contents = Contents::default();
     let mut secrets = Secrets::default();
+    secrets.take_from_environment(
+        std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+    );
     configuration(global, &mut secrets, &mut contents);
     status(global, &mut contents);
     match state_directory(global) {
@@ -145,7 +148,11 @@ fn status(global: &Global, contents: &mut Contents) {
     let asked = || -> anyhow::Result<String> {
         let mut client = connect::connect(global)?;
         match client.ask(&Request::Status, std::time::Duration::from_secs(5))? {
-            Reply::Status(status) => Ok(serde_json::to_string_pretty(&*status)?),
+            Reply::Status(status) => {
+                let mut document = serde_json::to_value(&*status)?;
+                without_likely_in(&mut document);
+                Ok(serde_json::to_string_pretty(&document)?)
+            }
             other => anyhow::bail!("the controller answered something else: {other:?}"),
         }
     };
@@ -166,9 +173,16 @@ fn journal_of(directory: &Path, secrets: &Secrets, contents: &mut Contents) {
             for record in &records {
                 let entry = &record.entry;
                 let time = moment::readable(record.unix_ms);
-                let _ =
-                    writeln!(lines, "{time}  {:<7}  {:<17}  {}", entry.severity().word(), entry.kind(), entry.text());
-                json.push_str(&serde_json::to_string(record).unwrap_or_default());
+                let _ = writeln!(
+                    lines,
+                    "{time}  {:<7}  {:<17}  {}",
+                    entry.severity().word(),
+                    entry.kind(),
+                    without_likely(&entry.text())
+                );
+                let mut document = serde_json::to_value(record).unwrap_or_default();
+                without_likely_in(&mut document);
+                json.push_str(&document.to_string());
                 json.push('\n');
             }
             contents.text("events.txt", lines);

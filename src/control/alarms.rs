@@ -135,6 +135,8 @@ pub enum Alarm {
         unheard: Vec<String>,
         /// Whether this member could.
         could: CouldAct,
+        /// The one of them that holds the arbiter's lease, as the arbiter says: it may act (S1).
+        holder: Option<String>,
     },
     /// N20: the state cannot be written.
     StateNotDurable {

@@ -17,12 +17,14 @@ use super::guards::Guards;
 use super::plan::{Action, LineState, PlanLine};
 use super::status;
 
+mod ending;
 mod fencing;
 mod processes;
 mod programs;
 mod risk;
 
-use programs::{all_here, gap, to_start, to_stop};
+use ending::shutdown;
+use programs::{gap, to_start, to_stop};
 use risk::Whom;
 
 /// What is known beside the view: other members' desks and screens, what runs here and there, and how members are
@@ -408,70 +410,6 @@ fn resume(view: &View) -> Result<Draft, String> {
         rests_on: Vec::new(),
         force: None,
     })
-}
-
-/// Who is left while this member is stopped, and what one more failure would mean.
-fn left_behind(view: &View) -> String {
-    let me = view.name.as_str();
-    let left = view.peers.iter().filter(|peer| peer.gone.is_none() && peer.mode.is_some()).count();
-    let all = view.peers.len() + 1;
-    match left {
-        0 => format!("no other member is heard: nobody is left while {me} is stopped"),
-        1 => format!("there is no second member while {me} is stopped"),
-        _ if view.protection.contains(&Protection::Majority) && (left - 1) * 2 <= all => {
-            format!("{left} of {all} members are left while {me} is stopped; with one more lost nobody acts")
-        }
-        _ => format!("{left} of {all} members are left while {me} is stopped"),
-    }
-}
-
-fn shutdown(view: &View, others: &Others) -> Draft {
-    let me = view.name.as_str();
-    let ends = format!("{me}'s controller says goodbye and ends");
-    match (view.mode, &view.successor) {
-        (Mode::Primary, Some(successor)) => {
-            let title = format!("{me} stops, {successor} takes over");
-            let mut draft = hand_over(view, others, successor.as_str(), title);
-            draft.steps.push(ends);
-            draft.if_it_fails = format!("If step 2 fails: nobody acts until {successor} takes over by itself.");
-            draft.to_go_back = format!("To go back: start {me} again, then take over on it.");
-            draft.rests_on.push(line(LineState::Notice, left_behind(view)));
-            draft
-        }
-        (Mode::Primary, None) => Draft {
-            title: format!("{me} stops, nobody takes over"),
-            steps: vec![stops_acting(view, others), ends],
-            to_go_back: format!("To go back: start {me} again."),
-            ..abandoned(view, others)
-        },
-        (Mode::Secondary, _) => {
-            let other = acting(view).map(|peer| peer.name.as_str());
-            let mut rests_on = vec![line(LineState::Notice, left_behind(view))];
-            let all = all_here(others);
-            let time = all.time.map_or(String::new(), |time| format!(", up to {}", programs::short(time)));
-            let stops = (!all.none()).then(|| format!("{me} stops {}{time}", all.named()));
-            if other.is_none() {
-                rests_on.push(line(LineState::Notice, "nobody is known to act now".to_owned()));
-            }
-            Draft {
-                title: match other {
-                    Some(other) => format!("{me} stops, {other} goes on acting"),
-                    None => format!("{me} stops"),
-                },
-                steps: stops.into_iter().chain([ends]).collect(),
-                nobody_acts: match other {
-                    Some(_) => "Who acts does not change.".to_owned(),
-                    None => "Nobody is known to act now.".to_owned(),
-                },
-                two_acting: never_two_by_this(&unheard(view)),
-                may_be_lost: "May be lost: nothing.".to_owned(),
-                if_it_fails: format!("If step 1 fails: {me} goes on standing by."),
-                to_go_back: format!("To go back: start {me} again."),
-                rests_on,
-                force: None,
-            }
-        }
-    }
 }
 
 #[cfg(test)]

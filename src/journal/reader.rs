@@ -163,8 +163,11 @@ pub(super) struct Content {
 /// Reads one segment as far as it can be read; one that is gone has nothing.
 pub(super) fn read_segment(journal: &Path, number: u64) -> Result<Content, JournalError> {
     let mut content = Content::default();
-    let Some(mut open) = open(journal, number)? else {
-        return Ok(content);
+    let mut open = match open(journal, number) {
+        Ok(Some(open)) => open,
+        Ok(None) => return Ok(content),
+        Err(JournalError::Io { source, .. }) if source.kind() == io::ErrorKind::InvalidInput => return Ok(content),
+        Err(error) => return Err(error),
     };
     loop {
         match open.step() {
@@ -190,7 +193,7 @@ fn list(journal: &Path) -> Result<Vec<u64>, JournalError> {
 /// `None`: it is gone, because it was the oldest and there had to be room.
 fn open(journal: &Path, number: u64) -> Result<Option<Open>, JournalError> {
     let path = segment::path(journal, Stream::Entries, number);
-    match File::open(&path) {
+    match segment::open(&path) {
         Ok(file) => Ok(Some(Open { number, path, file, offset: 0, buffer: Vec::new(), used: 0, begun: false })),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(source) => Err(JournalError::Io { attempt: "read", path, source }),
@@ -218,6 +221,18 @@ impl Reader {
         self.failed.take()
     }
 
+    /// The rest of a segment cannot be read: reading goes on with the next one.
+    fn pass_over(&mut self, number: u64, offset: u64, bytes: u64, error: JournalError) {
+        let path = segment::path(&self.journal, Stream::Entries, number);
+        let why = match error {
+            JournalError::Io { source, .. } => source.to_string(),
+            JournalError::Absent { .. } => error.to_string(),
+        };
+        self.skipped.push(Skipped { path, offset, bytes, why });
+        self.done = number;
+        self.open = None;
+    }
+
     /// The next record; `None`: there is none now.
     fn advance(&mut self) -> Result<Option<Record>, JournalError> {
         loop {
@@ -225,9 +240,11 @@ impl Reader {
                 let Some(number) = list(&self.journal)?.into_iter().find(|number| *number > self.done) else {
                     return Ok(None);
                 };
-                self.open = open(&self.journal, number)?;
-                if self.open.is_none() {
-                    self.done = number;
+                match open(&self.journal, number) {
+                    Ok(Some(open)) => self.open = Some(open),
+                    Ok(None) => self.done = number,
+                    // One file that cannot be read takes nothing from those beside it.
+                    Err(error) => self.pass_over(number, 0, 0, error),
                 }
                 continue;
             };
@@ -248,7 +265,11 @@ impl Reader {
                         Ok(false) if !is_over => return Ok(None),
                         Ok(false) => {}
                         Err(source) => {
-                            return Err(JournalError::Io { attempt: "read", path: open.path.clone(), source });
+                            let (offset, length) =
+                                (open.position(), open.file.metadata().map_or(0, |found| found.len()));
+                            let error = JournalError::Io { attempt: "read", path: open.path.clone(), source };
+                            self.pass_over(number, offset, length.saturating_sub(offset), error);
+                            continue;
                         }
                     }
                     let read = |source| JournalError::Io { attempt: "read", path: open.path.clone(), source };

@@ -19,6 +19,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use nix::fcntl::OFlag;
 use serde::{Deserialize, Serialize};
 
 use super::JournalIdentity;
@@ -98,13 +99,26 @@ pub fn list(journal: &Path, stream: Stream) -> io::Result<Vec<u64>> {
     Ok(numbers)
 }
 
+/// Opens a segment for reading. What only has the name of one and is no file (a directory, a pipe that nobody writes to)
+/// is an error of the kind [`io::ErrorKind::InvalidInput`], and never keeps anybody waiting.
+pub fn open(path: &Path) -> io::Result<File> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    if file.metadata()?.is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no file"))
+    }
+}
+
 /// Removes the oldest segments of a stream until one of `most` bytes more is within `keep` bytes.
 pub fn make_room(journal: &Path, stream: Stream, most: u64, keep: u64) -> io::Result<()> {
     let mut all = Vec::new();
     for number in list(journal, stream).map_err(|error| at(journal, error))? {
         let path = path(journal, stream, number);
         match fs::metadata(&path) {
-            Ok(metadata) => all.push((path, metadata.len())),
+            Ok(metadata) if metadata.is_file() => all.push((path, metadata.len())),
+            // Somebody else's directory or pipe, with such a name: it takes no room, and must not stop the journal.
+            Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(at(&path, error)),
         }
@@ -192,6 +206,26 @@ pub fn parse(bytes: &[u8]) -> Next<'_> {
         Some(payload) if crc32fast::hash(payload) != sum => Next::Bad("a record that fails its checksum"),
         Some(payload) => Next::Frame { payload, used },
     }
+}
+
+/// Whether what a segment ends with is what a crash, or a writer that is not done, leaves there: zeros, or the beginning of
+/// a frame and nothing else. A frame whose length was damaged looks like a beginning too; but then what follows, or what
+/// it holds, is sound.
+pub fn is_torn(rest: &[u8]) -> bool {
+    if rest.iter().all(|byte| *byte == 0) {
+        return true;
+    }
+    if parse(rest) != Next::Short {
+        return false;
+    }
+    let Some(sum) = number(rest, 4) else { return true };
+    let mut hasher = crc32fast::Hasher::new();
+    let whole = rest[FRAME_HEAD..].iter().any(|byte| {
+        hasher.update(&[*byte]);
+        hasher.clone().finalize() == sum
+    });
+    let followed = (1..rest.len()).any(|at| matches!(parse(&rest[at..]), Next::Frame { .. }));
+    !whole && !followed
 }
 
 fn number(bytes: &[u8], at: usize) -> Option<u32> {

@@ -4,7 +4,7 @@
 //! was passed over is told; what is missing between two segments is told by the count of inputs in the later one.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use flate2::{Decompress, FlushDecompress, Status};
@@ -16,6 +16,8 @@ use crate::negotiation::exchange::{Input, Output};
 
 /// The longest segment that is read: far more than any is written.
 const LONGEST_FILE: u64 = 256 * 1024 * 1024;
+/// The most that a segment unpacks to: whoever sends a recording does not decide how much memory reading it takes.
+const LONGEST_TEXT: usize = 512 * 1024 * 1024;
 /// The longest line: the state of a group of sixteen is a hundredth of it.
 const LONGEST_LINE: usize = 16 * 1024 * 1024;
 /// How much is unpacked at a time.
@@ -84,6 +86,9 @@ pub struct Part {
     pub ended: bool,
     /// What could not be read.
     pub skipped: Option<Skipped>,
+    /// Whether that is only what a crash, or a controller that is writing now, leaves at the end: a frame that is not
+    /// whole, or zeros.
+    pub is_torn: bool,
 }
 
 impl Tape {
@@ -96,6 +101,9 @@ impl Tape {
         let found = fs::metadata(path).map_err(failed)?;
         if found.is_file() {
             return Ok(Tape { files: vec![path.to_owned()] });
+        }
+        if !found.is_dir() {
+            return Err(TapeError::Unreadable { path: path.to_owned(), why: "it is no file".to_owned() });
         }
         let inner = segment::directory(path);
         let directory = if inner.is_dir() { inner } else { path.to_owned() };
@@ -114,14 +122,17 @@ impl Tape {
     pub fn load(file: &Path) -> Result<Part, TapeError> {
         let path = file.to_owned();
         let failed = |source| TapeError::Io { path: path.clone(), source };
-        if fs::metadata(file).map_err(failed)?.len() > LONGEST_FILE {
-            return Err(TapeError::Unreadable {
-                path,
-                why: "it is longer than any that this program writes".to_owned(),
-            });
-        }
-        let bytes = fs::read(file).map_err(failed)?;
         let unreadable = |why: &str| TapeError::Unreadable { path: path.clone(), why: why.to_owned() };
+        let mut bytes = Vec::new();
+        // One byte more than is allowed: it may grow while it is read.
+        let opened = segment::open(file).map_err(failed)?;
+        let long = opened.metadata().map_err(failed)?.len() > LONGEST_FILE;
+        if !long {
+            opened.take(LONGEST_FILE + 1).read_to_end(&mut bytes).map_err(failed)?;
+        }
+        if long || bytes.len() as u64 > LONGEST_FILE {
+            return Err(unreadable("it is longer than any that this program writes"));
+        }
         match bytes.get(..segment::MAGIC_LEN) {
             Some(magic) if magic == Stream::Inputs.magic() => {}
             Some(magic) if magic == Stream::Entries.magic() => {
@@ -137,6 +148,7 @@ impl Tape {
             serde_json::from_slice(payload).map_err(|_| unreadable("its beginning is of another format"))?;
         let mut lines = Lines { begin: None, facts: Vec::new(), clock: None, ended: false };
         let bad = read_frames(&rest[used..], &mut lines);
+        let is_torn = bad.as_ref().is_some_and(|(from, _)| segment::is_torn(&rest[used + from..]));
         let skipped = bad.map(|(from, why)| {
             let offset = (segment::MAGIC_LEN + used + from) as u64;
             Skipped { path: path.clone(), offset, bytes: (bytes.len() as u64).saturating_sub(offset), why }
@@ -145,7 +157,7 @@ impl Tape {
             let why = skipped.map_or("it ends before its first line".to_owned(), |skipped| skipped.why);
             return Err(unreadable(&why));
         };
-        Ok(Part { path, who: header.who, begin: *begin, facts, ended, skipped })
+        Ok(Part { path, who: header.who, begin: *begin, facts, ended, skipped, is_torn })
     }
 }
 
@@ -217,6 +229,9 @@ fn unpack(inflate: &mut Decompress, packed: &[u8], text: &mut Vec<u8>, lines: &m
             from += end + 1;
         }
         text.drain(..from);
+        if inflate.total_out() > LONGEST_TEXT as u64 {
+            return Err("more text than any that this program writes".to_owned());
+        }
         if text.len() > LONGEST_LINE {
             return Err("a line that is longer than any that this program writes".to_owned());
         }

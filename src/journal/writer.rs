@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use nix::time::{ClockId, clock_gettime};
 
@@ -26,6 +26,8 @@ use super::{JournalError, JournalIdentity, Record};
 const QUEUE: usize = 1024;
 /// The time between two tries while the disk fails.
 const RETRY: Duration = Duration::from_secs(1);
+/// A disk that has not answered for so long counts as one that fails, and that is told.
+const SILENT: Duration = Duration::from_secs(10);
 /// The smallest bound on disk: eight segments that hold a few of the longest records each.
 const LEAST_KEEP: u64 = 16 * segment::MAX_FRAME as u64;
 
@@ -59,6 +61,8 @@ struct Front {
     /// The bound on disk, bytes.
     keep: u64,
     health: JournalHealth,
+    /// Since when the disk is waited for; none: it is not.
+    asked: Option<Instant>,
 }
 
 #[derive(Debug, Default)]
@@ -79,6 +83,17 @@ impl Front {
     fn lose(&mut self, count: u64) {
         self.untold = self.untold.saturating_add(count);
         self.health.lost = self.health.lost.saturating_add(count);
+    }
+
+    /// How it is at `now`. A disk that hangs says nothing, so its silence has to tell it.
+    fn health_at(&self, now: Instant) -> JournalHealth {
+        let mut health = self.health.clone();
+        let silent = self.asked.map(|asked| now.saturating_duration_since(asked)).filter(|silent| *silent >= SILENT);
+        if let Some(silent) = silent {
+            let why = || format!("the disk has not answered for {} s", silent.as_secs());
+            health.failing.get_or_insert_with(why);
+        }
+        health
     }
 
     fn stamped(&mut self, entry: Entry) -> Record {
@@ -172,7 +187,7 @@ impl Journal {
 
     /// How the journal is.
     pub fn health(&self) -> JournalHealth {
-        self.shared.lock().health.clone()
+        self.shared.lock().health_at(Instant::now())
     }
 
     /// Writes and flushes what was recorded, and ends the thread. Waits for the disk, but not for one that fails.
@@ -260,6 +275,7 @@ fn write_waiting(segments: &mut Segments, waiting: &mut VecDeque<Waiting>, share
     segments.keep = shared.lock().keep;
     segments.most = segments.keep / 8;
     while !waiting.is_empty() {
+        shared.lock().asked = Some(Instant::now());
         match segments.append(waiting) {
             Ok(()) => shared.lock().health.failing = None,
             Err(error) => {
@@ -267,6 +283,7 @@ fn write_waiting(segments: &mut Segments, waiting: &mut VecDeque<Waiting>, share
                 tracing::warn!(error = %text, "the journal cannot be written; it is tried again");
                 let mut front = shared.lock();
                 front.health.failing = Some(text);
+                front.asked = None;
                 let closing = |front: &mut Front| !front.closing;
                 let waited = shared.closing.wait_timeout_while(front, RETRY, closing);
                 front = waited.unwrap_or_else(PoisonError::into_inner).0;
@@ -288,6 +305,7 @@ fn write_waiting(segments: &mut Segments, waiting: &mut VecDeque<Waiting>, share
         tracing::warn!(%error, "the journal may not be on disk");
         shared.lock().health.failing = Some(error.to_string());
     }
+    shared.lock().asked = None;
 }
 
 /// The segment that is being written.
@@ -392,5 +410,23 @@ fn abandon(current: &Current) {
     let result = if current.used { current.file.set_len(current.len) } else { fs::remove_file(&current.path) };
     if let Err(error) = result {
         tracing::warn!(path = %current.path.display(), %error, "an incomplete end of the journal stays");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_hangs_is_told_as_one_that_fails() {
+        let asked = Instant::now();
+        let mut front = Front { asked: Some(asked), ..Front::default() };
+        assert_eq!(front.health_at(asked + SILENT / 2).failing, None, "a slow one is none that fails");
+        let why = front.health_at(asked + SILENT).failing;
+        assert_eq!(why.as_deref(), Some("the disk has not answered for 10 s"));
+        front.health.failing = Some("No space left on device".to_owned());
+        assert_eq!(front.health_at(asked + SILENT).failing.as_deref(), Some("No space left on device"));
+        front = Front::default();
+        assert_eq!(front.health_at(asked + SILENT).failing, None, "nothing waits");
     }
 }

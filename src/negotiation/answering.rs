@@ -6,8 +6,10 @@ use super::ability::{Ability, Rank, Unable};
 use super::exchange::Output;
 use super::guard::{self, Guard};
 use super::member::MemberId;
-use super::message::{Answer, Message, Order, Query};
+use super::message::{Answer, Hears, Message, Order, Query};
+use super::settings::Protection;
 use super::term::Term;
+use super::time::Instant;
 use super::{Mode, Promise};
 
 /// What rule 3 says, before the disk was asked.
@@ -120,6 +122,15 @@ impl Negotiator {
         self.waiting_for.is_none() && self.promise.is_none() && !matches!(self.state, State::Stopping(_))
     }
 
+    /// Whether a peer's words still come, as it is told where fencing protects: one and a half intervals without one are
+    /// more than chance, and less than a timeout, after which nothing may pass any more.
+    fn hears(&self, peer: MemberId) -> Hears {
+        let known = &self.peers[peer.index()];
+        let silent = |heard: Instant| self.now.since(heard).saturating_sub(known.allowance);
+        let missing = known.heard.is_some_and(|heard| silent(heard) * 2 > self.binding_interval() * 3);
+        if missing && self.settings.protected_by(Protection::Fence) { Hears::NotYou } else { Hears::You }
+    }
+
     /// Asks a peer (N4). A Primary asks nobody (N5).
     pub(super) fn query(&mut self, to: MemberId, out: &mut Vec<Output>) {
         if self.mode() == Mode::Primary || !self.peers[to.index()].link_up {
@@ -127,7 +138,7 @@ impl Negotiator {
         }
         // The id is the time of sending, and no two are equal.
         let sent = self.now.0.max(self.last_query.0 + 1);
-        self.last_query = super::time::Instant(sent);
+        self.last_query = Instant(sent);
         let query = Query {
             id: super::message::QueryId(sent),
             seen: self.seen,
@@ -136,6 +147,7 @@ impl Negotiator {
             candidate: self.is_candidate(),
             claim: self.claim,
             score: self.score,
+            hears: self.hears(to),
         };
         self.send(to, Message::Query(query), out);
     }

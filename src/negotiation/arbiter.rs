@@ -82,6 +82,9 @@ pub(super) struct ArbiterDesk {
     /// When it last answered, and how long that took.
     pub(super) answered: Option<(Instant, Duration)>,
     pub(super) holder: Option<MemberId>,
+    /// When the arbiter last said so.
+    #[serde(default)]
+    pub(super) holder_said: Option<Instant>,
     pub(super) free_since: Option<Instant>,
     /// Whether it was said that this Primary goes on by grants.
     pub(super) by_grants_said: bool,
@@ -103,6 +106,7 @@ impl ArbiterDesk {
             last: None,
             answered: None,
             holder: None,
+            holder_said: None,
             free_since: None,
             by_grants_said: false,
             lost: None,
@@ -463,6 +467,7 @@ impl Negotiator {
 
     fn note_holder(&mut self, holder: Option<MemberId>) {
         self.arbiter.holder = holder;
+        self.arbiter.holder_said = holder.map(|_| self.now);
         match holder {
             Some(_) => self.arbiter.free_since = None,
             None => {
@@ -612,6 +617,7 @@ impl Negotiator {
             took: self.arbiter.answered.map(|(_, took)| took),
             why,
             holder: self.arbiter.holder.map(|holder| self.settings.name(holder)),
+            holder_until: self.arbiter.holder_said.map(|said| said + self.lease),
             free_since: self.arbiter.free_since,
             mine_until: self.own_lease_end(),
             by_grants: self.goes_on_by_grants(),

@@ -48,7 +48,8 @@ impl Negotiator {
             State::Becoming { term, .. } => self.seen.max(term),
             State::Secondary | State::Primary { .. } | State::Stopping(_) => self.seen,
         };
-        let state = Durable { seen, voted: self.voted, hold: self.hold.durable(self.now) };
+        let state =
+            Durable { seen, voted: self.voted, hold: self.hold.durable(self.now), health: self.durable_health() };
         out.push(Output::Write { version: self.disk.asked, state });
     }
 

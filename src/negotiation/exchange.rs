@@ -22,6 +22,9 @@ pub struct Durable {
     pub voted: Term,
     /// The hold, when one is in force; `expires_unix_ms` is real time, because boot time ends with the boot.
     pub hold: DurableHold,
+    /// What damps flapping, so that a sick member's restarts do not free it (S6). Older states have none.
+    #[serde(default, skip_serializing_if = "DurableHealth::is_nothing")]
+    pub health: DurableHealth,
 }
 
 /// A hold, or the latest word that ended one, as it is kept on disk.
@@ -35,12 +38,43 @@ pub struct DurableHold {
     pub by: Option<Name>,
 }
 
+/// What S6 counts, as it is kept on disk: ages and rests as of when it was written.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct DurableHealth {
+    /// How much longer it is a lesser candidate, because it lost the role for its health; zero: it is none.
+    pub lost_for: Duration,
+    /// How many seconds ago it took over for a peer's health, within the last hour: the latest, at most
+    /// [`DurableHealth::MOST_TAKEN`].
+    pub taken: Vec<u32>,
+    /// Since how many seconds it takes no more of this kind; none: it may.
+    pub stopped: Option<u32>,
+}
+
+impl DurableHealth {
+    /// So many takeovers are kept on disk.
+    pub const MOST_TAKEN: usize = 32;
+
+    /// Whether there is nothing to remember.
+    pub fn is_nothing(&self) -> bool {
+        *self == DurableHealth::default()
+    }
+
+    /// The same, so much later.
+    pub fn aged(mut self, by: Duration) -> DurableHealth {
+        let seconds = u32::try_from(by.as_secs()).unwrap_or(u32::MAX);
+        self.lost_for = self.lost_for.saturating_sub(by);
+        self.taken.iter_mut().chain(self.stopped.as_mut()).for_each(|ago| *ago = ago.saturating_add(seconds));
+        self
+    }
+}
+
 impl Durable {
     /// What a member has that never ran.
     pub const EMPTY: Durable = Durable {
         seen: Term::NONE,
         voted: Term::NONE,
         hold: DurableHold { stamp: HoldStamp { unix_ms: 0, member: 0 }, remaining: Duration::ZERO, by: None },
+        health: DurableHealth { lost_for: Duration::ZERO, taken: Vec::new(), stopped: None },
     };
 }
 

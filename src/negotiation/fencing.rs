@@ -10,7 +10,7 @@ use super::exchange::{CommandOutcome, FenceResult, FenceWhy, Output};
 use super::guard::{self, Guard};
 use super::hand_over::finish;
 use super::member::{MemberId, Name};
-use super::message::Incarnation;
+use super::message::{Hears, Incarnation};
 use super::settings::Protection;
 use super::takeover::Assume;
 use super::time::Instant;
@@ -260,7 +260,7 @@ impl Negotiator {
             fencing.wanted_since.get_or_insert(now);
             if alone {
                 // It goes on acting either way, so one round is enough.
-                if fencing.rounds == 0 && self.has_renewed_since_alone() {
+                if fencing.rounds == 0 && self.has_renewed_since_alone() && !self.lost_us_first(peer) {
                     self.shoot(peer, FenceWhy::PrimaryAlone, out);
                 }
             } else if self.shoots_at(peer).is_some_and(|at| now >= at) {
@@ -305,10 +305,25 @@ impl Negotiator {
             let gone = self.settings.others().filter(|other| self.lacks_fencing(*other));
             gone.chain([self.settings.me]).min().unwrap_or(self.settings.me)
         });
-        if (no_primary_known && first == self.settings.me) || guard::off(Guard::FenceDelay) {
-            return Duration::ZERO;
+        let delay = self.settings.fence_delay_of(peer).unwrap_or_default();
+        if guard::off(Guard::FenceDelay) {
+            Duration::ZERO
+        } else if self.lost_us_first(peer) {
+            // The other counts its own delay since before, and may need as long again to switch us off.
+            delay * 2
+        } else if no_primary_known && first == self.settings.me {
+            Duration::ZERO
+        } else {
+            delay
         }
-        self.settings.fence_delay_of(peer).unwrap_or_default()
+    }
+
+    /// Whether a silent peer missed our words while we still heard it say so. Then the link failed our way first, and that
+    /// one has counted our silence for longer than we have counted its own: it shoots, we are the one that is cut off, and
+    /// to shoot back would leave both off.
+    fn lost_us_first(&self, peer: MemberId) -> bool {
+        let missed = self.peers[peer.index()].hears == Hears::NotYou;
+        missed && !guard::off(Guard::WhoIsMissedLeavesTheShot)
     }
 
     /// How much longer than a silence a takeover from `peer` takes because of fencing: the delay, and then what the last

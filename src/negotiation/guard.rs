@@ -62,6 +62,8 @@ pub enum Guard {
     NeverHeardShootsNobody,
     /// Who does not shoot first waits (rule 15, S3).
     FenceDelay,
+    /// Who was told, before all words ended, that the other misses its own leaves the shot to that one (rule 15, S3).
+    WhoIsMissedLeavesTheShot,
     /// A stall ends all trust in what was known before (rule 13, S9).
     StallEndsTrust,
     /// A stall excuses as much silence of others (rule 13, S9).
@@ -88,7 +90,7 @@ pub enum Guard {
 
 impl Guard {
     /// Every guard, in the order of the rules.
-    pub const ALL: [Guard; 37] = [
+    pub const ALL: [Guard; 38] = [
         Guard::PersistBeforeActing,
         Guard::LookAgainAfterTheDisk,
         Guard::PersistTheVote,
@@ -115,6 +117,7 @@ impl Guard {
         Guard::FencingOfThisLife,
         Guard::NeverHeardShootsNobody,
         Guard::FenceDelay,
+        Guard::WhoIsMissedLeavesTheShot,
         Guard::StallEndsTrust,
         Guard::StallExcusesSilence,
         Guard::OnlyTheLowerYields,

@@ -164,6 +164,7 @@ impl Negotiator {
     pub(super) fn handed_over(&mut self, to: MemberId, cause: HandOverCause, term: Term, out: &mut Vec<Output>) {
         if cause == HandOverCause::Health {
             self.lost_until = Some(self.now + self.settings.sick_for);
+            self.disk.want();
         }
         if self.gone(to).is_some() {
             // It will not take the role: this member does again, at once (S10).

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::ability::{Ability, Score, Sick};
 use super::decision::Rule;
 use super::event::Event;
-use super::exchange::{FenceWhy, Output};
+use super::exchange::{DurableHealth, FenceWhy, Output};
 use super::hand_over::{LONGEST_STOP, RELEASE_GRACE};
 use super::member::{MemberId, Name};
 use super::message::{Answer, HandOverAnswer, HandOverCause, HandOverRequest, Message, Mode, Refusal};
@@ -57,6 +57,17 @@ pub(super) struct Asked {
 }
 
 impl HealthTakeovers {
+    /// As the disk kept it: a member that restarts has taken over as often as before (S6).
+    pub fn restore(kept: &DurableHealth, now: Instant) -> HealthTakeovers {
+        let ago = |seconds: &u32| now - Duration::from_secs(u64::from(*seconds));
+        let within = kept.taken.iter().filter(|seconds| u64::from(**seconds) < HOUR.as_secs());
+        HealthTakeovers {
+            taken: within.map(ago).collect(),
+            stopped: kept.stopped.as_ref().map(ago),
+            ..HealthTakeovers::default()
+        }
+    }
+
     /// When something is due.
     pub fn next_deadline(&self) -> Option<Instant> {
         self.asked.map(|asked| asked.until)
@@ -134,6 +145,7 @@ impl Negotiator {
             return true;
         }
         takeovers.stopped = Some(now);
+        self.disk.want();
         self.event(Event::FlapStopped { taken }, out);
         false
     }
@@ -143,6 +155,7 @@ impl Negotiator {
         let was_stopped = self.health_takeovers.stopped.take().is_some();
         if was_stopped {
             self.health_takeovers.taken.clear();
+            self.disk.want();
             self.event(Event::FlapEnded { by: by.clone() }, out);
         }
         was_stopped
@@ -206,8 +219,23 @@ impl Negotiator {
         (self.health_takeovers.asked_said, self.health_takeovers.unanswered_said) = (false, false);
         let Some(asked) = asked.filter(|_| matches!(rule, Rule::TookOverForHealth { .. })) else { return };
         self.health_takeovers.taken.push_back(self.now);
+        self.disk.want();
         if self.settings.fencing_always && self.settings.fence_delay_of(asked.peer).is_some() {
             self.shoot(asked.peer, FenceWhy::Always, out);
+        }
+    }
+
+    /// What of this must survive a restart.
+    pub(super) fn durable_health(&self) -> DurableHealth {
+        // Of a long time the whole of it is kept: more than an hour counts for nothing, or is only shown.
+        let ago = |at: &Instant| u32::try_from(self.now.since(*at).as_secs()).unwrap_or(u32::MAX);
+        let taken = self.health_takeovers.taken.iter().filter(|taken| self.now.since(**taken) < HOUR);
+        let mut taken: Vec<u32> = taken.map(ago).collect();
+        taken.drain(..taken.len().saturating_sub(DurableHealth::MOST_TAKEN));
+        DurableHealth {
+            lost_for: self.lost_until.map_or(Duration::ZERO, |until| until.since(self.now)),
+            taken,
+            stopped: self.health_takeovers.stopped.as_ref().map(ago),
         }
     }
 

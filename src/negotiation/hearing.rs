@@ -5,7 +5,7 @@ use super::event::Event;
 use super::exchange::Output;
 use super::guard::{self, Guard};
 use super::member::MemberId;
-use super::message::{Answer, Beacon, Grant, Message, Mode, Order, PeerHello, Query, Relay};
+use super::message::{Answer, Beacon, Grant, Hears, Message, Mode, Order, PeerHello, Query, Relay};
 use super::peer::{Consent, LastAnswer};
 use super::stopping::Leaving;
 use super::takeover::{Assume, How};
@@ -135,6 +135,7 @@ impl Negotiator {
         known.candidate = query.candidate;
         known.claim = query.claim;
         known.score = Some(query.score);
+        known.hears = query.hears;
         known.seen = query.seen;
         self.raise_seen(query.seen);
         self.answer(peer, query, out);
@@ -155,6 +156,7 @@ impl Negotiator {
         known.able = Some(answer.able);
         known.claim = answer.claim;
         known.score = Some(answer.score);
+        known.hears = Hears::You;
         // Nothing counts that was asked before we slept, or that was never asked.
         if asked_at >= self.trust_from && asked_at <= self.last_query {
             let former = known.answer.and_then(|last| last.consent);
@@ -191,6 +193,7 @@ impl Negotiator {
         known.mode = Some(Mode::Primary);
         known.mode_known = true;
         known.term = beacon.term;
+        known.hears = Hears::You;
         self.hear_primary(peer, beacon.term, out);
         let free = self.promise.is_none_or(|promise| promise.to == peer || self.now >= promise.until)
             || guard::off(Guard::GrantWhenFree);

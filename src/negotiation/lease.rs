@@ -57,7 +57,9 @@ impl Negotiator {
         let Some(lost) = self.lost_lease() else { return };
         match &self.state {
             State::Primary { term, how: How::ByRule } => {
-                self.leave(lost, *term, Leaving::Lost { claim: false }, out);
+                // Under a hold nobody else takes the role, so who loses it for want of a lease comes first to have it again.
+                let claim = self.hold.in_force();
+                self.leave(lost, *term, Leaving::Lost { claim }, out);
             }
             State::Stopping(stopping) if stopping.how == How::ByRule => self.hurry(out),
             State::Primary { how: How::Forced, .. }

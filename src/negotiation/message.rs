@@ -44,6 +44,17 @@ impl Mode {
     }
 }
 
+/// Whether a member is heard by the one that speaks to it, which it cannot know by itself where a link fails one way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hears {
+    /// Nothing speaks against it.
+    #[default]
+    You,
+    /// Words of it are missing for longer than the interval explains: who says this counts its silence already (S3).
+    NotYou,
+}
+
 /// "In which mode should you be?", from a Secondary, every interval (N4).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Query {
@@ -61,6 +72,9 @@ pub struct Query {
     pub claim: bool,
     /// Its Total Health Score (H5b).
     pub score: Score,
+    /// Whether the asker hears the one it asks, where that decides who shoots (`fence`, rule 15).
+    #[serde(default)]
+    pub hears: Hears,
 }
 
 /// The mode that who answers wants the asker to be in (N6).

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::ability::{Ability, Score};
 use super::fencing::Fencing;
-use super::message::{Grant, HoldStamp, Incarnation, Mode, Query};
+use super::message::{Grant, Hears, HoldStamp, Incarnation, Mode, Query};
 use super::settings::{Agreement, AgreementKey};
 use super::term::Term;
 use super::time::Instant;
@@ -63,6 +63,8 @@ pub(super) struct Peer {
     pub candidate: bool,
     pub claim: bool,
     pub score: Option<Score>,
+    /// Whether it still heard us, by its last word.
+    pub hears: Hears,
     pub answer: Option<LastAnswer>,
     /// When the latest of our questions that it answered was sent.
     pub answered_question: Option<Instant>,
@@ -105,6 +107,7 @@ impl Peer {
             candidate: true,
             claim: false,
             score: None,
+            hears: Hears::You,
             answer: None,
             answered_question: None,
             granted: None,
@@ -142,6 +145,7 @@ impl Peer {
         self.candidate = true;
         self.claim = false;
         self.score = None;
+        self.hears = Hears::You;
         self.pending_query = None;
         self.pending_grant = None;
         self.hold_told = HoldStamp::default();

@@ -17,7 +17,7 @@ use super::message::Mode;
 use super::peer::Peer;
 use super::reference::Reference;
 use super::settings::Protection;
-use super::takeover::NEVER;
+use super::takeover::{How, NEVER};
 use super::term::Term;
 use super::time::Instant;
 use super::{Negotiator, State};
@@ -97,8 +97,15 @@ impl Negotiator {
         if let Some(command) = &mut self.command {
             command.deadline = rebase.still_to_come(command.deadline);
         }
+        let forced = match self.state {
+            State::Primary { term, how: How::Forced } => Some(term),
+            State::Primary { how: How::ByRule, .. }
+            | State::Secondary
+            | State::Becoming { .. }
+            | State::Stopping(_) => None,
+        };
         for peer in &mut self.peers {
-            peer.rebase(rebase, timeout, lease, over);
+            peer.rebase(rebase, timeout, lease, over, forced);
         }
         self.arbiter.rebase(rebase, self.settings.query_interval, over);
         self.reference.rebase(rebase, timeout);
@@ -163,7 +170,7 @@ fn blank(mode: Mode) -> Decision {
 }
 
 impl Peer {
-    fn rebase(&mut self, rebase: &Rebase, timeout: Duration, lease: Duration, over: Duration) {
+    fn rebase(&mut self, rebase: &Rebase, timeout: Duration, lease: Duration, over: Duration, forced: Option<Term>) {
         // Only the sum of the two counts: when the silence is over.
         if let Some(heard) = self.heard {
             self.heard = Some(rebase.instant(heard + self.allowance, timeout));
@@ -180,8 +187,9 @@ impl Peer {
         self.granting_since = self.granting_since.map(|at| rebase.instant(at, over));
         self.pending_query.iter_mut().for_each(|query| query.id.0 = rebase.question(Instant(query.id.0), over).0);
         self.pending_grant.iter_mut().for_each(|grant| grant.sent_at = rebase.instant(grant.sent_at, over));
+        // Only whether it knows of what was forced here.
+        self.seen = forced.filter(|term| self.seen >= *term).unwrap_or(Term::NONE);
         // For people only.
-        self.seen = Term::NONE;
         self.two_primaries_said = None;
         self.fencing.rebase(rebase, over);
     }
@@ -217,7 +225,8 @@ impl ArbiterDesk {
             call.asked_at = rebase.instant(call.asked_at, over);
         }
         self.releasing = self.releasing.map(|at| rebase.instant(at, over));
-        self.last_asked = rebase.still_to_come(self.last_asked);
+        // Only whether it was in this very moment: then the next call has a time of its own.
+        self.last_asked = rebase.instant(self.last_asked, Duration::from_nanos(1));
         if let Some(last) = &mut self.last {
             // Of what was asked only the kind counts; it is asked again within an interval.
             last.call = match last.call {
@@ -230,6 +239,7 @@ impl ArbiterDesk {
             last.over_at = rebase.question(last.over_at, interval);
         }
         (self.answered, self.free_since, self.lost, self.forgot_said) = (None, None, None, false);
+        self.holder_said = None;
     }
 }
 

@@ -188,6 +188,8 @@ pub struct ArbiterView {
     pub why: Option<String>,
     /// Who holds the lease, as last heard.
     pub holder: Option<Name>,
+    /// Until when that one may hold it at most, if nothing more is heard of it.
+    pub holder_until: Option<Instant>,
     /// Since when nobody is known to hold it.
     pub free_since: Option<Instant>,
     /// This member's own lease: until when it may be relied on.

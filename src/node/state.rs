@@ -99,11 +99,13 @@ impl Payload {
         Payload { written_unix_ms: unix_ms(), durable }
     }
 
-    /// The state as of `now`, in milliseconds of real time: the hold has run on, also through a reboot (S7). A clock
+    /// The state as of `now`, in milliseconds of real time: the hold has run on, also through a reboot (S7), and so has what
+    /// counts towards flapping (S6). A clock
     /// that went back shortens nothing.
     fn into_state(mut self, now: u64) -> StoredState {
         let passed = Duration::from_millis(now.saturating_sub(self.written_unix_ms));
         self.durable.hold.remaining = self.durable.hold.remaining.saturating_sub(passed);
+        self.durable.health = self.durable.health.aged(passed);
         StoredState { durable: self.durable, written_unix_ms: self.written_unix_ms }
     }
 }
@@ -283,7 +285,7 @@ pub fn is_in_use(dir: &Path) -> io::Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::negotiation::exchange::DurableHold;
+    use crate::negotiation::exchange::{DurableHealth, DurableHold};
     use crate::negotiation::member::MemberId;
     use crate::negotiation::message::HoldStamp;
     use crate::negotiation::term::Term;
@@ -294,6 +296,7 @@ mod tests {
             seen: Term { number, owner: MemberId(1) },
             voted: Term { number: number + 1, owner: MemberId(0) },
             hold: DurableHold::default(),
+            health: DurableHealth::default(),
         }
     }
 
@@ -313,6 +316,18 @@ mod tests {
         assert_eq!(fs::metadata(&dir).unwrap().permissions().mode() & 0o777, 0o700);
         assert_eq!(fs::metadata(dir.join(STATE)).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(dir.join(STATE)).unwrap().len(), slots::FILE as u64);
+    }
+
+    #[test]
+    fn s6_what_counts_towards_flapping_ages_while_the_member_is_down_and_an_older_state_has_none() {
+        let health = DurableHealth { lost_for: Duration::from_secs(600), taken: vec![3_000, 20], stopped: Some(5) };
+        let state = Durable { health, ..durable(3) };
+        let later = Payload { written_unix_ms: 10_000, durable: state }.into_state(110_000).durable.health;
+        let aged = DurableHealth { lost_for: Duration::from_secs(500), taken: vec![3_100, 120], stopped: Some(105) };
+        assert_eq!(later, aged);
+        let written = serde_json::to_value(durable(3)).unwrap();
+        assert_eq!(written.get("health"), None, "nothing to remember is not written");
+        assert_eq!(serde_json::from_value::<Durable>(written).unwrap(), durable(3));
     }
 
     #[test]
@@ -387,6 +402,11 @@ mod tests {
                 remaining: Duration::MAX,
                 // Control characters are the longest in JSON.
                 by: Some("\u{1}".repeat(crate::negotiation::message::MAX_OPERATOR).as_str().into()),
+            },
+            health: DurableHealth {
+                lost_for: Duration::MAX,
+                taken: vec![3_599; DurableHealth::MOST_TAKEN],
+                stopped: Some(u32::MAX),
             },
         };
         let payload = serde_json::to_vec(&Payload { written_unix_ms: u64::MAX, durable: state }).unwrap();

@@ -101,12 +101,12 @@ impl Coverage {
     }
 
     /// The arbiter, or the road to it, answered.
-    pub(super) fn replied(&mut self, what: &ArbiterReply) {
+    pub fn replied(&mut self, what: &ArbiterReply) {
         self.counts[COMMAND_ENDS + reply(what)] += 1;
     }
 
     /// A member wants this.
-    pub(super) fn wants(&mut self, output: &Output) {
+    pub fn wants(&mut self, output: &Output) {
         match output {
             Output::ModeChanged(decision) | Output::TakingOver(decision) => self.counts[rule(&decision.rule)] += 1,
             Output::Fence { why, .. } => self.counts[CANNOT_ENDS + fencing(why)] += 1,

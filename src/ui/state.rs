@@ -218,11 +218,11 @@ impl State {
     /// A frame has left for the terminal: from now on its dialog hears, and what it shows of a plan may be read.
     pub fn frame_left(&mut self, frame: InFrame) {
         self.shown = frame.serial;
-        if let (Dialog::Plan(open), Some(part), true) = (&mut self.dialog, frame.part, self.shown == self.serial) {
-            if open.reading.shown(part) {
-                // It was about the screen as it was.
-                open.hint = None;
-            }
+        if let (Dialog::Plan(open), Some(part), true) = (&mut self.dialog, frame.part, self.shown == self.serial)
+            && open.reading.shown(part)
+        {
+            // It was about the screen as it was.
+            open.hint = None;
         }
     }
 

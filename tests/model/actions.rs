@@ -27,9 +27,38 @@ impl Way {
 /// What an operator, or whoever runs the machine, says to a member.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    TakeOver,
-    StepDown,
+    TakeOver {
+        force: bool,
+    },
+    StepDown {
+        force: bool,
+    },
+    /// The group's takeovers are frozen.
+    Hold,
+    /// Switch a peer off, alive or not.
+    Fence {
+        peer: usize,
+    },
+    /// "It is off, I looked": said only when it is true.
+    IsOff {
+        peer: usize,
+    },
+    /// SIGTERM.
     Stop,
+    /// `shutdown`, which hands over under a hold too.
+    ShutDown,
+}
+
+/// How a controller ends that nobody stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    Process,
+    /// A write under way was done all the same.
+    ProcessAfterWriting,
+    Host,
+    HostAfterWriting,
+    /// The host, and everything that it had kept.
+    HostWithDisk,
 }
 
 /// One thing that happens. Members, links and sides are numbers; a side is who sends.
@@ -47,6 +76,8 @@ pub enum Action {
     DiskDone(usize),
     /// The guardian of a dead controller has ended what ran.
     Guardian(usize),
+    /// What runs only on the Primary has stopped, as it was told.
+    Ended(usize),
     Strike {
         by: usize,
         peer: usize,
@@ -59,6 +90,8 @@ pub enum Action {
     ArbiterActs(usize),
     /// The answer, or that there is none, reaches who asked.
     ArbiterSays(usize),
+    /// The arbiter does what it was asked by one that waits no longer.
+    ArbiterActsLate(usize),
     ReferencesSay(usize),
     /// A dialler learns that a host refuses.
     Refused {
@@ -75,6 +108,10 @@ pub enum Action {
     ReferencesBack(usize),
     /// A connection that carries nothing any more is closed.
     GiveUp(usize),
+    /// What a member measures is good again.
+    Recovers(usize),
+    /// An operator ends a hold, or what a forced step-down left.
+    Resume(usize),
 
     // Faults.
     Cut {
@@ -89,8 +126,7 @@ pub enum Action {
     },
     Crash {
         member: usize,
-        host: bool,
-        written: bool,
+        how: End,
     },
     Freeze(usize),
     DiskFails(usize),
@@ -100,6 +136,8 @@ pub enum Action {
     },
     ArbiterLost(usize),
     ReferencesLost(usize),
+    /// What a member measures of itself is low.
+    Sickens(usize),
     Order {
         member: usize,
         order: Order,
@@ -115,6 +153,7 @@ impl Action {
             | Action::Deliver { .. }
             | Action::DiskDone(_)
             | Action::Report { .. }
+            | Action::Ended(_)
             | Action::ArbiterActs(_)
             | Action::ArbiterSays(_)
             | Action::ReferencesSay(_)
@@ -127,8 +166,21 @@ impl Action {
             | Action::Thaw(_)
             | Action::ArbiterBack(_)
             | Action::ReferencesBack(_)
-            | Action::GiveUp(_) => true,
-            _ => self.is_fault(),
+            | Action::ArbiterActsLate(_)
+            | Action::GiveUp(_)
+            | Action::Recovers(_)
+            | Action::Resume(_) => true,
+            Action::Cut { .. }
+            | Action::Break(_)
+            | Action::Lose { .. }
+            | Action::Crash { .. }
+            | Action::Freeze(_)
+            | Action::DiskFails(_)
+            | Action::AgentFails { .. }
+            | Action::ArbiterLost(_)
+            | Action::ReferencesLost(_)
+            | Action::Sickens(_)
+            | Action::Order { .. } => true,
         }
     }
 
@@ -145,6 +197,7 @@ impl Action {
                 | Action::AgentFails { .. }
                 | Action::ArbiterLost(_)
                 | Action::ReferencesLost(_)
+                | Action::Sickens(_)
                 | Action::Order { .. }
         )
     }
@@ -174,6 +227,7 @@ pub fn enabled(bounds: &Bounds, group: &Group, actions: &mut Vec<Action>) {
     if group.budget > 0 {
         for (id, member) in group.members.iter().enumerate() {
             strikes_member(bounds, id, member, actions);
+            ordered(bounds, group, id, actions);
         }
         for (index, link) in group.links.iter().enumerate() {
             strikes_link(bounds, group, index, link, actions);
@@ -192,6 +246,12 @@ fn own(id: usize, member: &Member, actions: &mut Vec<Action>) {
     }
     if member.run == Run::Dying {
         actions.push(Action::Guardian(id));
+    }
+    if member.ending.is_some() {
+        actions.push(Action::Ended(id));
+    }
+    if member.stray.is_some() {
+        actions.push(Action::ArbiterActsLate(id));
     }
     for (peer, agent) in member.agents.iter().enumerate() {
         match agent {
@@ -248,6 +308,7 @@ fn may_tick(bounds: &Bounds, group: &Group) -> bool {
         let synchronous = bounds.timers == Timers::Synchronous;
         (running && member.due && !synchronous)
             || member.run == Run::Dying
+            || member.ending.is_some_and(|ending| ending.age >= bounds.stopping)
             || (running && member.write.as_ref().is_some_and(|write| old(write.age)))
             || agents
             || (running && member.calls.first().is_some_and(|call| old(call.age)))
@@ -271,6 +332,12 @@ fn mended(id: usize, member: &Member, actions: &mut Vec<Action>) {
     if member.references_lost.is_some() {
         actions.push(Action::ReferencesBack(id));
     }
+    if member.run == Run::Running && member.sick {
+        actions.push(Action::Recovers(id));
+    }
+    if member.run == Run::Running && member.held {
+        actions.push(Action::Resume(id));
+    }
 }
 
 fn connected(group: &Group, index: usize, link: &Link, actions: &mut Vec<Action>) {
@@ -293,13 +360,16 @@ fn strikes_member(bounds: &Bounds, id: usize, member: &Member, actions: &mut Vec
     let faults = &bounds.faults;
     let running = member.run == Run::Running;
     let alive = member.alive();
-    for host in [false, true] {
-        if alive && ((faults.crashes && !host) || (faults.host_crashes && host)) {
-            actions.push(Action::Crash { member: id, host, written: false });
-            if member.write.is_some() {
-                actions.push(Action::Crash { member: id, host, written: true });
-            }
-        }
+    let (writes, processes, hosts) = (member.write.is_some(), faults.crashes, faults.host_crashes);
+    let ends = [
+        (End::Process, processes),
+        (End::ProcessAfterWriting, processes && writes),
+        (End::Host, hosts),
+        (End::HostAfterWriting, hosts && writes),
+        (End::HostWithDisk, faults.lost_disks),
+    ];
+    for (how, _) in ends.into_iter().filter(|(_, may)| alive && *may) {
+        actions.push(Action::Crash { member: id, how });
     }
     if faults.freezes && running {
         actions.push(Action::Freeze(id));
@@ -318,11 +388,41 @@ fn strikes_member(bounds: &Bounds, id: usize, member: &Member, actions: &mut Vec
     if faults.references && uses_references(bounds) && alive && member.references_lost.is_none() {
         actions.push(Action::ReferencesLost(id));
     }
-    if faults.orders && running && !member.stopping {
-        actions
-            .push(Action::Order { member: id, order: if member.serves { Order::StepDown } else { Order::TakeOver } });
-        actions.push(Action::Order { member: id, order: Order::Stop });
+    if faults.sickness && running && !member.sick {
+        actions.push(Action::Sickens(id));
     }
+}
+
+/// What an operator may say to a member.
+fn ordered(bounds: &Bounds, group: &Group, id: usize, actions: &mut Vec<Action>) {
+    let (faults, member) = (&bounds.faults, &group.members[id]);
+    if member.run != Run::Running || member.stopping {
+        return;
+    }
+    let mut order = |order: Order| actions.push(Action::Order { member: id, order });
+    if faults.orders {
+        order(if member.serves { Order::StepDown { force: false } } else { Order::TakeOver { force: false } });
+        order(Order::Stop);
+    }
+    if faults.holds {
+        order(Order::Hold);
+        order(Order::ShutDown);
+    }
+    if faults.forces {
+        order(if member.serves { Order::StepDown { force: true } } else { Order::TakeOver { force: true } });
+        for (peer, other) in group.members.iter().enumerate().filter(|(peer, _)| *peer != id) {
+            if uses_fence(bounds) {
+                order(Order::Fence { peer });
+            }
+            if matches!(other.run, Run::Off { .. }) {
+                order(Order::IsOff { peer });
+            }
+        }
+    }
+}
+
+fn uses_fence(bounds: &Bounds) -> bool {
+    bounds.protected_by(tandem::negotiation::settings::Protection::Fence)
 }
 
 fn uses_arbiter(bounds: &Bounds) -> bool {

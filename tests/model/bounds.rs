@@ -7,6 +7,8 @@ use tandem::negotiation::member::MemberId;
 use tandem::negotiation::settings::{Protection, Settings};
 use tandem::negotiation::time::Instant;
 
+use super::reached::Reached;
+
 /// One tick: an interval between two questions.
 pub const TICK: Duration = Duration::from_secs(20);
 
@@ -38,6 +40,14 @@ pub struct Faults {
     pub references: bool,
     /// An operator orders a hand-over, a controller is told to stop.
     pub orders: bool,
+    /// An operator forces a takeover or a step-down, has a peer switched off, or says truly that one is off.
+    pub forces: bool,
+    /// An operator freezes the group's takeovers; that they end costs nothing.
+    pub holds: bool,
+    /// What a member measures becomes low; that it recovers (on losing the role, say) costs nothing.
+    pub sickness: bool,
+    /// A host dies, and its disk with it: it starts again without what it had kept.
+    pub lost_disks: bool,
 }
 
 impl Faults {
@@ -54,6 +64,29 @@ impl Faults {
         arbiter: true,
         references: true,
         orders: true,
+        forces: true,
+        holds: true,
+        sickness: true,
+        lost_disks: true,
+    };
+
+    /// Everything that befalls hosts and the network, and the plain orders: nobody forces, holds or is sick.
+    pub const OF_PARTS: Faults = Faults { forces: false, holds: false, sickness: false, ..Faults::ALL };
+
+    /// What operators do, and sickness.
+    pub const OF_PEOPLE: Faults = Faults {
+        cuts: false,
+        breaks: false,
+        losses: false,
+        crashes: false,
+        host_crashes: false,
+        freezes: false,
+        disks: false,
+        agents: false,
+        arbiter: false,
+        references: false,
+        lost_disks: false,
+        ..Faults::ALL
     };
 }
 
@@ -64,6 +97,24 @@ pub enum Timers {
     Asynchronous,
     /// All at once, by address.
     Synchronous,
+}
+
+/// Of two messages of a kind on their way, one is lost: which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// The one that was sent first arrives.
+    Older,
+    /// The one that was sent last does.
+    Newer,
+}
+
+/// How time is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Time {
+    /// From an epoch, and as far back as anything counts: a state is what will happen from now on.
+    Told,
+    /// As it is: no state ever comes again. Only to see that the other way of telling makes no difference.
+    Plain,
 }
 
 /// Where an exploration begins.
@@ -100,6 +151,14 @@ pub struct Bounds {
     pub recovery: bool,
     /// How many steps deep, at most; none: to the end.
     pub depth: Option<usize>,
+    /// For how many ticks what runs only on the Primary may take to stop; none: it stops at once.
+    pub stopping: u8,
+    /// Which of two messages of a kind arrives.
+    pub kept: Kept,
+    /// How time is told.
+    pub time: Time,
+    /// What was reached.
+    pub reached: Reached,
 }
 
 impl Bounds {
@@ -118,6 +177,10 @@ impl Bounds {
             lateness: 0,
             recovery: false,
             depth: None,
+            stopping: 0,
+            kept: Kept::Older,
+            time: Time::Told,
+            reached: Reached::default(),
         }
     }
 
@@ -139,6 +202,16 @@ impl Bounds {
     /// The same from when one is Primary.
     pub fn settled(self) -> Bounds {
         Bounds { begin: Begin::Settled, ..self }
+    }
+
+    /// The same, where what runs only on the Primary takes up to so many ticks to stop.
+    pub fn stopping_within(self, stopping: u8) -> Bounds {
+        Bounds { stopping, ..self }
+    }
+
+    /// The same with these faults only.
+    pub fn only(self, faults: Faults) -> Bounds {
+        Bounds { faults, ..self }
     }
 
     /// Asking of whoever is not protected that only one acts: what it cannot promise.
@@ -176,6 +249,8 @@ impl Bounds {
             connect_grace: 2 * TICK,
             fence_delay: vec![delay; self.members],
             threshold: Score::from_ten_thousandths(7_500),
+            sick_for: 2 * TICK,
+            confirmations: 1,
             // At most three members.
             ..Settings::new(MemberId(me as u8), names)
         }
@@ -194,8 +269,10 @@ pub fn exhaustive(protection: &[Protection]) -> Vec<Bounds> {
     vec![
         // To the end. Whoever starts first and finds the other when: a Primary is there whenever it may be.
         pair(0).cold().with_recovery(),
-        Bounds { depth: from_boot, ..pair(1) },
-        Bounds { depth: Some(26), ..pair(1).settled() },
-        Bounds { depth: Some(12), ..pair(2).settled() },
+        Bounds { depth: from_boot, ..pair(1).only(Faults::OF_PARTS) },
+        Bounds { depth: Some(26), ..pair(1).settled().only(Faults::OF_PARTS) },
+        Bounds { depth: Some(12), ..pair(2).settled().only(Faults::OF_PARTS) },
+        Bounds { depth: Some(18), ..pair(1).settled().stopping_within(1).only(Faults::OF_PEOPLE) },
+        Bounds { depth: Some(14), lateness: 1, kept: Kept::Newer, ..pair(1).settled().stopping_within(1) },
     ]
 }

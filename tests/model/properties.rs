@@ -8,7 +8,8 @@ use stateright::{Checker, Model, Property};
 use tandem::negotiation::settings::Protection;
 
 use super::actions::{Action, enabled};
-use super::bounds::{Begin, Bounds};
+use super::bounds::Bounds;
+use super::machines;
 use super::states::{Group, Run};
 use super::{steps, text};
 
@@ -30,11 +31,7 @@ impl Model for Groups {
     type Action = Action;
 
     fn init_states(&self) -> Vec<Group> {
-        vec![match self.0.begin {
-            Begin::Off => Group::new(&self.0),
-            Begin::Together => steps::together(&self.0),
-            Begin::Settled => steps::settled(&self.0),
-        }]
+        vec![steps::first(&self.0)]
     }
 
     fn actions(&self, state: &Group, actions: &mut Vec<Action>) {
@@ -115,6 +112,8 @@ pub struct Outcome {
     pub failures: Vec<(&'static str, String)>,
     /// Whether the role was seen to move.
     pub moves: bool,
+    /// Everything that was reached, in words.
+    pub reached: Vec<String>,
 }
 
 impl Outcome {
@@ -136,6 +135,7 @@ impl Outcome {
 
 /// Walks through every state within the bounds, breadth first, on so many threads.
 pub fn check(bounds: &Bounds, threads: usize) -> Outcome {
+    machines::forget();
     let begun = (Clock::now(), processor());
     let mut checker = Groups(bounds.clone()).checker().threads(threads);
     if let Some(depth) = bounds.depth {
@@ -147,6 +147,7 @@ pub fn check(bounds: &Bounds, threads: usize) -> Outcome {
 
 /// Random walks, for so long.
 pub fn walk(bounds: &Bounds, threads: usize, seed: u64, time: std::time::Duration) -> Outcome {
+    machines::forget();
     let begun = (Clock::now(), processor());
     let checker = Groups(bounds.clone()).checker().threads(threads).timeout(time);
     let checker = checker.finish_when(stateright::HasDiscoveries::AnyFailures);
@@ -187,5 +188,6 @@ fn outcome(bounds: &Bounds, checker: &impl Checker<Groups>, begun: (Clock, f64))
         processor,
         failures,
         moves,
+        reached: bounds.reached.words(),
     }
 }

@@ -3,6 +3,7 @@
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher};
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Duration;
 
 use tandem::negotiation::Negotiator;
 use tandem::negotiation::exchange::{ArbiterCall, ArbiterReply, Durable};
@@ -12,7 +13,11 @@ use tandem::negotiation::rebase::Rebase;
 use tandem::negotiation::term::Term;
 use tandem::negotiation::time::Instant;
 
-use super::bounds::{Bounds, EPOCH};
+use super::bounds::{Bounds, EPOCH, TICK};
+use super::machines::pass_message;
+
+/// A freeze longer than this is as long as this: past every timeout, twice.
+pub const LONGEST_FREEZE: u8 = 7;
 
 /// A negotiator, rebased, shared by all the states it is part of, and hashed once.
 #[derive(Debug)]
@@ -109,6 +114,21 @@ pub struct Call {
     pub age: u8,
 }
 
+/// What was asked of the arbiter by one that has stopped to wait: it may be done yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Stray {
+    pub call: ArbiterCall,
+    pub age: u8,
+}
+
+/// What runs only on the Primary has been told to stop, and takes its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ending {
+    /// When it is killed; none: it may take the time that it was said to take.
+    pub by: Option<Instant>,
+    pub age: u8,
+}
+
 /// One member: its controller, its disk, and what works for it.
 #[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Member {
@@ -123,6 +143,9 @@ pub struct Member {
     /// What runs only on the Primary runs.
     pub serves: bool,
     pub forced: bool,
+    /// An operator forced another while it served: that it still does is the operator's doing.
+    pub overruled: bool,
+    pub ending: Option<Ending>,
     /// Until when the guardian lets it run without another word.
     pub guarded_until: Instant,
     /// The guardian ended it while the controller was frozen.
@@ -130,11 +153,16 @@ pub struct Member {
     /// By member: the agent that switches it off.
     pub agents: Vec<Option<Agent>>,
     pub calls: Vec<Call>,
+    pub stray: Option<Stray>,
     pub arbiter_lost: bool,
     pub question: Option<(Instant, u8)>,
     /// For how many ticks no reference address has been within reach; none: they are.
     pub references_lost: Option<u8>,
     pub stopping: bool,
+    /// What it measures is low.
+    pub sick: bool,
+    /// An operator's word stands here that `resume` ends.
+    pub held: bool,
 }
 
 impl Member {
@@ -144,7 +172,12 @@ impl Member {
 
     /// Something of it may act, not by an operator's force.
     pub fn acts_by_rule(&self) -> bool {
-        self.serves && !self.forced
+        self.serves && !self.forced && !self.overruled
+    }
+
+    /// Nothing that runs only on the Primary runs here any more.
+    pub fn ends_serving(&mut self) {
+        (self.serves, self.forced, self.overruled, self.ending) = (false, false, false, None);
     }
 }
 
@@ -190,6 +223,8 @@ pub enum Broken {
 /// The group.
 #[derive(Debug, Clone, PartialEq, Hash)]
 pub struct Group {
+    /// What the clocks show: always the epoch, unless time is told as it is.
+    pub now: Instant,
     pub members: Vec<Shared<Member>>,
     pub links: Vec<Shared<Link>>,
     pub register: Register,
@@ -204,7 +239,7 @@ pub struct Group {
 
 /// Time passes in whole ticks, from the epoch to the epoch.
 pub fn rebase(now: Instant) -> Rebase {
-    Rebase { now, epoch: EPOCH, grain: super::bounds::TICK }
+    Rebase { now, epoch: EPOCH, grain: TICK }
 }
 
 impl Group {
@@ -221,14 +256,19 @@ impl Group {
             due: false,
             serves: false,
             forced: false,
+            overruled: false,
+            ending: None,
             guarded_until: EPOCH,
             killed: false,
             agents: vec![None; count],
             calls: Vec::new(),
+            stray: None,
             arbiter_lost: false,
             question: None,
             references_lost: None,
             stopping: false,
+            sick: false,
+            held: false,
         };
         let mut links = Vec::new();
         for high in 1..count {
@@ -243,6 +283,7 @@ impl Group {
             }
         }
         Group {
+            now: EPOCH,
             members: vec![Shared::new(member); count],
             links,
             register: Register { holder: None, number: 0, until: EPOCH },
@@ -258,6 +299,45 @@ impl Group {
         let found = self.links.iter().position(|link| link.ends.contains(&one) && link.ends.contains(&other));
         let index = found.expect("every two members have a link");
         (index, usize::from(self.links[index].ends[1] == one))
+    }
+
+    /// A group whose time was told as it is, with its time told from the epoch and what counts no more left out.
+    pub fn told(&self) -> Group {
+        let mut told = self.clone();
+        let passing = rebase(self.now);
+        told.now = EPOCH;
+        told.register.until = passing.instant(told.register.until, Duration::ZERO);
+        for sent in told.links.iter_mut().flat_map(|link| link.queues.iter_mut().flatten()) {
+            pass_message(&mut sent.message, &passing);
+        }
+        for member in &mut told.members {
+            member.calls.iter_mut().for_each(|call| call.asked_at = passing.instant(call.asked_at, 3 * TICK));
+            member.question = member.question.map(|(asked_at, age)| (passing.instant(asked_at, 3 * TICK), age));
+            member.guarded_until = passing.instant(member.guarded_until, Duration::ZERO);
+            if let Some(ending) = &mut member.ending {
+                ending.by = ending.by.map(|by| passing.instant(by, Duration::ZERO));
+            }
+            // Who is frozen has seen nothing since.
+            let now = match &mut member.run {
+                Run::Frozen { ticks } => {
+                    let slept = TICK * u32::from(*ticks);
+                    *ticks = (*ticks).min(LONGEST_FREEZE);
+                    self.now - slept
+                }
+                Run::Off { .. } | Run::Dying | Run::Running => self.now,
+            };
+            let Some(machine) = member.machine.clone() else { continue };
+            let rebased = machine.negotiator.clone().rebased(&rebase(now));
+            member.machine = Some(Arc::new(Machine::new(rebased.machine)));
+            let versions = rebased.versions;
+            if let Some(write) = &mut member.write {
+                write.version -= versions.min(write.version);
+            }
+            if let Some((version, _)) = &mut member.waiting {
+                *version -= versions.min(*version);
+            }
+        }
+        told
     }
 
     /// The members that run and are Primary.

@@ -2,8 +2,8 @@
 
 use tandem::negotiation::message::Mode;
 
-use super::actions::{Action, Order, Way};
-use super::bounds::{Begin, Bounds, Faults, Timers};
+use super::actions::{Action, End, Order, Way};
+use super::bounds::{Begin, Bounds, Faults, Kept, Timers};
 use super::states::{Group, Run};
 
 const NAMES: [&str; 3] = ["alpha", "beta", "gamma"];
@@ -33,6 +33,14 @@ pub fn action(group: &Group, action: Action) -> String {
         Action::ArbiterSays(member) => format!("{} has its answer from the arbiter", name(member)),
         Action::ReferencesSay(member) => format!("{} hears whether a reference address answers", name(member)),
         Action::Refused { link, side } => format!("{} refuses {}", ends(link)[1 - side], ends(link)[side]),
+        Action::Ended(member) => format!("what ran on {} has stopped", name(member)),
+        Action::ArbiterActsLate(member) => {
+            let call = group.members[member].stray;
+            format!("the arbiter does what {} had asked and waits for no longer: {call:?}", name(member))
+        }
+        Action::Recovers(member) => format!("{} measures nothing low any more", name(member)),
+        Action::Resume(member) => format!("{} is told to resume", name(member)),
+        Action::Sickens(member) => format!("what {} measures is low", name(member)),
         Action::Start(member) => format!("{} starts", name(member)),
         Action::Connect(link) => format!("{} and {} connect", ends(link)[0], ends(link)[1]),
         Action::Heal(link) => format!("the network between {} and {} works again", ends(link)[0], ends(link)[1]),
@@ -53,10 +61,15 @@ pub fn action(group: &Group, action: Action) -> String {
             let (text, from, to) = sent(link, side, place);
             format!("lost on its way from {from} to {to}: {text}")
         }
-        Action::Crash { member, host, written } => {
-            let what = if host { "host" } else { "process" };
-            let disk = if written { ", and its write was done" } else { "" };
-            format!("{}'s {what} dies{disk}", name(member))
+        Action::Crash { member, how } => {
+            let what = match how {
+                End::Process => "process dies",
+                End::ProcessAfterWriting => "process dies, and its write was done",
+                End::Host => "host dies",
+                End::HostAfterWriting => "host dies, and its write was done",
+                End::HostWithDisk => "host dies, and its disk with it",
+            };
+            format!("{}'s {what}", name(member))
         }
         Action::Freeze(member) => format!("{} freezes", name(member)),
         Action::DiskFails(member) => format!("{}'s disk fails", name(member)),
@@ -65,9 +78,15 @@ pub fn action(group: &Group, action: Action) -> String {
         Action::ReferencesLost(member) => format!("{} reaches no reference address any more", name(member)),
         Action::Order { member, order } => {
             let what = match order {
-                Order::TakeOver => "take over",
-                Order::StepDown => "hand over",
-                Order::Stop => "stop",
+                Order::TakeOver { force: false } => "take over".to_owned(),
+                Order::TakeOver { force: true } => "take over, by force".to_owned(),
+                Order::StepDown { force: false } => "hand over".to_owned(),
+                Order::StepDown { force: true } => "step down, by force".to_owned(),
+                Order::Hold => "hold".to_owned(),
+                Order::Fence { peer } => format!("switch {} off", name(peer)),
+                Order::IsOff { peer } => format!("believe that {} is off", name(peer)),
+                Order::Stop => "stop".to_owned(),
+                Order::ShutDown => "shut down".to_owned(),
             };
             format!("{} is told to {what}", name(member))
         }
@@ -87,7 +106,12 @@ pub fn state(group: &Group) -> String {
                 None => "nothing".to_owned(),
             },
         };
-        format!("{} {run}{}", NAMES[id], if member.serves { ", ACTS" } else { "" })
+        let acts = match (member.serves, member.acts_by_rule()) {
+            (true, true) => ", ACTS",
+            (true, false) => ", ACTS BY FORCE",
+            (false, _) => "",
+        };
+        format!("{} {run}{acts}", NAMES[id])
     };
     let members: Vec<String> = group.members.iter().enumerate().map(member).collect();
     members.join(" | ")
@@ -109,9 +133,19 @@ pub fn title(bounds: &Bounds) -> String {
         many => format!("any {many} faults{}", kinds(&bounds.faults)),
     };
     let timers = if bounds.timers == Timers::Synchronous { ", ticks seen at once" } else { "" };
+    let stopping = match bounds.stopping {
+        0 => String::new(),
+        1 => ", stops within a tick".to_owned(),
+        many => format!(", stops within {many} ticks"),
+    };
+    let kept = match bounds.kept {
+        Kept::Older => "",
+        Kept::Newer => ", the newer arrives",
+    };
+    let late = if bounds.lateness > 0 { format!(", late by {}", bounds.lateness) } else { String::new() };
     let recovery = if bounds.recovery { ", and a Primary again" } else { "" };
     let depth = bounds.depth.map_or(String::new(), |depth| format!(", {depth} steps"));
-    format!("{size} {protection}: {faults}{begin}{timers}{recovery}{depth}")
+    format!("{size} {protection}: {faults}{begin}{timers}{stopping}{kept}{late}{recovery}{depth}")
 }
 
 /// Which faults, unless it is all of them.
@@ -119,8 +153,29 @@ fn kinds(faults: &Faults) -> String {
     if *faults == Faults::ALL {
         return String::new();
     }
-    let Faults { cuts, breaks, losses, crashes, host_crashes, freezes, disks, agents, arbiter, references, orders } =
-        *faults;
+    if *faults == Faults::OF_PEOPLE {
+        return " of people".to_owned();
+    }
+    if *faults == Faults::OF_PARTS {
+        return " of parts".to_owned();
+    }
+    let Faults {
+        cuts,
+        breaks,
+        losses,
+        crashes,
+        host_crashes,
+        freezes,
+        disks,
+        agents,
+        arbiter,
+        references,
+        orders,
+        forces,
+        holds,
+        sickness,
+        lost_disks,
+    } = *faults;
     let all = [
         (cuts, "cut"),
         (breaks, "break"),
@@ -133,6 +188,10 @@ fn kinds(faults: &Faults) -> String {
         (arbiter, "arbiter"),
         (references, "references"),
         (orders, "order"),
+        (forces, "force"),
+        (holds, "hold"),
+        (sickness, "sickness"),
+        (lost_disks, "lost disk"),
     ];
     let words: Vec<&str> = all.iter().filter(|(may, _)| *may).map(|(_, word)| *word).collect();
     format!(" ({})", words.join(", "))

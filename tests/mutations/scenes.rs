@@ -8,7 +8,7 @@ use tandem::negotiation::ability::{Ability, Score};
 use tandem::negotiation::exchange::{ArbiterCall, ArbiterReply, Command, FenceResult, Input, Output};
 use tandem::negotiation::member::MemberId;
 use tandem::negotiation::message::{
-    Answer, Beacon, Grant, HandOverCause, HandOverRequest, Incarnation, Message, Mode, Order, PeerHello, Query,
+    Answer, Beacon, Grant, HandOverCause, HandOverRequest, Hears, Incarnation, Message, Mode, Order, PeerHello, Query,
     QueryId, Refusal, Released,
 };
 use tandem::negotiation::settings::{Protection, Settings};
@@ -154,6 +154,7 @@ impl Scene {
             candidate: true,
             claim,
             score: Score::FULL,
+            hears: Hears::You,
         };
         self.hear(peer, Message::Query(query));
         self.log[begun..].iter().find_map(|(_, output)| match output {
@@ -288,6 +289,21 @@ pub fn s3_who_does_not_shoot_first_waits() {
     scene.wait(s(20));
     let shot = scene.fenced().expect("a silent Primary is switched off");
     assert!(shot >= last + s(7), "{:?} after its last word", shot.since(last));
+}
+
+pub fn s3_who_was_missed_first_leaves_the_shot_to_the_other() {
+    let mut scene = Scene::new(ALPHA, 2, &[Protection::Fence]);
+    scene.consents = true;
+    scene.up(BETA, 7);
+    scene.wait(s(5));
+    assert_eq!((scene.fenced(), scene.mode()), (None, Mode::Primary));
+    let proposed = 9;
+    let seen = Term { number: 1, owner: ALPHA };
+    let (id, able, hears) = (QueryId(scene.now.0), Ability::Fit, Hears::NotYou);
+    let query = Query { id, seen, proposed, able, candidate: true, claim: false, score: Score::FULL, hears };
+    scene.hear(BETA, Message::Query(query));
+    scene.wait(s(20));
+    assert_eq!((scene.fenced(), scene.mode()), (None, Mode::Primary));
 }
 
 pub fn s3_who_never_heard_its_peer_shoots_nobody() {

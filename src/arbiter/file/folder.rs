@@ -90,6 +90,8 @@ pub(super) struct Folder {
     prefix: String,
     /// This member's file before it gets its name.
     new: PathBuf,
+    /// This member's file that shows whether a claim could be written; never a generation.
+    trial: PathBuf,
 }
 
 /// The group's name as part of a file's: anything but letters, digits, - and _ is written by its number.
@@ -108,8 +110,8 @@ impl Folder {
     /// `group`'s generations in `directory`, for the member `me`. Nothing is touched yet.
     pub(super) fn new(directory: PathBuf, group: &str, me: &str) -> Folder {
         let group = plain(group);
-        let new = directory.join(format!("{group}.new-{me}"));
-        Folder { directory, prefix: format!("{group}.after-"), new }
+        let [new, trial] = ["new", "trial"].map(|kind| directory.join(format!("{group}.{kind}-{me}")));
+        Folder { directory, prefix: format!("{group}.after-"), new, trial }
     }
 
     /// Where it is.
@@ -146,6 +148,26 @@ impl Folder {
                 Err(FolderError::Unwritable { directory: self.directory.clone(), source })
             }
         }
+    }
+
+    /// Writes what a claim would write, durably, under a name that is none of a generation's, and removes it: only this finds
+    /// a full disk, a quota, or a file system that hangs as soon as it is written to.
+    pub(super) fn try_out(&self, generation: &Generation) -> Result<(), FolderError> {
+        self.make(&self.trial, &generation.file())?;
+        std::fs::remove_file(&self.trial).map_err(self.failed("removing", &self.trial))
+    }
+
+    /// A new file at `path` that holds `content`, durably. One that a crash left is removed before: it may be a second name of
+    /// a generation, so it must not be written to.
+    fn make(&self, path: &Path, content: &[u8]) -> Result<(), FolderError> {
+        match std::fs::remove_file(path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(self.failed("removing", path)(error)),
+        }
+        let mut file =
+            OpenOptions::new().write(true).create_new(true).open(path).map_err(self.failed("making", path))?;
+        file.write_all(content).and_then(|()| file.sync_all()).map_err(self.failed("writing", path))
     }
 
     /// The generation that the file called `name` follows; none: it is another kind of file.
@@ -205,15 +227,7 @@ impl Folder {
     /// Makes `generation` the one that follows `after`, unless another does already.
     pub(super) fn claim(&self, after: u64, generation: &Generation) -> Result<Claim, FolderError> {
         let (new, path, content) = (&self.new, self.path(after), generation.file());
-        // One that a crash left may be a second name of a generation, so it must not be written to.
-        match std::fs::remove_file(new) {
-            Ok(()) => {}
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(self.failed("removing", new)(error)),
-        }
-        let mut file = OpenOptions::new().write(true).create_new(true).open(new).map_err(self.failed("making", new))?;
-        file.write_all(&content).and_then(|()| file.sync_all()).map_err(self.failed("writing", new))?;
-        drop(file);
+        self.make(new, &content)?;
         let linked = std::fs::hard_link(new, &path);
         // What cannot be removed now is removed before the next claim.
         let _ = std::fs::remove_file(new);

@@ -332,3 +332,22 @@ fn s1_a_holder_that_is_not_configured_here_is_told_while_its_lease_lasts() {
     rig.pass(LEASE * 2);
     assert_eq!(acquire(&mut alpha, 0), granted(2));
 }
+
+#[test]
+fn u12_who_could_not_write_a_claim_does_not_say_that_the_arbiter_answers() {
+    let rig = Rig::new();
+    let mut alpha = rig.member(0);
+    assert_eq!(ask(&mut alpha, ArbiterCall::Look), stands(None, 0));
+    assert_eq!(rig.names(), Vec::<String>::new(), "nothing is left of the trial");
+    // What cannot be written, as on a disk that is full.
+    let stands_in_the_way = rig.path().join("plant%2F7.trial-alpha");
+    std::fs::create_dir(&stands_in_the_way).expect("a folder");
+    assert_eq!(ask(&mut alpha, ArbiterCall::Look), stands(None, 0), "not tried at each look");
+    for _ in 0..2 {
+        rig.pass(TRIED_EVERY);
+        let why = why(ask(&mut alpha, ArbiterCall::Look));
+        assert!(why.contains("plant%2F7.trial-alpha"), "{why}");
+    }
+    std::fs::remove_dir(&stands_in_the_way).expect("it is empty");
+    assert_eq!(ask(&mut alpha, ArbiterCall::Look), stands(None, 0), "tried at each look until it works");
+}

@@ -56,6 +56,8 @@ pub struct Counts {
     pub otherwise: u64,
     /// Segments of which something cannot be replayed.
     pub broken: u64,
+    /// Segments that end in what a crash, or a controller that is writing, leaves: nothing is wrong with the rest.
+    pub torn: u64,
     /// Inputs that are missing.
     pub missing: u64,
 }
@@ -127,7 +129,11 @@ pub fn walk(tape: &Tape, mut each: impl FnMut(Mark)) -> Counts {
             }
         }
         if let Some(skipped) = &part.skipped {
-            counts.broken += 1;
+            if part.is_torn {
+                counts.torn += 1;
+            } else {
+                counts.broken += 1;
+            }
             let Skipped { bytes, offset, why, .. } = skipped;
             let text = format!("{bytes} bytes from byte {offset} on could not be read: {why}");
             each(Mark { segment, place: player.place, unix_ms: last_time(&part), what: What::Broken(text) });

@@ -55,6 +55,10 @@ impl Secrets {
 
     /// What a file holds, whole and line by line, without comments; a key file has such lines.
     fn keep_file(&mut self, path: &Path) {
+        // A pipe that nobody writes to would keep the report waiting.
+        if !fs::metadata(path).is_ok_and(|found| found.is_file()) {
+            return;
+        }
         let Ok(file) = fs::File::open(path) else { return };
         let mut bytes = Vec::new();
         if file.take(LONGEST_FILE).read_to_end(&mut bytes).is_err() {
@@ -84,6 +88,15 @@ impl Secrets {
     pub fn keep_unparsed(&mut self, text: &str) {
         for range in secrets::in_file(text) {
             self.keep(text.get(range).unwrap_or_default().trim_matches([' ', '"', '\'']));
+        }
+    }
+
+    /// What an environment holds under a secret's name: what a program prints may repeat it.
+    pub fn take_from_environment(&mut self, variables: impl Iterator<Item = (String, String)>) {
+        for (name, value) in variables {
+            if is_secret_name(&name) {
+                self.keep(&value);
+            }
         }
     }
 
@@ -184,6 +197,30 @@ impl Secrets {
     }
 }
 
+/// A text that somebody else wrote (a process's output, an agent's last words) without what looks like a secret in it:
+/// what follows `password=` and its like, and passwords in URLs.
+pub fn without_likely(text: &str) -> String {
+    let mut left = String::with_capacity(text.len());
+    let mut at = 0;
+    for range in secrets::in_value(text) {
+        left.push_str(text.get(at..range.start).unwrap_or_default());
+        left.push_str(REMOVED);
+        at = range.end;
+    }
+    left.push_str(text.get(at..).unwrap_or_default());
+    left
+}
+
+/// The same for every text in a document.
+pub fn without_likely_in(document: &mut serde_json::Value) {
+    match document {
+        serde_json::Value::String(text) => *text = without_likely(text),
+        serde_json::Value::Array(values) => values.iter_mut().for_each(without_likely_in),
+        serde_json::Value::Object(fields) => fields.values_mut().for_each(without_likely_in),
+        serde_json::Value::Null | serde_json::Value::Bool(_) | serde_json::Value::Number(_) => {}
+    }
+}
+
 fn is_word(name: &str) -> bool {
     name.chars().all(|c| c.is_alphanumeric() || c == '_' || c == '-')
 }
@@ -191,6 +228,39 @@ fn is_word(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn u7_what_looks_like_a_secret_in_captured_output_is_hidden_and_the_rest_is_not() {
+        let mut document = serde_json::json!({
+            "output": ["login with password=hunter22 failed", "see https://ann:hunter23@db/x", "term=8 of 9"],
+            "count": 3,
+        });
+        without_likely_in(&mut document);
+        let text = document.to_string();
+        assert!(!text.contains("hunter"), "{text}");
+        assert!(text.contains("login with password=[removed] failed") && text.contains("term=8 of 9"), "{text}");
+    }
+
+    #[test]
+    fn u7_secrets_of_the_environment_are_removed_by_value() {
+        let mut secrets = Secrets::default();
+        let variables = [("DB_PASSWORD", "tops3cret"), ("HOME", "/root"), ("PIN_TOKEN", "no")];
+        secrets.take_from_environment(variables.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
+        assert_eq!(
+            secrets.out_of("connected as x with tops3cret from /root, no"),
+            "connected as x with [removed] from /root, no"
+        );
+    }
+
+    #[test]
+    fn u7_a_key_file_that_is_a_pipe_keeps_no_report_waiting() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("group.key");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRUSR).unwrap();
+        let mut secrets = Secrets::default();
+        secrets.keep_file(&pipe);
+        assert!(secrets.values.is_empty());
+    }
 
     const CONFIG: &str = r#"
 group = "g"

@@ -110,12 +110,6 @@ pub(super) fn health(config: &Config, advice: &mut Vec<Advice>) {
     }
 }
 
-/// How much later than the other a member may learn that the link is cut, where it passes nothing one way only: it hears
-/// the other until that one gives up and calls anew, and then waits for its own time-out.
-fn noticed_later(config: &Config) -> Duration {
-    config.negotiation.reply_timeout + config.negotiation.query_interval
-}
-
 /// What can be told about fencing (S2, S3, rule 15).
 pub(super) fn fencing(config: &Config, advice: &mut Vec<Advice>) {
     let said = duration::text;
@@ -133,7 +127,6 @@ pub(super) fn fencing(config: &Config, advice: &mut Vec<Advice>) {
             "add what is missing, or write always = false",
         ));
     }
-    let noticed_later = noticed_later(config);
     for (member, fence) in &config.fences {
         let name = config.name(*member);
         let key = |key: &str| format!("fence.{name}.{key}");
@@ -146,21 +139,11 @@ pub(super) fn fencing(config: &Config, advice: &mut Vec<Advice>) {
                      can end with both off",
                     said(delay)
                 ))
-            } else if delay < noticed_later + QUICKEST_OFF {
-                Some(format!(
-                    "{} is enough when both members lose each other at once; when the link fails one way only, one member \
-                     may learn of it up to {} after the other, and then both can end off",
-                    said(delay),
-                    said(noticed_later)
-                ))
             } else {
                 None
             };
-            let suggestion = format!(
-                "measure how long the agent takes, and write at least {} more than that; nobody acts for as long when \
-                 the Primary dies",
-                said(noticed_later)
-            );
+            let suggestion = "measure how long the agent takes, and write more than that; nobody acts for as long when the \
+                              Primary dies";
             advice.extend(message.map(|message| config.advise(&key("delay"), message, suggestion)));
         }
         if fence.monitor.is_zero() {

@@ -107,7 +107,7 @@ impl FencingAlarm {
                             format!("It is off: a, then o  \"{peer} is off, I looked\". {node} then takes over.")
                         }
                         OnceOff::LacksMore => {
-                            format!("It is off: a, then o  \"{peer} is off, I looked\". Then mend what else fails.")
+                            format!("It is off: a, then o  \"{peer} is off, I looked\". Then mend the rest.")
                         }
                     },
                     "It is on, or unclear: have both its supplies cut, then the same.".to_owned(),

@@ -43,6 +43,7 @@ pub fn alarms_from(view: &View, around: &Around) -> Vec<Alarm> {
             missing: view.take_over.iter().filter(|line| !line.ok).map(|line| line.text.clone()).collect(),
             unheard: unheard.map(|peer| peer.name.to_string()).collect(),
             could: if view.observe_only { CouldAct::ObservesOnly } else { CouldAct::WhenAsked },
+            holder: holds_a_lease_unheard(view),
         });
     }
     if let Some(two) = &around.two_acted {
@@ -112,6 +113,14 @@ fn paths_down(peer: &str, around: &Around, found: &mut Vec<Alarm>) {
         };
         found.push(Alarm::PathDown { peer: link.peer.clone(), address: link.address.clone(), why });
     }
+}
+
+/// The member that is not heard and holds the arbiter's lease, as the arbiter last said, while that may still be so.
+fn holds_a_lease_unheard(view: &View) -> Option<String> {
+    let arbiter = view.arbiter.as_ref()?;
+    let holder = arbiter.holder.as_ref().filter(|_| arbiter.holder_until.is_some_and(|until| view.now < until))?;
+    let unheard = |peer: &PeerView| matches!(peer.gone, Some(Gone::Silent | Gone::NeverHeard | Gone::Crashed));
+    view.peers.iter().any(|peer| peer.name == *holder && unheard(peer)).then(|| holder.to_string())
 }
 
 fn two_primaries(view: &View, around: &Around, found: &mut Vec<Alarm>) {

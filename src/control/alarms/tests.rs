@@ -5,6 +5,7 @@ use super::*;
 use crate::control::status::LinkState;
 use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::settings::{AgreementKey, Protection};
+use crate::negotiation::time::Instant;
 use crate::negotiation::view::{ArbiterView, HoldView, TransitionView, View};
 
 fn around() -> Around {
@@ -26,7 +27,13 @@ fn one_of_each() -> Vec<Alarm> {
     let name = || "alpha".to_owned();
     let gone = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::Yes, left: Left::Nobody };
     let one_of_three = |gone| Alarm::PeerGone { peer: name(), gone, may_act: MayAct::No, left: Left::Others };
-    let nobody = |unheard, could| Alarm::NobodyActs { node: name(), missing: vec!["x".to_owned()], unheard, could };
+    let nobody = |unheard, could| Alarm::NobodyActs {
+        node: name(),
+        missing: vec!["x".to_owned()],
+        unheard,
+        could,
+        holder: None,
+    };
     let plant = || "plant-control".to_owned();
     let (fencing, process) = (Alarm::Fencing, Alarm::Process);
     let failed = |blocks, next, once_off| {
@@ -67,6 +74,13 @@ fn one_of_each() -> Vec<Alarm> {
         nobody(vec![name()], CouldAct::WhenAsked),
         nobody(Vec::new(), CouldAct::ObservesOnly),
         nobody(vec![name()], CouldAct::ObservesOnly),
+        Alarm::NobodyActs {
+            node: name(),
+            missing: Vec::new(),
+            unheard: vec![name()],
+            could: CouldAct::WhenAsked,
+            holder: Some(name()),
+        },
         Alarm::StateNotDurable { mode: Mode::Primary },
         Alarm::StateNotDurable { mode: Mode::Secondary },
         Alarm::Forced { node: name() },
@@ -234,6 +248,29 @@ fn s10_when_nobody_acts_it_says_who_must_do_what() {
     let words = alarms[0].words();
     assert!(words.first.contains("Find out whether alpha acts"), "{words:?}");
     assert!(words.do_not.contains("force the takeover while alpha may be on"), "{words:?}");
+}
+
+#[test]
+fn s1_a_silent_member_that_holds_the_lease_is_told_as_one_that_may_act() {
+    let mut view = with_gone(secondary(), Gone::Silent);
+    view.protection = vec![Protection::Arbiter];
+    let around = Around { nobody_acts_for: Some(Duration::from_secs(11)), ..around() };
+    let held = |holder: Option<&str>, until: u64| ArbiterView {
+        answers: true,
+        holder: holder.map(Into::into),
+        holder_until: Some(Instant(until)),
+        ..ArbiterView::default()
+    };
+    let later = view.now.0 + 1;
+    let mut text = |arbiter| {
+        view.arbiter = Some(arbiter);
+        let alarms = alarms_from(&view, &around);
+        alarms.iter().find(|alarm| alarm.kind() == "nobody_acts").expect("nobody is known to act").words().text
+    };
+    assert_eq!(text(held(Some("alpha"), later)), "alpha is not heard, but holds the lease: it may act");
+    assert_eq!(text(held(Some("alpha"), 0)), "nobody is known to act", "it was long ago that the arbiter said so");
+    assert_eq!(text(held(Some("beta"), later)), "nobody is known to act", "this member itself");
+    assert_eq!(text(held(None, later)), "nobody is known to act");
 }
 
 #[test]

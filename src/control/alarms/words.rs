@@ -64,7 +64,20 @@ impl Alarm {
                     "restart a member to make sure: it is over.",
                 )
             }
-            Alarm::NobodyActs { node, missing, unheard, could } => {
+            Alarm::NobodyActs { node, missing, holder: Some(holder), .. } => {
+                let mut then = vec![format!("If it acts: mend the link. If not: {node} can, once that lease ends.")];
+                let lease = format!("{holder} holds");
+                then.extend(
+                    missing.iter().filter(|line| !line.starts_with(&lease)).map(|line| format!("Missing: {line}.")),
+                );
+                words(
+                    format!("{holder} is not heard, but holds the lease: it may act"),
+                    format!("Find out whether {holder} acts: the arbiter says that it holds the lease."),
+                    &then,
+                    &format!("force the takeover while {holder} may be on: two would act."),
+                )
+            }
+            Alarm::NobodyActs { node, missing, unheard, could, holder: None } => {
                 let first = match (unheard.as_slice(), could) {
                     ([], CouldAct::WhenAsked) => {
                         format!("Have {node} take over: tandem failover. The plan says what is missing.")

@@ -154,7 +154,42 @@ fn u2_a_shutdown_in_a_group_of_three_says_who_is_left() {
     view.protection = vec![Protection::Majority];
     assert_eq!(left(&view), "2 of 3 members are left while beta is stopped; with one more lost nobody acts");
     view.peers[1].gone = Some(Gone::Crashed);
+    assert_eq!(left(&view), "1 of 3 members is left: no majority");
+    view.protection = Vec::new();
     assert_eq!(left(&view), "there is no second member while beta is stopped");
+}
+
+#[test]
+fn u2_the_end_of_a_member_whose_grant_stands_for_the_lease_is_refused_unless_forced() {
+    let mut view = secondary();
+    view.protection = vec![Protection::Arbiter];
+    view.peers[0].able = Some(Ability::Cannot(Unable::ArbiterUnreachable));
+    insta::assert_snapshot!(plan(Action::Shutdown, &view), @r"
+    beta stops, and alpha with it
+     1  beta's controller says goodbye and ends
+     2  alpha stops acting, as soon as the grant of beta is over
+    Nobody acts afterwards, until the arbiter gives a lease or beta is back.
+    Two acting at once cannot happen.
+    May be lost: nothing.
+    If step 1 fails: beta goes on standing by.
+    To go back: start beta again.
+     No  alpha has no lease of the arbiter's: only the grant of beta lets it act
+     Notice  there is no second member while beta is stopped
+    ");
+    let draft = |view: &View| plan_for(&Action::Shutdown, view, &Others::default()).expect("it makes sense");
+    assert!(draft(&view).force.is_some_and(|force| force.risk.contains("nobody acts until")));
+    let mut view = primary();
+    view.protection = vec![Protection::Arbiter];
+    view.peers[0].able = Some(Ability::Cannot(Unable::ArbiterUnreachable));
+    let refused = draft(&view);
+    assert_eq!(refused.title, "alpha stops, nobody takes over");
+    let why: Vec<&str> = refused.rests_on.iter().map(|line| line.text.as_str()).collect();
+    let only = "beta has no lease of the arbiter's: only the grant of alpha lets it act";
+    assert_eq!(why, ["nobody can take over", only]);
+    assert!(refused.force.is_some());
+    // With a lease to be had, nothing stands in its way.
+    view.peers[0].able = Some(Ability::Fit);
+    assert!(plan(Action::Shutdown, &view).starts_with("alpha stops, beta takes over"));
 }
 
 #[test]

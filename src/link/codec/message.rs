@@ -3,8 +3,8 @@
 use crate::negotiation::ability::{Ability, Score, Sick, Unable};
 use crate::negotiation::member::Name;
 use crate::negotiation::message::{
-    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, MAX_OPERATOR, Message,
-    Mode, Order, Query, QueryId, Refusal, Relay, Released,
+    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hears, Hold, HoldStamp, MAX_OPERATOR,
+    Message, Mode, Order, Query, QueryId, Refusal, Relay, Released,
 };
 use crate::negotiation::term::Term;
 use crate::negotiation::time::Instant;
@@ -37,6 +37,7 @@ pub(super) fn write(message: &Message, roster: &Roster, writer: &mut Writer) {
             writer.u64(query.proposed);
             write_ability(query.able, writer);
             writer.u8(query.candidate.into()).u8(query.claim.into()).u16(query.score.ten_thousandths());
+            writer.u8(u8::from(query.hears == Hears::NotYou));
         }
         Message::Answer(answer) => {
             writer.u64(answer.id.0);
@@ -100,6 +101,7 @@ pub(super) fn read(kind: u8, reader: &mut Reader<'_>, roster: &Roster) -> Result
             candidate: reader.flag("whether it is a candidate")?,
             claim: reader.flag("whether it claims")?,
             score: read_score(reader)?,
+            hears: read_hears(reader)?,
         }),
         kind::ANSWER => Message::Answer(Answer {
             id: QueryId(reader.u64("the query's id")?),
@@ -182,6 +184,12 @@ fn read_seen(reader: &mut Reader<'_>, roster: &Roster) -> Result<Term, DecodeErr
 /// An absent score is the best: it came from somebody who has nothing to measure (H1).
 fn read_score(reader: &mut Reader<'_>) -> Result<Score, DecodeError> {
     if reader.at_end() { Ok(Score::FULL) } else { reader.u16("the score").map(Score::from_ten_thousandths) }
+}
+
+/// From who does not know the field nothing speaks against it.
+fn read_hears(reader: &mut Reader<'_>) -> Result<Hears, DecodeError> {
+    let missing = !reader.at_end() && reader.flag("whether it misses words")?;
+    Ok(if missing { Hears::NotYou } else { Hears::You })
 }
 
 fn read_order(reader: &mut Reader<'_>) -> Result<Order, DecodeError> {

@@ -8,8 +8,8 @@ use crate::negotiation::Negotiator;
 use crate::negotiation::ability::{Ability, Score, Sick, Unable};
 use crate::negotiation::exchange::{Input, Output};
 use crate::negotiation::message::{
-    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, Incarnation, Mode, Order,
-    PeerHello, Query, QueryId, Refusal, Relay, Released,
+    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hears, Hold, HoldStamp, Incarnation, Mode,
+    Order, PeerHello, Query, QueryId, Refusal, Relay, Released,
 };
 use crate::negotiation::settings::Settings;
 use crate::negotiation::term::Term;
@@ -48,6 +48,7 @@ fn messages() -> Vec<Message> {
             candidate: able == Ability::Fit,
             claim: able != Ability::Fit,
             score: Score::from_ten_thousandths(9_700),
+            hears: if able == Ability::Fit { Hears::You } else { Hears::NotYou },
         }));
     }
     let orders = [
@@ -194,9 +195,10 @@ fn n17_an_unknown_type_is_skipped_and_not_an_error() {
 fn n17_fields_that_may_be_missing_have_their_default() {
     let query = messages().remove(0);
     let mut bytes = encode_message(1, &query, &roster());
-    bytes.truncate(bytes.len() - 2);
+    // Whether words are missing is younger than the score, and both are younger than the rest.
+    bytes.truncate(bytes.len() - 3);
     match decode(&bytes, &roster()).map(|envelope| envelope.body) {
-        Ok(Body::Message(Message::Query(query))) => assert_eq!(query.score, Score::FULL),
+        Ok(Body::Message(Message::Query(query))) => assert_eq!((query.score, query.hears), (Score::FULL, Hears::You)),
         other => panic!("{other:?}"),
     }
     bytes.pop();

@@ -12,8 +12,8 @@ use crate::link::noise::PATTERN;
 use crate::negotiation::ability::{Ability, Score, Unable};
 use crate::negotiation::member::MemberId;
 use crate::negotiation::message::{
-    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, Incarnation, Message, Mode,
-    Order, Query, QueryId, Refusal, Relay, Released,
+    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hears, Hold, HoldStamp, Incarnation,
+    Message, Mode, Order, Query, QueryId, Refusal, Relay, Released,
 };
 use crate::negotiation::settings::{Agreement, Protection};
 use crate::negotiation::term::Term;
@@ -140,6 +140,7 @@ fn messages_are_as_documented() {
         candidate: true,
         claim: false,
         score: Score::from_ten_thousandths(9_700),
+        hears: Hears::You,
     };
     holds("query", &written(1, Message::Query(query)));
     let answer = |order, able| {

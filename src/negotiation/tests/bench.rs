@@ -13,7 +13,7 @@ use super::super::exchange::{
 };
 use super::super::member::MemberId;
 use super::super::message::{
-    Answer, Beacon, HandOverAnswer, HandOverCause, Incarnation, Message, Mode, Order, PeerHello, Query, QueryId,
+    Answer, Beacon, HandOverAnswer, HandOverCause, Hears, Incarnation, Message, Mode, Order, PeerHello, Query, QueryId,
     Released,
 };
 use super::super::settings::Settings;
@@ -381,6 +381,7 @@ impl Bench {
             candidate: true,
             claim: false,
             score: Score::FULL,
+            hears: Hears::You,
         }
     }
 

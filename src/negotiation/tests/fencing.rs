@@ -3,7 +3,7 @@
 use super::super::event::{Event, Severity};
 use super::super::exchange::{Command, CommandOutcome, FenceResult, FenceWhy, Input};
 use super::super::member::MemberId;
-use super::super::message::{Message, Mode};
+use super::super::message::{Hears, Message, Mode, Query};
 use super::super::settings::{Protection, Settings};
 use super::super::view::{FenceState, OffWord};
 use super::*;
@@ -48,6 +48,52 @@ fn s2_a_silent_primary_is_replaced_only_when_it_is_confirmed_off() {
     let fence = bench.view().peers[0].fence.clone();
     assert!(matches!(fence.state, FenceState::Off { by: None, .. }));
     assert_eq!(fence.took, Some(s(30)));
+}
+
+/// A query of `peer`, which misses the words of the one that it asks.
+fn misses_us(bench: &mut Bench, peer: u8) {
+    let query = Query { hears: Hears::NotYou, ..bench.query() };
+    bench.asked(peer, query);
+}
+
+#[test]
+fn s3_words_that_are_missing_are_told_while_something_passes_the_other_way() {
+    let mut bench = secondary();
+    let told = |bench: &Bench| bench.latest_query(0).expect("it asks").hears;
+    bench.wait(ms(1_100));
+    assert_eq!(told(&bench), Hears::You, "an interval without a word is nothing");
+    bench.wait(ms(1_000));
+    assert_eq!(told(&bench), Hears::NotYou);
+    bench.beacon(0, 1).wait(ms(1_000));
+    assert_eq!(told(&bench), Hears::You);
+    // Where nobody is shot it decides nothing, and is not said.
+    let mut bench = Bench::secondary_of(two(1), 0);
+    bench.wait(ms(2_500));
+    assert_eq!(told(&bench), Hears::You);
+}
+
+#[test]
+fn s3_a_primary_that_was_missed_first_leaves_the_shot_to_the_other_and_goes_on() {
+    let mut bench = Bench::primary(fenced(two(0)));
+    misses_us(&mut bench, 1);
+    bench.wait(s(60));
+    assert_eq!((bench.shots(), bench.mode()), (vec![], Mode::Primary));
+    // It is heard again, and then is silent without having missed anything.
+    let query = bench.query();
+    bench.asked(1, query);
+    bench.wait(s(4));
+    assert_eq!(bench.shots(), [(1, FenceWhy::PrimaryAlone)]);
+}
+
+#[test]
+fn s3_who_would_shoot_at_once_waits_two_delays_when_it_was_missed_first() {
+    let mut bench = Bench::new(fenced(two(0)));
+    bench.all_up().wait(s(3));
+    misses_us(&mut bench, 1);
+    bench.wait(ms(12_999));
+    assert_eq!(bench.shots(), []);
+    bench.wait(ms(1));
+    assert_eq!(bench.shots(), [(1, FenceWhy::TakeoverWaits)], "T and twice the delay");
 }
 
 #[test]

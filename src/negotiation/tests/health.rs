@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::super::ability::{Ability, Sick};
 use super::super::event::Event;
-use super::super::exchange::{FenceResult, FenceWhy};
+use super::super::exchange::{Durable, FenceResult, FenceWhy};
 use super::super::member::MemberId;
 use super::super::message::{HandOverAnswer, Message, Mode, Order, Refusal};
 use super::super::settings::{Protection, Settings};
@@ -209,6 +209,35 @@ fn s6_who_lost_the_role_for_its_health_is_a_lesser_candidate_for_a_while() {
     group.wait(s(15));
     assert_eq!(group.members[0].view().able, Ability::Fit);
     assert_eq!(group.primaries(), [1], "no automatic failback");
+}
+
+/// The state that a member would find on its disk, were it started now.
+fn on_disk(bench: &Bench) -> Option<Durable> {
+    bench.writes().last().map(|(_, state)| state.clone())
+}
+
+#[test]
+fn s6_a_restart_does_not_make_who_lost_the_role_for_its_health_an_equal_again() {
+    let mut group = Group::new(vec![two(0), two(1)]);
+    group.wait(s(5));
+    group.with(0, |alpha| {
+        alpha.health(5_000);
+    });
+    group.wait(s(3));
+    assert_eq!(group.primaries(), [1]);
+    let mut again = Bench::with_state(two(0), on_disk(&group.members[0]));
+    assert_eq!(again.view().able, Ability::Sick(Sick::LostForHealth));
+    again.wait(s(601));
+    assert_eq!(again.view().able, Ability::Fit);
+}
+
+#[test]
+fn s6_takeovers_for_health_are_counted_across_a_restart() {
+    let mut bench = beta(Settings { max_per_hour: 1, sick_for: ms(0), ..two(1) });
+    low(&mut bench, 2, 10);
+    bench.released(0, 1, 1).assert_primary_by("took_over_for_health");
+    let again = Bench::with_state(Settings { max_per_hour: 1, ..two(1) }, on_disk(&bench));
+    assert_eq!(again.view().health.taken, 1);
 }
 
 #[test]

@@ -100,6 +100,22 @@ fn s7_a_hold_does_not_stop_who_claims() {
 }
 
 #[test]
+fn s7_under_a_hold_who_lost_its_majority_has_the_role_again_when_the_majority_is_back() {
+    let mut settings = three(0);
+    settings.protection = vec![Protection::Majority];
+    let mut bench = Bench::primary(settings);
+    bench.hold(s(600), 1_000).wait(s(10)).assert_secondary_by("lost_majority");
+    assert!(bench.latest_query(1).expect("it asks").claim, "nobody else may: so it comes first");
+    bench.up(1).up(2).consents(1).consents(2).assert_primary_by("told_primary");
+    // Without a hold others have long taken over, or will: it is one among equals.
+    let mut settings = three(0);
+    settings.protection = vec![Protection::Majority];
+    let mut bench = Bench::primary(settings);
+    bench.wait(s(10)).assert_secondary_by("lost_majority");
+    assert!(!bench.latest_query(1).expect("it asks").claim);
+}
+
+#[test]
 fn s7_a_hold_survives_a_restart() {
     let bench = held(two(1));
     let kept = bench.writes().last().expect("the hold was written").1.clone();

@@ -17,6 +17,7 @@ mod health;
 mod hold;
 mod links;
 mod mode;
+mod otherwise;
 mod random;
 mod reachability;
 mod safety;

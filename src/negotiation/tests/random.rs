@@ -10,8 +10,8 @@ use super::super::ability::{Ability, Score, Sick, Unable};
 use super::super::exchange::{ArbiterCall, ArbiterReply, Command, FenceResult, Input, Output, StateVersion, StopCause};
 use super::super::member::MemberId;
 use super::super::message::{
-    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hold, HoldStamp, Incarnation, Message, Mode,
-    Order, PeerHello, Query, QueryId, Refusal, Relay, Released,
+    Answer, Beacon, Grant, HandOverAnswer, HandOverCause, HandOverRequest, Hears, Hold, HoldStamp, Incarnation,
+    Message, Mode, Order, PeerHello, Query, QueryId, Refusal, Relay, Released,
 };
 use super::super::settings::{Agreement, Protection, Settings};
 use super::super::term::Term;
@@ -99,9 +99,10 @@ fn cause() -> impl Strategy<Value = HandOverCause> {
 
 fn message() -> impl Strategy<Value = Message> {
     let mode = prop_oneof![Just(Mode::Primary), Just(Mode::Secondary)];
-    let query = (term(), number(), ability(), any::<[bool; 2]>(), score()).prop_map(
-        |(seen, proposed, able, [candidate, claim], score)| {
-            Message::Query(Query { id: QueryId(proposed), seen, proposed, able, candidate, claim, score })
+    let query = (term(), number(), ability(), any::<[bool; 3]>(), score()).prop_map(
+        |(seen, proposed, able, [candidate, claim, misses], score)| {
+            let hears = if misses { Hears::NotYou } else { Hears::You };
+            Message::Query(Query { id: QueryId(proposed), seen, proposed, able, candidate, claim, score, hears })
         },
     );
     let answer = (instant(), order(), term(), mode, term(), ability(), any::<bool>(), score()).prop_map(

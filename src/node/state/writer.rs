@@ -245,23 +245,4 @@ mod tests {
         }
         writer.close();
     }
-
-    #[test]
-    #[ignore = "prints a figure: how long a durable write takes on this machine"]
-    fn figure_the_time_of_a_durable_write() {
-        let dir = tempfile::tempdir().unwrap();
-        let (mut store, _) = StateStore::open(dir.path()).unwrap();
-        let mut times: Vec<Duration> = (1..=200)
-            .map(|number| {
-                let started = Instant::now();
-                store.write(&Payload::now(durable(number))).unwrap();
-                started.elapsed()
-            })
-            .collect();
-        times.sort();
-        println!(
-            "durable write: min {:?}, median {:?}, p95 {:?}, max {:?}",
-            times[0], times[100], times[190], times[199]
-        );
-    }
 }

@@ -149,3 +149,34 @@ fn u2_an_operators_fencing_of_a_living_primary_hands_the_role_over_the_hard_way(
     let outcomes: Vec<_> = scene.world.outcomes().iter().map(|(_, outcome)| outcome).collect();
     assert_eq!(outcomes, [&CommandOutcome::Done], "{}", scene.world.trace());
 }
+
+/// Read beside the rules: a link that passed nothing to beta any more. Beta's delay ran out while alpha, which had heard
+/// beta for a timeout longer, had just begun to shoot at once: both ended off (S3).
+#[test]
+fn trace_a_one_way_cut_that_left_both_off() {
+    for way in [Way::Forth, Way::Back] {
+        for seed in 0..40 {
+            let mut scene = pair_with_processes(FENCE, seed);
+            scene.apply(Fault::Cut(ALPHA, BETA, way));
+            scene.never_two(25_000);
+            assert_eq!(scene.world.running().count(), 1, "{way:?} {seed}\n{}", scene.world.trace());
+            assert_eq!(scene.primaries().len(), 1, "{way:?} {seed}\n{}", scene.world.trace());
+        }
+    }
+}
+
+/// The same before anybody was Primary: the lower address would shoot at once.
+#[test]
+fn trace_a_one_way_cut_before_anybody_was_primary() {
+    for way in [Way::Forth, Way::Back] {
+        for seed in 0..40 {
+            let mut scene = Scene::off(2, FENCE, seed);
+            scene.start_all();
+            scene.run(1_500);
+            scene.primary_is(&[]);
+            scene.apply(Fault::Cut(ALPHA, BETA, way));
+            scene.never_two(40_000);
+            assert_eq!(scene.world.running().count(), 1, "{way:?} {seed}\n{}", scene.world.trace());
+        }
+    }
+}
