@@ -117,7 +117,7 @@ fn u8_a_job_that_is_stopped_from_outside_stops_drawing_and_comes_back() {
     let stand_in = run.into_iter().find(|pid| parent_of(*pid) == Some(shell)).expect("a stand-in");
     kill(Pid::from_raw(stand_in), Signal::SIGSTOP).expect("stopped");
     // Within a second the screen sees it, and gives the terminal back.
-    eventually("the ordinary screen is back", || !terminal.alternate());
+    terminal.is_given_back();
     terminal.send(b"echo is $((40 + 2))\r");
     terminal.shows("is 42");
     assert!(alpha.answers());

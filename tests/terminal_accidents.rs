@@ -91,7 +91,7 @@ fn u8_a_stopped_job_comes_back_at_every_size() {
         let of_shell = |pid: &i32| parent_of(*pid) == Some(shell);
         let stand_in = processes_of(alpha.folder()).into_iter().find(of_shell).expect("a stand-in");
         kill(Pid::from_raw(stand_in), Signal::SIGSTOP).expect("stopped");
-        eventually("the ordinary screen is back", || !terminal.alternate());
+        terminal.is_given_back();
         assert!(alpha.answers());
         terminal.send(b"clear; fg\r");
     });

@@ -98,7 +98,7 @@ fn u8_signals_to_an_attached_screen_give_the_terminal_back() {
         shell.send(b"clear; fg\r");
         shell.shows("q leave");
         kill(nix::unistd::Pid::from_raw(screen), signal).expect("told");
-        eventually("the screen is gone", || !shell.alternate());
+        shell.is_given_back();
         shell.send(b"echo is $((40 + 2))\r");
         shell.shows("is 42");
         shell.is_as_it_was(&modes);

@@ -242,6 +242,13 @@ impl Terminal {
         format!("{:?}", self.master.get_termios().expect("modes"))
     }
 
+    /// Waits until the ordinary screen is back, and after it the mode in which a shell reads lines: what is typed between
+    /// the two is the screen's, and thrown away.
+    pub fn is_given_back(&self) {
+        eventually("the ordinary screen is back", || !self.alternate());
+        eventually("lines are read again", || self.modes().contains("ICANON"));
+    }
+
     /// That nothing of the screen is left on: alternate screen, hidden cursor, bracketed paste, title, raw mode.
     pub fn is_as_it_was(&self, modes: &str) {
         eventually("the terminal is given back", || !self.alternate());
@@ -253,7 +260,8 @@ impl Terminal {
         assert!(!screen.bracketed_paste(), "bracketed paste is on");
         assert_eq!(line.parser.callbacks().forbidden, Vec::<String>::new());
         drop(line);
-        assert_eq!(self.modes(), modes, "the modes are not as they were");
+        // The modes come after what takes the screen off.
+        eventually("the modes are as they were", || self.modes() == modes);
     }
 
     /// The process in it.
