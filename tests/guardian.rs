@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use support::lives;
 use support::reference::Reference;
 use tandem::config::required::{Hooks, ProcessConfig, Restart, RunWhen};
-use tandem::process::event::{Change, HookOutcome, StopWay};
+use tandem::process::event::{Change, HookOutcome, Overdue, StopWay};
 use tandem::process::{
     BootTime, Operation, ProcessEvent, ProcessSettings, ProcessState, Processes, Role, RoleMode, start,
 };
@@ -305,6 +305,25 @@ fn p1_what_does_not_exist_is_a_clear_error_and_leaves_nothing_running() {
 }
 
 #[test]
+fn p6_what_is_killed_while_it_stops_is_no_sign_of_a_controller_that_stood_still() {
+    run(async {
+        let mut only = shell("only", "trap '' TERM; while :; do sleep 1; done");
+        only.run_when = RunWhen::Primary;
+        let mut rig = Rig::new(vec![only], Hooks::default()).await;
+        rig.processes().renew(BootTime::now() + Duration::from_secs(600)).expect("a deadline");
+        rig.processes().become_primary(role(RoleMode::Primary, 1));
+        rig.wait("it serves", |event| *event == ProcessEvent::ServingReady).await;
+        rig.processes().stop_serving(None);
+        rig.change("only", |change| *change == Change::Stopping).await;
+        // As when the arbiter says that another holds the lease: the time to stop is over at once.
+        rig.processes().renew(BootTime::now()).expect("a deadline");
+        let change = rig.change("only", |change| matches!(change, Change::KilledByGuardian { .. })).await;
+        assert!(matches!(change, Change::KilledByGuardian { overdue: Overdue::StillStopping, .. }), "{change:?}");
+        rig.end().await;
+    });
+}
+
+#[test]
 fn p6_what_runs_on_the_primary_only_is_killed_when_its_right_to_run_is_over() {
     run(async {
         let mut only = shell("only", "exec sleep 1000");
@@ -319,6 +338,7 @@ fn p6_what_runs_on_the_primary_only_is_killed_when_its_right_to_run_is_over() {
         rig.processes().renew(renewed).expect("a deadline");
         let change = rig.change("only", |change| matches!(change, Change::KilledByGuardian { .. })).await;
         assert!(BootTime::now() >= renewed, "{change:?}");
+        assert!(matches!(change, Change::KilledByGuardian { overdue: Overdue::NotRenewed, .. }), "{change:?}");
         until("it is gone", || !lives(only)).await;
         assert!(lives(always));
         // It stays so until the controller says that it is Primary still, or again.

@@ -16,7 +16,7 @@ use crate::journal::entry::ProcessChange;
 use crate::negotiation::exchange::Input;
 use crate::negotiation::message::Mode;
 use crate::negotiation::time::Instant;
-use crate::process::event::{Change, HookOutcome, StopWay};
+use crate::process::event::{Change, HookOutcome, Overdue, StopWay};
 use crate::process::heartbeat::{Beat, Pulse};
 use crate::process::snapshot::Wanted;
 use crate::process::{
@@ -208,8 +208,12 @@ impl Engine {
             ProcessEvent::ServingStopped => self.feed(now, Input::ServingStopped),
             ProcessEvent::ServingReady | ProcessEvent::GuardianLost { .. } | ProcessEvent::Fault { .. } => {}
             ProcessEvent::Process { name, change } => {
-                if let Change::KilledByGuardian { .. } = change {
-                    self.required.killed.insert(name.to_string(), now);
+                if let Change::KilledByGuardian { overdue, .. } = change {
+                    match overdue {
+                        Overdue::NotRenewed => drop(self.required.killed.insert(name.to_string(), now)),
+                        // As it was meant: the role, and with it the time to stop, was over.
+                        Overdue::StillStopping => {}
+                    }
                     let view = self.negotiator.view(now);
                     if view.mode == Mode::Primary && view.stopping.is_none() && view.transition.is_none() {
                         // A stall too short for the role to be lost: they run again.
@@ -377,13 +381,14 @@ fn change_words(name: &str, change: &Change) -> (ProcessChange, String) {
         Change::Stopped { after, way: StopWay::Killed } => {
             (ProcessChange::Killed, format!("{name} did not stop in its grace; killed, after {}", seconds(*after)))
         }
-        Change::KilledByGuardian { late } => (
-            ProcessChange::Killed,
-            format!(
-                "the guardian killed {name}, {} after its right to run was over: the controller stood still",
-                seconds(*late)
-            ),
-        ),
+        Change::KilledByGuardian { late, overdue } => {
+            let why = match overdue {
+                Overdue::NotRenewed => "the controller stood still",
+                Overdue::StillStopping => "it had been asked to stop, and there was no more time",
+            };
+            let text = format!("the guardian killed {name}, {} after its right to run was over: {why}", seconds(*late));
+            (ProcessChange::Killed, text)
+        }
         Change::Silent { silent_for } => {
             (ProcessChange::Killed, format!("{name} has not answered for {}; it is killed", seconds(*silent_for)))
         }

@@ -50,6 +50,15 @@ pub enum ProcessEvent {
     },
 }
 
+/// Why a process still ran when its right to run was over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Overdue {
+    /// The controller had not renewed it: it stood still.
+    NotRenewed,
+    /// It had been asked to stop, and there was no time to wait for it.
+    StillStopping,
+}
+
 /// What happened to a process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
@@ -99,10 +108,12 @@ pub enum Change {
         /// How it ended.
         way: StopWay,
     },
-    /// The guardian killed it, because this controller had not renewed its right to run (P6).
+    /// The guardian killed it, because its right to run was over (P6).
     KilledByGuardian {
         /// So long after the deadline.
         late: Duration,
+        /// What had kept it running until then.
+        overdue: Overdue,
     },
     /// It does not answer its heartbeat, and is started again.
     Silent {

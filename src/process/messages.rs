@@ -129,7 +129,9 @@ pub enum Word {
     Overdue {
         /// Which.
         launches: Vec<LaunchId>,
-        /// How long after the deadline, nanoseconds.
+        /// When it was killed, in nanoseconds since boot.
+        killed: u64,
+        /// How long after the deadline that was, nanoseconds.
         late: u64,
     },
     /// Something that should work does not.

@@ -102,7 +102,8 @@ pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Re
     }
     let deadline = Arc::new(Deadline::new()?);
     let role = Role { mode: RoleMode::Secondary, term: 0, token: 0, reason: String::new() };
-    let (aims, aims_end) = watch::channel(Aim { target: Target::Nothing, role, kill_by: None, number: 0 });
+    let (aims, aims_end) =
+        watch::channel(Aim { target: Target::Nothing, role, kill_by: None, number: 0, said: BootTime::now() });
     let (requests, requests_end) = mpsc::channel(REQUESTS);
     let (events, heard) = mpsc::channel(EVENTS);
     let (snapshots, seen) = watch::channel(Arc::from([]));
@@ -177,6 +178,7 @@ impl Processes {
             }
             aim.kill_by = kill_by;
             aim.number += 1;
+            aim.said = BootTime::now();
         });
     }
 

@@ -14,7 +14,7 @@ mod telling;
 use crate::config::required::{Hooks, ProcessConfig};
 
 use super::deadline::Deadline;
-use super::event::{Change, ProcessEvent, Ticket};
+use super::event::{Change, Overdue, ProcessEvent, Ticket};
 use super::guard::Guard;
 use super::heartbeat::{Beat, Heart, Prepared, Report};
 use super::hooks::{Call, Hook, HookQueue};
@@ -46,6 +46,19 @@ pub struct Aim {
     pub kill_by: Option<BootTime>,
     /// Numbers the aims, so that one said again is seen.
     pub number: u64,
+    /// When the controller said so.
+    pub said: BootTime,
+}
+
+impl Aim {
+    /// Why what runs on the Primary only still ran when the guardian killed it at `killed`. A controller that stood still
+    /// may have asked for the stop on waking, before it heard of this.
+    fn overdue(&self, killed: BootTime) -> Overdue {
+        match self.target {
+            Target::Nothing | Target::Secondary | Target::Between if self.said <= killed => Overdue::StillStopping,
+            Target::Nothing | Target::Secondary | Target::Between | Target::Primary => Overdue::NotRenewed,
+        }
+    }
 }
 
 /// What operators say, and alarms.
@@ -404,11 +417,12 @@ impl Runner {
                 Some(What::Hook) => self.hook_gone(now, None),
                 None => {}
             },
-            Word::Overdue { launches, late } => {
+            Word::Overdue { launches, killed, late } => {
+                let overdue = self.aim.overdue(BootTime::from_nanoseconds(killed));
                 let late = Duration::from_nanos(late);
                 for launch in launches {
                     if let Some(What::Process(at)) = self.launches.get(&launch).copied() {
-                        self.supervision.overdue(now, at, late);
+                        self.supervision.overdue(now, at, late, overdue);
                     }
                 }
             }

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use crate::config::required::{ProcessConfig, RunWhen};
 
-use super::event::{Change, StopWay};
+use super::event::{Change, Overdue, StopWay};
 use super::messages::End;
 use super::policy::Verdict;
 use super::snapshot::{ProcessState, RESTARTS_KEPT, Wanted, is_proved};
@@ -337,14 +337,14 @@ impl Supervision {
     }
 
     /// The guardian killed it, so long after the deadline (P6). It waits for the controller's word.
-    pub fn overdue(&mut self, now: BootTime, at: usize, late: Duration) {
+    pub fn overdue(&mut self, now: BootTime, at: usize, late: Duration, overdue: Overdue) {
         let Some(one) = self.all.get_mut(at) else { return };
         one.barred = true;
         if matches!(one.state, State::Starting | State::Running | State::Ending(Ending::Died)) {
             one.enter(now, State::Ending(Ending::Overdue));
         }
         one.last_end = Some("killed by the guardian".into());
-        self.todo.push(Todo::Tell(at, Change::KilledByGuardian { late }));
+        self.todo.push(Todo::Tell(at, Change::KilledByGuardian { late, overdue }));
     }
 
     /// It has not answered its heartbeat for too long: it is killed, and that is a death as every other.

@@ -283,7 +283,7 @@ impl Guardian {
             overdue.push(*launch);
         }
         let late = u64::try_from(now.since(until).as_nanos()).unwrap_or(u64::MAX);
-        self.say(&Word::Overdue { launches: overdue, late });
+        self.say(&Word::Overdue { launches: overdue, killed: now.nanoseconds(), late });
     }
 
     /// The timer rings when `until` is over.

@@ -103,7 +103,7 @@ fn p6_what_the_guardian_killed_waits_for_the_controllers_word() {
     all.aim(at(0), Target::Primary, None);
     all.started(at(1), 0, 100);
     all.take();
-    all.overdue(at(2_000), 0, Duration::from_millis(3));
+    all.overdue(at(2_000), 0, Duration::from_millis(3), Overdue::NotRenewed);
     all.exited(at(2_001), 0, End::Signal(9));
     all.gone(at(2_001), 0);
     all.tick(at(60_000));
@@ -150,7 +150,7 @@ fn p1_one_that_was_killed_for_a_reason_is_said_to_have_ended_for_that_reason() {
     assert_eq!(why(&all), "did not answer for 10.0 s");
     all.tick(at(60_000));
     all.started(at(60_010), 0, 102);
-    all.overdue(at(61_000), 0, Duration::ZERO);
+    all.overdue(at(61_000), 0, Duration::ZERO, Overdue::NotRenewed);
     all.exited(at(61_001), 0, End::Signal(9));
     all.gone(at(61_001), 0);
     assert_eq!(why(&all), "killed by the guardian");
@@ -218,7 +218,7 @@ proptest! {
                     alive[one] = false;
                     all.failed(now, one, "no such file");
                 }
-                Step::Overdue(one) if alive[one] && one % 2 == 1 => all.overdue(now, one, Duration::ZERO),
+                Step::Overdue(one) if alive[one] && one % 2 == 1 => all.overdue(now, one, Duration::ZERO, Overdue::NotRenewed),
                 Step::Lost => {
                     alive = [false; 4];
                     all.all_lost(now);
