@@ -7,6 +7,7 @@ mod explore;
 use explore::bounds::exhaustive;
 use explore::bounds::{Faults, Kept, Timers};
 use explore::lockstep::walk_both;
+use explore::properties::wander;
 use explore::properties::{ONE_ACTS, Outcome};
 use explore::{Bounds, check, walk};
 use std::time::Duration;
@@ -115,20 +116,17 @@ fn two_states_are_called_one_only_when_the_same_follows() {
 fn of_people(protection: &[Protection], depth: usize, reached: &[&str]) {
     let bounds = Bounds::pair(protection, 1).settled().stopping_within(1).only(Faults::OF_PEOPLE);
     holds(&check(&Bounds { depth: Some(depth), ..bounds.clone() }, THREADS));
-    let mut missing: Vec<&str> = reached.to_vec();
-    let people = Bounds { budget: 3, reached: Default::default(), ..bounds };
-    let all = Bounds { budget: 4, faults: Faults::ALL, ..people.clone() };
-    // Each takes a second, and reaches what is asked for in two to five.
-    for seed in 1..=40 {
-        let bounds = if seed % 2 == 0 { &people } else { &all };
-        let outcome = walk(bounds, THREADS, seed, Duration::from_secs(1));
-        holds(&outcome);
-        missing.retain(|word| !outcome.reached.iter().any(|reached| reached == word));
-        if missing.is_empty() {
-            return;
+    let people = Bounds { budget: 4, reached: Default::default(), ..bounds };
+    let all = Bounds { faults: Faults::ALL, ..people.clone() };
+    let sick = people.clone().only(Faults { sickness: true, ..Faults::default() });
+    for (bounds, walks) in [(&sick, 200), (&people, 200), (&all, 400)] {
+        match wander(bounds, walks, 150, reached) {
+            Ok(missing) if missing.is_empty() => return,
+            Ok(missing) => println!("not yet reached: {missing:?}"),
+            Err(trace) => panic!("{}\n{trace}", explore::text::title(bounds)),
         }
     }
-    panic!("never reached: {missing:?}");
+    panic!("not everything was reached: {reached:?}");
 }
 
 /// What every pair comes to.

@@ -67,6 +67,7 @@ fn killer(guard: Guard) -> Killer {
         Guard::ReleaseNamesOne => Scene(scenes::n18_a_release_is_for_the_one_it_names),
         Guard::RequestForThisTerm => Scene(scenes::n18_a_request_for_another_term_ends_nothing),
         Guard::DeadConnectionIsDropped => Scene(scenes::n14_what_comes_from_a_dead_connection_is_no_sign_of_life),
+        // Walks say little of this one: a takeover without the lease is over at once, for want of it, so nobody acts at all.
         Guard::LeaseIsHeld => Scene(scenes::s1_no_takeover_while_another_has_the_lease),
         Guard::LeaseAboveTheFloor => Scene(scenes::n11_a_lease_below_the_floor_is_no_lease),
         Guard::LeaseAskedAwake => Scene(scenes::s9_a_lease_that_was_asked_for_before_a_stall_is_given_back),

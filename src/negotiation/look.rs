@@ -4,8 +4,9 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use super::ability::{Ability, Rank, Unable};
-use super::arbiter::{LeaseStand, Reach};
+use super::arbiter::Reach;
 use super::decision::seconds;
+use super::lease_stand::LeaseStand;
 use super::member::MemberId;
 use super::settings::{Protection, Settings};
 use super::takeover::{Assume, Condition, Stand};

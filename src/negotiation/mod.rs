@@ -30,6 +30,7 @@ mod health;
 mod hearing;
 mod hold;
 mod lease;
+mod lease_stand;
 mod look;
 mod peer;
 mod reference;

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use std::ops::ControlFlow;
 
 use super::ability::{Ability, Rank, Unable};
-use super::arbiter::LeaseStand;
 use super::decision::Rule;
 use super::guard::{self, Guard};
+use super::lease_stand::LeaseStand;
 use super::member::MemberId;
 use super::settings::Protection;
 use super::term::Term;

@@ -6,6 +6,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;
 use stateright::{Checker, Model, Property};
 use tandem::negotiation::settings::Protection;
+use tandem::sim::Rng;
 
 use super::actions::{Action, enabled};
 use super::bounds::Bounds;
@@ -153,6 +154,48 @@ pub fn walk(bounds: &Bounds, threads: usize, seed: u64, time: std::time::Duratio
     let checker = checker.finish_when(stateright::HasDiscoveries::AnyFailures);
     let checker = checker.spawn_simulation(seed, stateright::UniformChooser).join();
     outcome(bounds, &checker, begun)
+}
+
+/// Random walks that are the same each time, of so many steps each from seed 1 on, until all of `wanted` was reached; says
+/// what never was. Faults come now and then: else the budget is gone before anything has followed from the first.
+///
+/// # Errors
+/// What did not hold, with the way there.
+pub fn wander(bounds: &Bounds, walks: u64, steps: usize, wanted: &[&str]) -> Result<Vec<String>, String> {
+    let mut missing: Vec<String> = wanted.iter().map(|word| (*word).to_owned()).collect();
+    for seed in 1..=walks {
+        let mut rng = Rng::new(seed);
+        let mut group = steps::first(bounds);
+        let mut trace = Vec::new();
+        for _ in 0..steps {
+            let mut actions = Vec::new();
+            enabled(bounds, &group, &mut actions);
+            if !rng.chance(10) {
+                let all = actions.clone();
+                actions.retain(|action| !action.is_fault());
+                if actions.is_empty() {
+                    actions = all;
+                }
+            }
+            if actions.is_empty() {
+                break;
+            }
+            // Below the number of actions, which is small.
+            let action = actions[rng.below(actions.len() as u64) as usize];
+            trace.push(format!("    {}\n{}", text::state(&group), text::action(&group, action)));
+            group = steps::step(bounds, &group, action);
+            if group.broken.is_some() || (bounds.one_acts && !one_acts(&group)) {
+                let state = text::state(&group);
+                return Err(format!("seed {seed}: {:?}\n{}\n    {state}", group.broken, trace.join("\n")));
+            }
+        }
+        let reached = bounds.reached.words();
+        missing.retain(|word| !reached.contains(word));
+        if missing.is_empty() {
+            break;
+        }
+    }
+    Ok(missing)
 }
 
 /// What the processors have done for this process, in seconds.
