@@ -223,8 +223,13 @@ impl Turn<'_> {
     /// What runs only on the Primary is to stop; whether nothing runs any more.
     fn stop_serving(&mut self, member: usize, by: Option<Instant>) -> bool {
         let takes_time = self.bounds.stopping > 0;
+        // Due between this tick and the one before, as all of it was: what may not run on is killed by now.
+        let is_over = by.is_some_and(|by| by <= self.group.now);
         let this = &mut self.group.members[member];
-        if !takes_time || !this.serves {
+        if !takes_time || !this.serves || is_over {
+            if is_over && takes_time && this.serves {
+                self.bounds.reached.mark(Mark::Killed);
+            }
             this.ends_serving();
             return true;
         }
