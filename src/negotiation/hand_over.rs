@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::ability::{Ability, Rank, Unable};
 use super::decision::Rule;
 use super::event::Event;
 use super::exchange::{Command, CommandOutcome, Output, StateVersion, StopCause};
@@ -135,7 +136,16 @@ impl Negotiator {
     /// The first in the order among members that could take the role now; held does not count against it, because a
     /// release is a claim. A stopping member is no successor.
     pub(super) fn successor(&self) -> Option<MemberId> {
-        use super::ability::{Ability, Rank, Unable};
+        self.first_in_line(|able| self.able_but_for_the_outage(able))
+    }
+
+    /// The same when this member is gone afterwards. Where nobody reaches the arbiter a Primary acts by the grants of all
+    /// others (S4), and of one that has ended there is none: so nobody follows then, and nobody is told so.
+    fn successor_without_me(&self) -> Option<MemberId> {
+        self.first_in_line(|_| false)
+    }
+
+    fn first_in_line(&self, able_all_the_same: impl Fn(Ability) -> bool) -> Option<MemberId> {
         self.settings
             .others()
             .filter(|peer| self.peers[peer.index()].link_up && self.gone(*peer).is_none())
@@ -143,7 +153,7 @@ impl Negotiator {
                 let known = &self.peers[peer.index()];
                 let able = match known.able? {
                     Ability::Cannot(Unable::Held) => Ability::Fit,
-                    other if self.able_but_for_the_outage(other) => Ability::Fit,
+                    other if able_all_the_same(other) => Ability::Fit,
                     other => other,
                 };
                 (able.level() > 0).then(|| (Rank::new(peer, able, known.claim), peer))
@@ -262,7 +272,6 @@ impl Negotiator {
         if request.term != term && !guard::off(Guard::RequestForThisTerm) {
             return Err(Refusal::OtherTerm);
         }
-        use super::ability::{Ability, Unable};
         let able = self.peers[peer.index()].able;
         match request.cause {
             HandOverCause::Operator => match able {
@@ -397,7 +406,7 @@ impl Negotiator {
             return;
         }
         let held = self.hold.in_force() && cause == StopCause::Signal;
-        let to = if held { None } else { self.successor() };
+        let to = if held { None } else { self.successor_without_me() };
         self.stopping = Some(cause);
         if self.command.take().is_some() {
             finish(CommandOutcome::Impossible { why: "this controller is stopping".to_owned() }, out);

@@ -210,6 +210,19 @@ fn s4_an_arbiter_that_nobody_reaches_does_not_stop_a_healthy_pair() {
 }
 
 #[test]
+fn s4_a_primary_by_grants_that_ends_tells_nobody_that_it_follows() {
+    let arbiter = register();
+    let mut group = pair(&arbiter);
+    arbiter.borrow_mut().away = true;
+    group.wait(s(30));
+    group.members[0].give(Input::Stop { cause: super::super::exchange::StopCause::Signal });
+    assert_eq!(group.members[0].rule().text(), "this controller stops", "beta cannot act without its grant");
+    assert_eq!(one_at_most(&mut group, 600), [] as [usize; 0]);
+    arbiter.borrow_mut().away = false;
+    assert_eq!(one_at_most(&mut group, 40), [1], "and does when it may");
+}
+
+#[test]
 fn s4_a_primary_that_goes_on_by_grants_steps_down_before_the_grants_end() {
     let arbiter = register();
     let mut group = pair(&arbiter);
