@@ -273,6 +273,6 @@ pub fn exhaustive(protection: &[Protection]) -> Vec<Bounds> {
         Bounds { depth: Some(26), ..pair(1).settled().only(Faults::OF_PARTS) },
         Bounds { depth: Some(12), ..pair(2).settled().only(Faults::OF_PARTS) },
         Bounds { depth: Some(18), ..pair(1).settled().stopping_within(1).only(Faults::OF_PEOPLE) },
-        Bounds { depth: Some(14), lateness: 1, kept: Kept::Newer, ..pair(1).settled().stopping_within(1) },
+        Bounds { depth: Some(12), lateness: 1, kept: Kept::Newer, ..pair(1).settled().stopping_within(1) },
     ]
 }
