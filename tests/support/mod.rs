@@ -43,6 +43,8 @@ pub enum Part {
     Pkill,
     /// A disk that can be made to stall: a file as an ext4 file system, mounted, and `fsfreeze`.
     StallingDisk,
+    /// Control groups of version 2, which may be made: needs root, or a folder that was handed over.
+    ControlGroups,
     /// `python3`, as a service to supervise.
     Python,
     /// The servers of etcd, `etcdctl`, and `openssl` for their certificates.
@@ -63,6 +65,7 @@ impl Part {
             Part::Promtool => "promtool",
             Part::Pkill => "pkill",
             Part::StallingDisk => "a disk that can be made to stall",
+            Part::ControlGroups => "control groups",
             Part::Python => "python3",
             Part::Etcd => "etcd",
         }
@@ -70,7 +73,7 @@ impl Part {
 
     /// Whether it is there; asked once a process.
     fn probe(self) -> Result<(), String> {
-        static FOUND: [OnceLock<Result<(), String>>; 13] = [const { OnceLock::new() }; 13];
+        static FOUND: [OnceLock<Result<(), String>>; 14] = [const { OnceLock::new() }; 14];
         let (slot, look): (usize, fn() -> Result<(), String>) = match self {
             Part::NetworkNamespaces => (0, namespaces),
             Part::Firewall => (1, firewall),
@@ -83,11 +86,25 @@ impl Part {
             Part::Python => (10, || succeeds("python3", &["--version"])),
             Part::StallingDisk => (11, stalling_disk),
             Part::Etcd => (12, etcd),
+            Part::ControlGroups => (13, control_groups),
             Part::PrivateMounts => (4, || succeeds("unshare", &["-m", "mount", "-t", "tmpfs", "none", "/mnt"])),
             Part::Ipv6 => (3, || TcpListener::bind("[::1]:0").map(drop).map_err(|error| error.to_string())),
         };
         FOUND[slot].get_or_init(look).clone()
     }
+}
+
+fn control_groups() -> Result<(), String> {
+    let read = |path: &str| std::fs::read_to_string(path).map_err(|error| format!("{path}: {error}"));
+    let (group, mounts) = (read("/proc/self/cgroup")?, read("/proc/mounts")?);
+    let own = group.lines().find_map(|line| line.strip_prefix("0::")).ok_or("no hierarchy of version 2")?;
+    let mount = mounts.lines().map(|line| line.split(' ').collect::<Vec<_>>()).find(|words| words[2] == "cgroup2");
+    let mount = mount.ok_or("version 2 is not mounted")?[1].to_owned();
+    let made = Path::new(&mount).join(own.trim_start_matches('/')).join(format!("tandem-test-{}", std::process::id()));
+    std::fs::create_dir(&made).map_err(|error| format!("{}: {error}", made.display()))?;
+    let kills = made.join("cgroup.kill").exists();
+    std::fs::remove_dir(&made).map_err(|error| error.to_string())?;
+    if kills { Ok(()) } else { Err("this kernel has no cgroup.kill".to_owned()) }
 }
 
 /// Whether `part` is there. When not, says what is left out and why: on standard error past the test harness, which
