@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     match tandem::cli::dispatch(cli) {
         Ok(exit) => exit.into(),
         Err(error) => {
-            eprintln!("tandem: {}", whole(&error));
+            tandem::complain!("tandem: {}", whole(&error));
             Exit::Failed.into()
         }
     }

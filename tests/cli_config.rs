@@ -39,6 +39,19 @@ fn document(arguments: &[&str]) -> (Option<i32>, Value) {
 }
 
 #[test]
+fn u7_a_reader_that_is_gone_changes_no_exit_status() {
+    for arguments in
+        [&["check", "/etc/hostname"][..], &["explain", "--config", "/nowhere"], &["rehearse", "--scenario", "?"]]
+    {
+        let told = output(arguments).status.code();
+        let closed = || std::io::pipe().map(|(_, writer)| writer).expect("a pipe");
+        let untold = tandem(arguments).stdout(closed()).stderr(closed()).status().expect("the binary starts").code();
+        assert_eq!(untold, told, "{arguments:?}");
+        assert_ne!(told, Some(0), "{arguments:?}");
+    }
+}
+
+#[test]
 fn u7_check_of_a_good_pair_says_so_names_what_is_unwise_and_ends_with_0() {
     let (_folder, file) = good_pair();
     let output = output(&["check", text(&file)]);

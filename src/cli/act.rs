@@ -124,7 +124,7 @@ pub(super) fn run(global: &Global, action: Action, consent: Consent) -> anyhow::
         Err(error) => match error.downcast_ref::<ClientError>() {
             // Before anything was confirmed: the controller has gone away or hangs.
             Some(lost) => {
-                eprintln!("tandem: {lost}");
+                crate::complain!("tandem: {lost}");
                 Ok(Exit::NoController)
             }
             None => Err(error),

@@ -29,13 +29,15 @@ const WAITING: usize = 16;
 /// Opens the screen.
 pub fn run(global: &Global, args: &AttachArgs) -> anyhow::Result<Exit> {
     if !ui::terminal::can_draw() {
-        eprintln!("tandem: there is no terminal worth drawing on: a line for each change, as tandem status --watch");
+        crate::complain!(
+            "tandem: there is no terminal worth drawing on: a line for each change, as tandem status --watch"
+        );
         return status::run(global, &StatusArgs { json: false, watch: true });
     }
     let socket = match socket_path(global).and_then(|path| Ok(connect(&path).map(|_| path)?)) {
         Ok(path) => path,
         Err(error) => {
-            eprintln!("tandem: {error}");
+            crate::complain!("tandem: {error}");
             return Ok(error.exit());
         }
     };

@@ -61,7 +61,7 @@ pub fn connect(global: &Global) -> Result<Client, ConnectError> {
 /// As [`connect`]; what went wrong is told on standard error, and the exit status that goes with it is returned.
 pub fn connect_or_say(global: &Global) -> Result<Client, Exit> {
     connect(global).map_err(|error| {
-        eprintln!("tandem: {error}");
+        crate::complain!("tandem: {error}");
         error.exit()
     })
 }

@@ -47,7 +47,7 @@ pub fn run(_global: &Global, args: &DemoArgs) -> anyhow::Result<Exit> {
         Some(_) | None => {}
     }
     if !ui::terminal::can_draw() {
-        eprintln!("tandem: the demo needs a terminal to draw on");
+        crate::complain!("tandem: the demo needs a terminal to draw on");
         return Ok(Exit::Usage);
     }
     // Whatever ends the demo, its stand-in gives the terminal back. Before any thread and any file.

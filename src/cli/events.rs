@@ -93,7 +93,7 @@ pub fn run(global: &Global, args: &EventsArgs) -> anyhow::Result<Exit> {
     let wanted = match Wanted::parse(args) {
         Ok(wanted) => wanted,
         Err(error) => {
-            eprintln!("tandem: {error}");
+            crate::complain!("tandem: {error}");
             return Ok(Exit::Usage);
         }
     };
@@ -119,7 +119,7 @@ pub fn run(global: &Global, args: &EventsArgs) -> anyhow::Result<Exit> {
         return Err(error.into());
     }
     for passed in reader.skipped() {
-        eprintln!(
+        crate::complain!(
             "tandem: {}: {} bytes from byte {} on could not be read: {}",
             passed.path.display(),
             passed.bytes,
@@ -129,7 +129,9 @@ pub fn run(global: &Global, args: &EventsArgs) -> anyhow::Result<Exit> {
     }
     if reader.unfinished() > 0 {
         let bytes = reader.unfinished();
-        eprintln!("tandem: the journal ends with {bytes} bytes that are no whole record: cut short, or being written");
+        crate::complain!(
+            "tandem: the journal ends with {bytes} bytes that are no whole record: cut short, or being written"
+        );
     }
     Ok(Exit::Done)
 }

@@ -77,7 +77,7 @@ pub fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<Exit> {
     let which = match args.at.as_deref().map(|text| moment::parse(text, &Zoned::now())) {
         Some(Ok(at)) => Which::At(at),
         Some(Err(error)) => {
-            eprintln!("tandem: --at: {error}");
+            crate::complain!("tandem: --at: {error}");
             return Ok(Exit::Usage);
         }
         None => Which::Latest(args.change.unwrap_or(1)),
@@ -93,7 +93,9 @@ pub fn run(global: &Global, args: &ExplainArgs) -> anyhow::Result<Exit> {
     }
     let lost: u64 = reader.skipped().iter().map(|passed| passed.bytes).sum();
     if lost > 0 {
-        eprintln!("tandem: {lost} bytes of the journal could not be read (see tandem events); a change may be missing");
+        crate::complain!(
+            "tandem: {lost} bytes of the journal could not be read (see tandem events); a change may be missing"
+        );
     }
     let change = choose(&changes, which)
         .with_context(|| format!("cannot explain from the journal in {}", directory.display()))?;

@@ -52,7 +52,7 @@ fn dry_run(global: &Global, peer: &str) -> anyhow::Result<Exit> {
 }
 
 fn told(error: &ConnectError) -> anyhow::Result<Exit> {
-    eprintln!("tandem: {error}");
+    crate::complain!("tandem: {error}");
     Ok(error.exit())
 }
 
@@ -78,12 +78,12 @@ fn through_the_controller(client: &mut Client, peer: &str) -> anyhow::Result<Exi
             )
         }
         Ok(Reply::Refused { why }) => {
-            eprintln!("tandem: {why}");
+            crate::complain!("tandem: {why}");
             Ok(Exit::Failed)
         }
         Ok(other) => anyhow::bail!("the controller answered something else than was asked: {other:?}"),
         Err(lost) => {
-            eprintln!("tandem: {lost}");
+            crate::complain!("tandem: {lost}");
             Ok(Exit::NoController)
         }
     }
@@ -94,23 +94,23 @@ fn alone(global: &Global, peer: &str) -> anyhow::Result<Exit> {
     let config = match Config::load(&path) {
         Ok(config) => config,
         Err(errors) => {
-            eprintln!("{errors}");
+            crate::complain!("{errors}");
             return Ok(Exit::Usage);
         }
     };
     let me = match config.which_member(global.member.as_deref()) {
         Ok(me) => me,
         Err(error) => {
-            eprintln!("tandem: {error}");
+            crate::complain!("tandem: {error}");
             return Ok(Exit::Usage);
         }
     };
     let fence = config.fences.iter().find(|(member, _)| **member != me && config.name(**member).as_str() == peer);
     let Some((_, fence)) = fence else {
-        eprintln!("tandem: {} has no [fence.{peer}] for another member", path.display());
+        crate::complain!("tandem: {} has no [fence.{peer}] for another member", path.display());
         return Ok(Exit::Failed);
     };
-    println!("no controller runs here: the agent is asked by this command itself");
+    crate::tell!("no controller runs here: the agent is asked by this command itself");
     let preview = preview_alone(fence.clone(), config.fence_paths(me)).context("the agent cannot be asked")?;
     print(peer, &preview)
 }

@@ -3,6 +3,7 @@
 
 pub mod args;
 pub mod exit;
+pub mod lines;
 
 mod act;
 mod attach;

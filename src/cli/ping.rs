@@ -29,7 +29,7 @@ pub fn run(global: &Global, args: &PingArgs) -> anyhow::Result<Exit> {
         Err(error) if super::status::is_broken_pipe(&error) => Ok(Exit::Done),
         Err(error) => match error.downcast_ref::<ClientError>() {
             Some(lost) => {
-                eprintln!("tandem: {lost}");
+                crate::complain!("tandem: {lost}");
                 Ok(Exit::NoController)
             }
             None => Err(error),
@@ -55,7 +55,7 @@ fn ping(client: &mut Client, args: &PingArgs, interrupt: &Interrupt, out: &mut d
             }
             Reply::PingDone => break,
             Reply::Refused { why } => {
-                eprintln!("tandem: {why}");
+                crate::complain!("tandem: {why}");
                 return Ok(Exit::Failed);
             }
             other => anyhow::bail!("the controller answered something else than was asked: {other:?}"),

@@ -17,11 +17,11 @@ pub fn run(global: &Global) -> anyhow::Result<Exit> {
     let mut client = match connect(global) {
         Ok(client) => client,
         Err(ConnectError::Configuration(why)) => {
-            eprintln!("tandem: the configuration is faulty, and nothing was changed\n{why}");
+            crate::complain!("tandem: the configuration is faulty, and nothing was changed\n{why}");
             return Ok(Exit::Failed);
         }
         Err(error) => {
-            eprintln!("tandem: {error}");
+            crate::complain!("tandem: {error}");
             return Ok(error.exit());
         }
     };
@@ -32,12 +32,12 @@ pub fn run(global: &Global) -> anyhow::Result<Exit> {
             Ok(Exit::Done)
         }
         Ok(Reply::Refused { why }) => {
-            eprintln!("tandem: {node} changed nothing\n{why}");
+            crate::complain!("tandem: {node} changed nothing\n{why}");
             Ok(Exit::Failed)
         }
         Ok(other) => anyhow::bail!("{node} answered with something else: {other:?}"),
         Err(error) => {
-            eprintln!("tandem: {error}");
+            crate::complain!("tandem: {error}");
             Ok(Exit::NoController)
         }
     }

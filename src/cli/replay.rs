@@ -37,14 +37,14 @@ pub fn run(global: &Global, args: &ReplayArgs) -> anyhow::Result<Exit> {
     let look = Config::load(&locate(global.config.as_deref())).map(|config| config.screen).unwrap_or_default();
     let state_directory = state_directory_of(path);
     let counts = screen::show(tape, state_directory.as_deref(), screen_options(&look))?;
-    println!("{}", verdict(&counts));
+    crate::tell!("{}", verdict(&counts));
     Ok(told(&counts))
 }
 
 /// The exit status, what stands behind it told on standard error.
 fn told(counts: &Counts) -> Exit {
     if let Some(complaint) = complaint(counts) {
-        eprintln!("tandem: {complaint}");
+        crate::complain!("tandem: {complaint}");
     }
     exit(counts)
 }

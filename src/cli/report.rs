@@ -69,9 +69,9 @@ pub fn run(global: &Global, args: &ReportArgs) -> anyhow::Result<Exit> {
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from(format!("tandem-report-{}.tar.gz", made / 1_000)));
     write(&path, &contents, &secrets, made / 1_000)?;
     for line in &contents.missing {
-        eprintln!("tandem: not in it: {line}");
+        crate::complain!("tandem: not in it: {line}");
     }
-    println!("{}", path.display());
+    crate::tell!("{}", path.display());
     Ok(Exit::Done)
 }
 

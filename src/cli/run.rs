@@ -23,7 +23,7 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<Exit> {
         return Ok(Exit::Done);
     }
     if !can_draw() {
-        eprintln!(
+        crate::complain!(
             "tandem: there is no terminal worth drawing on. Without the screen: tandem run --headless; \
              to watch what it does: tandem status --watch"
         );
@@ -35,7 +35,7 @@ pub fn run(global: &Global, args: &RunArgs) -> anyhow::Result<Exit> {
         stand_in::Role::Engine => {
             let (config, me) = member(global)?;
             if let Some(warning) = stand_in::login_manager_warning() {
-                eprintln!("{warning}");
+                crate::complain!("{warning}");
             }
             with_screen::run(&config, me, WhenLeft::GoesOn)?;
             Ok(Exit::Done)

@@ -194,7 +194,7 @@ fn answer_http(stream: &mut TcpStream) -> std::io::Result<()> {
 fn answer_lines(mood: &Mood) {
     for line in std::io::stdin().lock().lines().map_while(Result::ok) {
         mood.wait();
-        println!("{line}");
+        crate::tell!("{line}");
     }
 }
 
@@ -229,7 +229,7 @@ impl Beats {
 
 fn tell(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        eprintln!("the supervisor cannot be told: {error}");
+        crate::complain!("the supervisor cannot be told: {error}");
     }
 }
 
@@ -282,7 +282,7 @@ impl Control {
                 Some(("slow", time)) => slow = duration::parse(time).map_or(0, |time| time.as_millis() as u64),
                 Some(("leak", bytes)) => leak = size::parse(bytes).unwrap_or(0),
                 Some(("end", status)) => return status.parse().ok(),
-                Some(_) | None => eprintln!("not understood: {line}"),
+                Some(_) | None => crate::complain!("not understood: {line}"),
             }
         }
         mood.slow_ms.store(slow, Ordering::Relaxed);

@@ -30,7 +30,7 @@ pub fn run(global: &Global, args: &StatusArgs) -> anyhow::Result<Exit> {
         Ok(client) => client,
         Err(error) => {
             // Wrong usage too is 3 here, because 2 would say "critical" to a monitoring system.
-            eprintln!("tandem: {error}");
+            crate::complain!("tandem: {error}");
             return Ok(Exit::NoController);
         }
     };
@@ -40,7 +40,7 @@ pub fn run(global: &Global, args: &StatusArgs) -> anyhow::Result<Exit> {
         Ok(exit) => Ok(exit),
         Err(error) if is_broken_pipe(&error) => Ok(Exit::Done),
         Err(error) => {
-            eprintln!("tandem: {error:#}");
+            crate::complain!("tandem: {error:#}");
             Ok(Exit::NoController)
         }
     }

@@ -25,7 +25,7 @@ pub fn state_directory(global: &Global) -> Result<PathBuf, ConnectError> {
 /// As [`state_directory`]; what went wrong is told on standard error, and the exit status that goes with it is returned.
 pub fn state_directory_or_say(global: &Global) -> Result<PathBuf, Exit> {
     state_directory(global).map_err(|error| {
-        eprintln!("tandem: {error}");
+        crate::complain!("tandem: {error}");
         error.exit()
     })
 }

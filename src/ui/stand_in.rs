@@ -16,6 +16,7 @@
 //! | SIGUSR1 | the terminal is given back: stop yourself |
 //! | SIGUSR2 | the screen was left: end with 0, the engine goes on |
 
+use std::io::Write as _;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
@@ -155,7 +156,12 @@ fn stand_in() -> anyhow::Result<Role> {
                 if let Some(status) = ended(&mut child)? {
                     if let Some(signal) = status.signal() {
                         give_back(&modes);
-                        eprintln!("tandem: its own process {engine} was ended by {}", name(signal));
+                        // With its terminal gone there is nobody to tell.
+                        let _ = writeln!(
+                            std::io::stderr(),
+                            "tandem: its own process {engine} was ended by {}",
+                            name(signal)
+                        );
                     }
                     return Ok(Role::Over(exit_code(status)));
                 }

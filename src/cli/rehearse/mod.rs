@@ -46,7 +46,7 @@ pub fn run(global: &Global, args: &RehearseArgs) -> anyhow::Result<Exit> {
     let chosen = match chosen(&args.scenario) {
         Ok(chosen) => chosen,
         Err(error) => {
-            eprintln!("tandem: {error}");
+            crate::complain!("tandem: {error}");
             return Ok(Exit::Usage);
         }
     };
@@ -54,7 +54,7 @@ pub fn run(global: &Global, args: &RehearseArgs) -> anyhow::Result<Exit> {
     let config = match Config::load(&path) {
         Ok(config) => config,
         Err(errors) => {
-            eprintln!("{errors}");
+            crate::complain!("{errors}");
             return Ok(Exit::Failed);
         }
     };
