@@ -60,8 +60,8 @@ pub enum GuardAlarm {
     ArbiterAway {
         /// This member.
         node: String,
-        /// Whether it acts.
-        mode: Mode,
+        /// Whether it acts, and by what.
+        acts: Acts,
         /// The arbiter's place.
         arbiter: String,
         /// What came of the last call.
@@ -100,6 +100,27 @@ pub enum GuardAlarm {
 
 /// What the file arbiter says of a directory that lacks the generations it had; its own tests hold it to these words.
 pub const FORGOTTEN: &str = "has it no longer";
+
+/// By what a member acts whose arbiter is out of reach.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acts {
+    /// It stands by.
+    Not,
+    /// By the rules: it needs the lease, or every other member's grant.
+    ByRule,
+    /// By an operator's force: it goes on without either (U2).
+    ByForce,
+}
+
+impl Acts {
+    fn of(view: &View) -> Acts {
+        match view.mode {
+            Mode::Secondary => Acts::Not,
+            Mode::Primary if view.forced => Acts::ByForce,
+            Mode::Primary => Acts::ByRule,
+        }
+    }
+}
 
 /// What keeps this member from taking over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -166,20 +187,23 @@ impl GuardAlarm {
                 };
                 by_grants(node, by, " still, the arbiter answers", first)
             }
-            GuardAlarm::ArbiterAway { node, mode, arbiter, why } => words(
-                match mode {
-                    Mode::Primary => format!("the arbiter is out of reach of {node}, which acts: {why}"),
-                    Mode::Secondary => format!("{node} cannot take over, no arbiter: {why}"),
+            GuardAlarm::ArbiterAway { node, acts, arbiter, why } => words(
+                match acts {
+                    Acts::ByRule => format!("the arbiter is out of reach of {node}, which acts: {why}"),
+                    Acts::ByForce => format!("no arbiter, {node} acts by force: {why}"),
+                    Acts::Not => format!("{node} cannot take over, no arbiter: {why}"),
                 },
                 format!("Look at {arbiter}: is it up, is {node} cut off?"),
-                &[match mode {
-                    Mode::Primary => "It goes on while every other member is heard; else it stops acting.",
-                    Mode::Secondary => "It can take over again by itself as soon as the arbiter answers.",
+                &[match acts {
+                    Acts::ByRule => "It goes on while every other member is heard; else it stops acting.",
+                    Acts::ByForce => "It goes on without; who reaches the arbiter may act beside it.",
+                    Acts::Not => "It can take over again by itself as soon as the arbiter answers.",
                 }
                 .to_owned()],
-                match mode {
-                    Mode::Primary => "stop another member: this one acts by their grants then.",
-                    Mode::Secondary => "stop the member that acts: nobody would take over.",
+                match acts {
+                    Acts::ByRule => "stop another member: this one acts by their grants then.",
+                    Acts::ByForce => "bring the arbiter back to another member alone: two would act.",
+                    Acts::Not => "stop the member that acts: nobody would take over.",
                 },
             ),
             GuardAlarm::ArbiterEmptied { node, mode, acts, others, unheard, arbiter } => {
@@ -336,7 +360,7 @@ fn of_emptied(view: &View, guards: &Guards, unheard: &[String], nobody: bool) ->
         Mode::Secondary => heard().find(|peer| peer.mode == Some(Mode::Primary)).map(|peer| peer.name.to_string()),
     };
     let by_grants = view.arbiter.as_ref().is_some_and(|known| known.by_grants);
-    let ends = view.mode == Mode::Primary && !by_grants && !unheard.is_empty();
+    let ends = view.mode == Mode::Primary && !view.forced && !by_grants && !unheard.is_empty();
     if ends || view.observe_only || (acts.is_none() && !nobody) {
         return None;
     }
@@ -355,16 +379,16 @@ fn of_arbiter(view: &View, guards: &Guards, why: String) -> GuardAlarm {
     let (node, arbiter) = (view.name.to_string(), guards.arbiter_place().to_owned());
     let known: &ArbiterView = match (&view.arbiter, view.mode) {
         (Some(known), Mode::Primary) => known,
-        (_, mode) => return GuardAlarm::ArbiterAway { node, mode, arbiter, why },
+        _ => return GuardAlarm::ArbiterAway { node, acts: Acts::of(view), arbiter, why },
     };
     if known.by_grants {
         let by = view.peers.iter().map(|peer| peer.name.to_string()).collect();
         return GuardAlarm::ByGrants { node, by, arbiter };
     }
-    // Who is not heard grants nothing; then all hangs on the lease.
+    // Who is not heard grants nothing; then all hangs on the lease, unless an operator's force goes past it.
     let all_heard = view.peers.iter().all(|peer| peer.gone.is_none() && peer.link_up);
-    match all_heard {
-        true => GuardAlarm::ArbiterAway { node, mode: view.mode, arbiter, why },
+    match all_heard || view.forced {
+        true => GuardAlarm::ArbiterAway { node, acts: Acts::of(view), arbiter, why },
         false => GuardAlarm::LeaseEnds { node, arbiter, lease: guards.lease() },
     }
 }

@@ -53,9 +53,9 @@ fn one_of_each() -> Vec<Alarm> {
         let by = vec!["beta".to_owned()];
         Alarm::Guard(GuardAlarm::ByGrantsStill { node: name(), by, arbiter: etcd(), holder })
     };
-    let away = |mode| {
+    let away = |acts| {
         let why = "connection refused".to_owned();
-        Alarm::Guard(GuardAlarm::ArbiterAway { node: name(), mode, arbiter: etcd(), why })
+        Alarm::Guard(GuardAlarm::ArbiterAway { node: name(), acts, arbiter: etcd(), why })
     };
     let emptied = |acts: Option<&str>, mode| {
         let (arbiter, others) = ("the files in /mnt/shared/tandem".to_owned(), vec!["beta".to_owned()]);
@@ -122,8 +122,9 @@ fn one_of_each() -> Vec<Alarm> {
         Alarm::Guard(GuardAlarm::ByGrants { node: name(), by: vec!["beta".to_owned()], arbiter: etcd() }),
         by_grants_still(Some("beta".to_owned())),
         by_grants_still(None),
-        away(Mode::Primary),
-        away(Mode::Secondary),
+        away(Acts::ByRule),
+        away(Acts::ByForce),
+        away(Acts::Not),
         emptied(Some("alpha"), Mode::Primary),
         emptied(Some("beta"), Mode::Secondary),
         emptied(None, Mode::Secondary),
@@ -473,6 +474,22 @@ fn s4_who_acts_by_grants_says_so_until_it_has_the_lease_although_the_arbiter_ans
     let held = text(|arbiter| arbiter.holder = Some("beta".into())).expect("it is told");
     assert_eq!(held.first, "Wait: alpha asks until beta's lease is over, then it is had.");
     assert_eq!(text(|arbiter| arbiter.by_grants = false), None);
+}
+
+#[test]
+fn u2_who_acts_by_force_is_not_said_to_stop_for_want_of_a_lease() {
+    let alarm = |forced| {
+        let mut view = with_gone(primary(), Gone::Silent);
+        view.protection = vec![Protection::Arbiter];
+        view.forced = forced;
+        view.arbiter = Some(ArbiterView { why: Some("no route".to_owned()), ..ArbiterView::default() });
+        let guard = |alarm: &Alarm| matches!(alarm, Alarm::Guard(_));
+        alarms_from(&view, &around()).into_iter().find(guard).expect("the arbiter is away").words()
+    };
+    assert_eq!(alarm(false).text, "alpha stops soon: no lease");
+    let forced = alarm(true);
+    assert_eq!(forced.text, "no arbiter, alpha acts by force: no route");
+    assert_eq!(forced.then, ["It goes on without; who reaches the arbiter may act beside it."]);
 }
 
 #[test]
