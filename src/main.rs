@@ -7,6 +7,8 @@ use tandem::cli::args::Cli;
 use tandem::cli::exit::Exit;
 
 fn main() -> ExitCode {
+    // Started by the link of /proc to its own file, it would be listed as "exe". Only a name: nothing rests on it.
+    let _ = nix::sys::prctl::set_name(c"tandem");
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return tandem::cli::usage::say(&error).into(),

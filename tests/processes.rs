@@ -180,6 +180,20 @@ fn p1_after_guardian_and_controller_are_killed_at_once_the_next_start_clears_wha
 }
 
 #[test]
+fn the_controller_and_its_guardian_are_listed_by_their_name() {
+    let mut pair = pair("");
+    pair.start(0);
+    let controller = pair.running(0).pid();
+    pair.wait(0, "alpha serves", serves);
+    for pid in [controller, guardian_of(controller)] {
+        let read = |file: &str| std::fs::read_to_string(format!("/proc/{pid}/{file}")).expect("it runs");
+        assert_eq!(read("comm").trim(), "tandem");
+        let program = read("cmdline").split('\0').next().unwrap_or_default().to_owned();
+        assert!(program.ends_with("tandem"), "{program}");
+    }
+}
+
+#[test]
 fn p6_a_stopped_guardian_goes_on_when_its_controller_is_killed() {
     let mut pair = pair("");
     pair.start(0);

@@ -14,6 +14,7 @@ mod watcher;
 
 use std::io::{BufRead, BufReader, ErrorKind, Write};
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::JoinHandle;
@@ -77,6 +78,7 @@ struct Group {
 impl Group {
     fn start(args: &DemoArgs) -> anyhow::Result<(Group, FaultPanel)> {
         let mut command = Command::new("/proc/self/exe");
+        command.arg0(env!("CARGO_PKG_NAME"));
         command.args(["demo", "--members", &args.members.to_string()]);
         if !args.protection.is_empty() {
             command.args(["--protection", &args.protection.join(",")]);

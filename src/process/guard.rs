@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -47,6 +48,7 @@ impl Guard {
         fcntl(&mine, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))?;
         let socket = UnixDatagram::from_std(std::os::unix::net::UnixDatagram::from(mine))?;
         let child = Command::new(program)
+            .arg0(env!("CARGO_PKG_NAME"))
             .arg("guardian")
             .stdin(Stdio::from(theirs))
             .stdout(Stdio::null())

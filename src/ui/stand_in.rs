@@ -17,6 +17,7 @@
 //! | SIGUSR2 | the screen was left: end with 0, the engine goes on |
 
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
@@ -140,6 +141,7 @@ fn stand_in() -> anyhow::Result<Role> {
     let inbox = SignalFd::new(&signals).context("signals cannot be read")?;
     let modes = termios::tcgetattr(std::io::stdin()).context("the terminal's modes cannot be read")?;
     let mut child = Command::new("/proc/self/exe")
+        .arg0(env!("CARGO_PKG_NAME"))
         .args(std::env::args_os().skip(1))
         .env(VARIABLE, getpid().to_string())
         .spawn()

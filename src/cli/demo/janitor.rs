@@ -8,6 +8,7 @@ use std::fs::File;
 use std::io::{BufRead, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -278,6 +279,7 @@ impl Member {
             .open(folder.join(format!("{}.log", self.name)))
             .context("the member's log cannot be opened")?;
         let child = Command::new("/proc/self/exe")
+            .arg0(env!("CARGO_PKG_NAME"))
             .arg("demo")
             .env(ROLE, "member")
             .env(PARENT, std::process::id().to_string())
