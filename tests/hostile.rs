@@ -20,10 +20,9 @@ use support::wait_until;
 use tandem::control::status::{Mode, Status};
 use tandem::journal::Entry;
 
-/// Quick questions and a quick boot. The silence that counts is the usual one: no test here waits for it often, and a
-/// busy machine is silent for a second.
-const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"3s\"\nboot_timeout = \"2s\"\n\
-                     connect_grace = \"1s\"\n";
+/// Quick questions. The silence that counts is the usual one: no test here waits for it often, and a busy machine is
+/// silent for a second.
+const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"3s\"\n";
 
 /// What an attack may cost in memory.
 const GROWTH: u64 = 4 * 1024;
