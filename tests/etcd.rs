@@ -15,6 +15,7 @@ use tandem::arbiter::{Arbiter, Claimant, EtcdArbiter};
 use tandem::config::arbiter::EtcdConfig;
 use tandem::negotiation::exchange::{ArbiterCall, ArbiterReply};
 use tandem::negotiation::member::MemberId;
+use tandem::negotiation::trouble::ArbiterTrouble;
 
 /// The lease of these tests, and for etcd, which counts in whole seconds and has none shorter.
 const LEASE: Duration = Duration::from_secs(2);
@@ -81,7 +82,7 @@ fn renew_at_last(client: &mut EtcdArbiter, number: u64) -> Instant {
 
 fn unreachable(client: &mut EtcdArbiter, within: Duration) -> String {
     match client.ask(ArbiterCall::Look, within) {
-        ArbiterReply::Unreachable { why } => why,
+        ArbiterReply::Unreachable { why } => why.to_string(),
         other => panic!("it was reached: {other:?}"),
     }
 }
@@ -306,7 +307,8 @@ fn s1_an_etcd_that_lost_what_it_knew_gives_nobody_the_lease() {
     (0..SERVERS).for_each(|server| etcd.revive(server));
     etcd.ready();
     for client in [&mut beta, &mut alpha] {
-        let why = unreachable(client, CALL);
+        let reply = client.ask(ArbiterCall::Look, CALL);
+        let ArbiterReply::Unreachable { why: ArbiterTrouble::Restored(why) } = reply else { panic!("{reply:?}") };
         assert!(why.contains("restored from a backup") && why.contains("restart tandem"), "{why}");
     }
     // Who starts anew believes it: rule 1 lets every older lease end before it takes anything over.

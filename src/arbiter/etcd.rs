@@ -75,7 +75,7 @@ impl Arbiter for EtcdArbiter {
     fn ask(&mut self, call: ArbiterCall, within: Duration) -> ArbiterReply {
         let EtcdArbiter { gateway, ledger } = self;
         let until = Instant::now() + within;
-        let mut whys = Vec::new();
+        let mut troubles = Vec::new();
         // A server that fails in the middle is left for the next one, and everything begins anew there: whatever was done
         // is found by reading, and what comes to be done late finds the revisions changed.
         for server in gateway.order() {
@@ -91,11 +91,11 @@ impl Arbiter for EtcdArbiter {
                     gateway.answered(server);
                     return reply;
                 }
-                Err(trouble) => whys.push(format!("{}: {trouble}", gateway.name(server))),
+                Err(trouble) => troubles.push((gateway.name(server).to_owned(), trouble)),
             }
         }
         gateway.nobody_answered();
-        ArbiterReply::Unreachable { why: whys.join("; ") }
+        ArbiterReply::Unreachable { why: trouble::of_all(&troubles) }
     }
 
     fn describe(&self) -> String {

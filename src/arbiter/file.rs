@@ -37,6 +37,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::negotiation::exchange::{ArbiterCall, ArbiterReply};
 use crate::negotiation::member::MemberId;
+use crate::negotiation::trouble::ArbiterTrouble;
 
 use super::{Arbiter, Claimant};
 use folder::{Claim, Folder, FolderError, Found};
@@ -91,7 +92,6 @@ struct Seen {
 enum Fault {
     #[error(transparent)]
     Folder(#[from] FolderError),
-    // The alarms know it by these words, and say what helps.
     #[error("{} had generation {number} and has it no longer: it is not mounted, or was emptied", .directory.display())]
     Older { directory: PathBuf, number: u64 },
     #[error("{} is held by {holder:?}, which this member's configuration does not name; give all members the same file", .directory.display())]
@@ -102,6 +102,20 @@ enum Fault {
     NoNumber(u64),
     #[error("the boot-time clock cannot be read: {0}; look for a system-call filter that forbids clock_gettime")]
     Clock(#[from] nix::Error),
+}
+
+impl From<Fault> for ArbiterTrouble {
+    fn from(fault: Fault) -> ArbiterTrouble {
+        let text = fault.to_string();
+        match fault {
+            Fault::Older { .. } => ArbiterTrouble::Emptied(text),
+            Fault::Folder(_)
+            | Fault::Stranger { .. }
+            | Fault::TooSlow { .. }
+            | Fault::NoNumber(_)
+            | Fault::Clock(_) => ArbiterTrouble::Other(text),
+        }
+    }
 }
 
 /// How the lease stands for who asks.
@@ -326,7 +340,7 @@ impl Arbiter for FileArbiter {
             ArbiterCall::Renew { number } => self.renew(number),
             ArbiterCall::Release { number } => self.release(number),
         };
-        reply.unwrap_or_else(|fault| ArbiterReply::Unreachable { why: fault.to_string() })
+        reply.unwrap_or_else(|fault| ArbiterReply::Unreachable { why: fault.into() })
     }
 
     fn describe(&self) -> String {

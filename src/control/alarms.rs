@@ -20,7 +20,7 @@ mod words;
 
 pub use fencing::{Blocks, FencingAlarm, OnceOff};
 pub use find::alarms_from;
-pub use guards::{Acts, FORGOTTEN, GuardAlarm, Lacks};
+pub use guards::{Acts, Forgot, GuardAlarm, Lacks};
 pub use processes::ProcessAlarm;
 pub use words::{SOON, Words};
 

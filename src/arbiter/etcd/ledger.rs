@@ -261,7 +261,7 @@ impl Ledger {
     ) -> Result<TransactionReply, Trouble> {
         let failure = vec![Step::range(&self.lease_key), Step::range(&self.number_key)];
         let reply = self.transaction(session, &Transaction { compare, success, failure });
-        if let Err(Trouble::Answer(_)) = &reply {
+        if reply.as_ref().is_err_and(|trouble| !trouble.leaves_it_open()) {
             session.revoke(granted.id);
         }
         reply

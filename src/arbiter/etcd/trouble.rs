@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::negotiation::trouble::ArbiterTrouble;
+
 /// What went wrong with one server.
 #[derive(Debug)]
 pub(super) enum Trouble {
@@ -9,12 +11,40 @@ pub(super) enum Trouble {
     Silence(String),
     /// An answer, and not the one that was wanted.
     Answer(String),
+    /// An answer that comes from an older state of the store.
+    Restored(String),
+    /// An answer of another cluster.
+    Exchanged(String),
+}
+
+impl Trouble {
+    /// Whether what was asked may have been done.
+    pub(super) fn leaves_it_open(&self) -> bool {
+        match self {
+            Trouble::Silence(_) => true,
+            Trouble::Answer(_) | Trouble::Restored(_) | Trouble::Exchanged(_) => false,
+        }
+    }
+}
+
+/// What went wrong with all of the servers, each with its name: whatever one of them tells that a person has to mend is what
+/// the whole is.
+pub(super) fn of_all(troubles: &[(String, Trouble)]) -> ArbiterTrouble {
+    let text = || troubles.iter().map(|(name, trouble)| format!("{name}: {trouble}")).collect::<Vec<_>>().join("; ");
+    let kind = troubles.iter().find_map(|(_, trouble)| match trouble {
+        Trouble::Restored(_) => Some(ArbiterTrouble::Restored(text())),
+        Trouble::Exchanged(_) => Some(ArbiterTrouble::Exchanged(text())),
+        Trouble::Silence(_) | Trouble::Answer(_) => None,
+    });
+    kind.unwrap_or_else(|| ArbiterTrouble::Other(text()))
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Trouble::Silence(why) | Trouble::Answer(why) => to.write_str(why),
+            Trouble::Silence(why) | Trouble::Answer(why) | Trouble::Restored(why) | Trouble::Exchanged(why) => {
+                to.write_str(why)
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::control::guards::Guards;
 use crate::control::status::{AlarmClass, Judgement};
 use crate::control::words::lasting;
 use crate::negotiation::message::Mode;
+use crate::negotiation::trouble::ArbiterTrouble;
 use crate::negotiation::view::{ArbiterView, Gone, View};
 
 use super::words::{Words, words};
@@ -67,8 +68,10 @@ pub enum GuardAlarm {
         /// What came of the last call.
         why: String,
     },
-    /// S4: the directory of the file arbiter lacks the generations that it had.
-    ArbiterEmptied {
+    /// S4: the arbiter holds less than it did, and is not believed.
+    ArbiterForgot {
+        /// What happened to it.
+        how: Forgot,
         /// This member.
         node: String,
         /// Whether it acts.
@@ -98,8 +101,64 @@ pub enum GuardAlarm {
     },
 }
 
-/// What the file arbiter says of a directory that lacks the generations it had; its own tests hold it to these words.
-pub const FORGOTTEN: &str = "has it no longer";
+/// What happened to an arbiter that holds less than it did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Forgot {
+    /// The shared directory lacks the generations that it had.
+    FilesGone,
+    /// etcd is older than it was.
+    Restored,
+    /// Another etcd answers.
+    Exchanged,
+}
+
+impl Forgot {
+    fn of(why: &ArbiterTrouble) -> Option<Forgot> {
+        match why {
+            ArbiterTrouble::Emptied(_) => Some(Forgot::FilesGone),
+            ArbiterTrouble::Restored(_) => Some(Forgot::Restored),
+            ArbiterTrouble::Exchanged(_) => Some(Forgot::Exchanged),
+            ArbiterTrouble::Other(_) => None,
+        }
+    }
+
+    fn kind(self) -> &'static str {
+        match self {
+            Forgot::FilesGone => "arbiter_emptied",
+            Forgot::Restored => "arbiter_restored",
+            Forgot::Exchanged => "arbiter_exchanged",
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Forgot::FilesGone => "the arbiter's files are gone",
+            Forgot::Restored => "etcd was restored to an older state",
+            Forgot::Exchanged => "another etcd answers than before",
+        }
+    }
+
+    /// What to look at before anything is restarted, and when restarting is the thing to do; none: it is at once.
+    fn look_first(self, arbiter: &str) -> Option<(String, &'static str)> {
+        match self {
+            Forgot::FilesGone => Some((format!("Look for {arbiter}: mounted? If not, mount it."), "It was emptied")),
+            Forgot::Restored => None,
+            Forgot::Exchanged => {
+                let first = "Look at arbiter.endpoints: do they name servers of one cluster?";
+                Some((first.to_owned(), "Set up anew"))
+            }
+        }
+    }
+
+    /// What is left to do once one has the lease. The files' generations soon have higher numbers than any that was known,
+    /// and are believed then; a store's revisions take their time.
+    fn afterwards(self) -> Option<String> {
+        match self {
+            Forgot::FilesGone => None,
+            Forgot::Restored | Forgot::Exchanged => Some("Then restart tandem on the other members too.".to_owned()),
+        }
+    }
+}
 
 /// By what a member acts whose arbiter is out of reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,8 +197,8 @@ impl GuardAlarm {
         match self {
             GuardAlarm::HeldBack { .. }
             | GuardAlarm::LeaseEnds { .. }
-            | GuardAlarm::ArbiterEmptied { acts: None, .. } => AlarmClass::Alarm,
-            GuardAlarm::ArbiterEmptied { acts: Some(_), .. }
+            | GuardAlarm::ArbiterForgot { acts: None, .. } => AlarmClass::Alarm,
+            GuardAlarm::ArbiterForgot { acts: Some(_), .. }
             | GuardAlarm::ByGrants { .. }
             | GuardAlarm::ByGrantsStill { .. }
             | GuardAlarm::ArbiterAway { .. }
@@ -150,8 +209,8 @@ impl GuardAlarm {
 
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            GuardAlarm::HeldBack { .. } | GuardAlarm::ArbiterEmptied { acts: None, .. } => super::HELD_BACK,
-            GuardAlarm::ArbiterEmptied { acts: Some(_), .. } => "arbiter_emptied",
+            GuardAlarm::HeldBack { .. } | GuardAlarm::ArbiterForgot { acts: None, .. } => super::HELD_BACK,
+            GuardAlarm::ArbiterForgot { how, acts: Some(_), .. } => how.kind(),
             GuardAlarm::LeaseEnds { .. } => "lease_ends",
             GuardAlarm::ByGrants { .. } | GuardAlarm::ByGrantsStill { .. } => "acts_by_grants",
             GuardAlarm::ArbiterAway { .. } => "arbiter_out_of_reach",
@@ -206,8 +265,11 @@ impl GuardAlarm {
                     Acts::Not => "stop the member that acts: nobody would take over.",
                 },
             ),
-            GuardAlarm::ArbiterEmptied { node, mode, acts, others, unheard, arbiter } => {
-                emptied(node, *mode, acts.as_deref(), others, unheard, arbiter)
+            GuardAlarm::ArbiterForgot { how, node, mode, acts: Some(acts), others, unheard: _, arbiter } => {
+                forgot_while_one_acts(*how, node, *mode, acts, others, arbiter)
+            }
+            GuardAlarm::ArbiterForgot { how, node, mode: _, acts: None, others: _, unheard, arbiter } => {
+                forgot_while_nobody_acts(*how, node, unheard, arbiter)
             }
             GuardAlarm::NoReference { node, references } => words(
                 format!("no reference address answers {node}: it may be cut off"),
@@ -238,39 +300,49 @@ fn by_grants(node: &str, by: &[String], arbiter: &str, first: String) -> Words {
     )
 }
 
-/// Who has known later generations believes the directory no more; who starts anew knows none, and can claim one.
-fn emptied(node: &str, mode: Mode, acts: Option<&str>, others: &[String], unheard: &[String], arbiter: &str) -> Words {
-    let first = format!("Look for {arbiter}: mounted? If not, mount it.");
-    let Some(acts) = acts else {
-        let mut then = vec![format!("It was emptied: restart tandem on {node}: it then takes over by itself.")];
-        let do_not = match unheard {
-            [] => "force a takeover: the restart is enough, and risks nothing.".to_owned(),
-            names => {
-                let names = names.join(" or ");
-                then.insert(0, format!("Find out whether {names} acts: lamps, its console, call the site."));
-                format!("restart it while {names} may be on: two could act.")
-            }
-        };
-        return words("NO TAKEOVER: the arbiter's files are gone".to_owned(), first, &then, &do_not);
+/// Who has known later writings believes the arbiter no more; who starts anew knows none, and can have the lease.
+fn forgot_while_nobody_acts(how: Forgot, node: &str, unheard: &[String], arbiter: &str) -> Words {
+    let mut lines = Vec::new();
+    let restart = match how.look_first(arbiter) {
+        Some((look, when)) => {
+            lines.push(look);
+            format!("{when}: restart tandem on {node}: it then takes over by itself.")
+        }
+        None => format!("Restart tandem on {node}: it then takes over by itself."),
     };
+    let do_not = match unheard {
+        [] => "force a takeover: the restart is enough, and risks nothing.".to_owned(),
+        names => {
+            let names = names.join(" or ");
+            lines.push(format!("Find out whether {names} acts: lamps, its console, call the site."));
+            format!("restart it while {names} may be on: two could act.")
+        }
+    };
+    lines.push(restart);
+    lines.extend(how.afterwards());
+    words(format!("NO TAKEOVER: {}", how.text()), lines.remove(0), &lines, &do_not)
+}
+
+fn forgot_while_one_acts(how: Forgot, node: &str, mode: Mode, acts: &str, others: &[String], arbiter: &str) -> Words {
     let text = match mode {
-        Mode::Primary => format!("the arbiter's files are gone: {node} cannot renew its lease"),
-        Mode::Secondary => format!("the arbiter's files are gone: {node} cannot take over"),
+        Mode::Primary => format!("{}: {node} cannot renew its lease", how.text()),
+        Mode::Secondary => format!("{}: {node} cannot take over", how.text()),
     };
-    // The one that stands by has nothing to lose by a restart, and is the first that can claim a lease then.
+    // The one that stands by has nothing to lose by a restart, and is the first that can have the lease then.
     let restarts = match mode {
         Mode::Primary => others.first().map_or("another member", String::as_str),
         Mode::Secondary => node,
     };
-    words(
-        text,
-        first,
-        &[
-            format!("It was emptied: restart tandem on {restarts}, then there: tandem failover."),
-            format!("{acts} goes on while every other member is heard; else it stops acting."),
-        ],
-        &format!("restart {acts}, or leave {restarts} stopped: nobody would act."),
-    )
+    let mut lines = match how.look_first(arbiter) {
+        Some((look, when)) => {
+            vec![look, format!("{when}: restart tandem on {restarts}, then there: tandem failover.")]
+        }
+        None => vec![format!("Restart tandem on {restarts}, then there: tandem failover.")],
+    };
+    lines.extend(how.afterwards());
+    lines.push(format!("{acts} goes on while every other member is heard; else it stops acting."));
+    let first = lines.remove(0);
+    words(text, first, &lines, &format!("restart {acts} first, or leave {restarts} stopped: nobody would act."))
 }
 
 fn held_back(node: &str, unheard: &str, lacks: Lacks, arbiter: &str, references: &str) -> Words {
@@ -319,8 +391,8 @@ pub(super) fn find(view: &View, guards: &Guards, nobody_acts: Option<Duration>) 
     };
     let nobody = judge(view) == Judgement::NobodyActs && nobody_acts.is_some();
     let idle = nobody && !unheard.is_empty();
-    if away.as_deref().is_some_and(|why| why.contains(FORGOTTEN))
-        && let Some(alarm) = of_emptied(view, guards, &unheard, nobody)
+    if let Some(how) = away.as_ref().and_then(Forgot::of)
+        && let Some(alarm) = of_forgot(how, view, guards, &unheard, nobody)
     {
         found.push(alarm);
     } else if let (Some(lacks), true, false) = (lacks, idle, view.observe_only) {
@@ -328,7 +400,7 @@ pub(super) fn find(view: &View, guards: &Guards, nobody_acts: Option<Duration>) 
         found.push(GuardAlarm::HeldBack { node: node(), unheard, lacks, arbiter: arbiter(), references });
     } else {
         match away {
-            Some(why) => found.push(of_arbiter(view, guards, why)),
+            Some(why) => found.push(of_arbiter(view, guards, why.to_string())),
             None => found.extend(still_by_grants(view, guards)),
         }
         if silent {
@@ -353,7 +425,7 @@ fn still_by_grants(view: &View, guards: &Guards) -> Option<GuardAlarm> {
 }
 
 /// None where something else matters more: a lease that ends while not everybody is heard, or that this member only looks on.
-fn of_emptied(view: &View, guards: &Guards, unheard: &[String], nobody: bool) -> Option<GuardAlarm> {
+fn of_forgot(how: Forgot, view: &View, guards: &Guards, unheard: &[String], nobody: bool) -> Option<GuardAlarm> {
     let heard = || view.peers.iter().filter(|peer| peer.gone.is_none());
     let acts = match view.mode {
         Mode::Primary => Some(view.name.to_string()),
@@ -365,7 +437,8 @@ fn of_emptied(view: &View, guards: &Guards, unheard: &[String], nobody: bool) ->
         return None;
     }
     let stands_by = heard().filter(|peer| peer.mode == Some(Mode::Secondary));
-    Some(GuardAlarm::ArbiterEmptied {
+    Some(GuardAlarm::ArbiterForgot {
+        how,
         node: view.name.to_string(),
         mode: view.mode,
         acts,
