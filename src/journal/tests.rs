@@ -134,7 +134,7 @@ fn all_entries() -> Vec<Entry> {
         Event::HeardAfterOff { peer: beta(), by: None },
         Event::FenceDeviceDead { peer: beta(), why: "no answer".to_owned() },
         Event::FenceDeviceBack { peer: beta() },
-        Event::ArbiterLost { why: "10.0.8.1:2379 refused".to_owned() },
+        Event::ArbiterLost { why: "10.0.8.1:2379 refused".into() },
         Event::ArbiterBack,
         Event::ArbiterForgot { number: 1, floor: 7 },
         Event::ByGrants { why: "10.0.8.1:2379 refused".to_owned() },
