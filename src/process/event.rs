@@ -38,6 +38,11 @@ pub enum ProcessEvent {
         /// A sentence without a full stop.
         outcome: Result<String, String>,
     },
+    /// What a reload ends has ended (U10).
+    Reloaded {
+        /// Which reload: it goes to [`super::Processes::reloaded`].
+        ticket: Ticket,
+    },
     /// The guardian ended, which it never does by itself; what it had started was killed, and is started again.
     GuardianLost {
         /// What is known of it, as a sentence without a full stop.
