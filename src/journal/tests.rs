@@ -74,6 +74,7 @@ fn all_entries() -> Vec<Entry> {
             group: "plant-7".to_owned(),
             version: "0.1.0".to_owned(),
             incarnation: "00ff".to_owned(),
+            last_alive_ms: Some(1_700_000_000_000),
         },
         Entry::Decision(decision(Rule::YieldedTo { peer: beta(), term: term(9), mine: term(8) }, Mode::Secondary)),
         Entry::TakingOver(decision(silent(), Mode::Primary)),
