@@ -19,7 +19,8 @@ use support::{Part, require};
 use tandem::control::plan::Action;
 use tandem::control::status::Mode;
 
-const LEASE: Duration = Duration::from_secs(2);
+/// Twice as long as etcd allows: half of it is what the machine may stand still.
+const LEASE: Duration = Duration::from_secs(4);
 
 fn possible() -> bool {
     require(Part::Etcd) && require(Part::NetworkNamespaces) && require(Part::Firewall)

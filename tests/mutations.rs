@@ -73,6 +73,8 @@ fn killer(guard: Guard) -> Killer {
         Guard::LeaseAskedAwake => Scene(scenes::s9_a_lease_that_was_asked_for_before_a_stall_is_given_back),
         Guard::EveryGrantWithoutArbiter => Scene(scenes::s4_without_the_arbiter_one_grant_of_two_is_too_few),
         Guard::ReferenceIsFresh => Scene(scenes::s1_a_reference_address_that_answered_long_ago_is_none),
+        Guard::ReferenceInTheSilence => Scene(scenes::s1_a_reference_address_is_asked_anew_in_the_silence),
+        Guard::ReferenceLasts => Scene(scenes::s1_a_reference_address_that_is_back_leaves_the_others_time_to_be_heard),
     }
 }
 

@@ -17,7 +17,7 @@ fn pair(network: &Network) -> Group {
     network.group_of(
         2,
         &format!(
-            "[negotiation]\nquery_interval = \"200ms\"\nreply_timeout = \"1s\"\n[takeover]\nprotection = \
+            "[negotiation]\nquery_interval = \"200ms\"\nreply_timeout = \"2s\"\n[takeover]\nprotection = \
              [\"reachability\"]\n[reachability]\ntargets = [\"tcp://{target}\"]\n"
         ),
     )

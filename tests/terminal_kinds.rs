@@ -99,8 +99,6 @@ fn u8_signals_to_an_attached_screen_give_the_terminal_back() {
         shell.shows("q leave");
         kill(nix::unistd::Pid::from_raw(screen), signal).expect("told");
         shell.is_given_back();
-        // The shell has seen its end: nobody throws away any more what is typed.
-        shell.shows("prompt>");
         shell.send(b"echo is $((40 + 2))\r");
         shell.shows("is 42");
         shell.is_as_it_was(&modes);

@@ -228,7 +228,9 @@ mod tests {
         (actor, events, (let_go, heard))
     }
 
-    const SOON: Duration = Duration::from_millis(50);
+    /// The time of a call that hangs: the thread takes it up long before, on a busy machine too, or it would never be
+    /// carried out.
+    const SOON: Duration = Duration::from_secs(2);
     const LONG: Duration = Duration::from_secs(30);
 
     async fn next(events: &mut mpsc::Receiver<ArbiterEvent>) -> ArbiterEvent {

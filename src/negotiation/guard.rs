@@ -86,11 +86,15 @@ pub enum Guard {
     EveryGrantWithoutArbiter,
     /// A reference address answered lately (rule 6, S1).
     ReferenceIsFresh,
+    /// It was asked since the others are silent (rule 6, S1).
+    ReferenceInTheSilence,
+    /// One that is back leaves the others time to be heard (rule 6, S1).
+    ReferenceLasts,
 }
 
 impl Guard {
     /// Every guard, in the order of the rules.
-    pub const ALL: [Guard; 38] = [
+    pub const ALL: [Guard; 40] = [
         Guard::PersistBeforeActing,
         Guard::LookAgainAfterTheDisk,
         Guard::PersistTheVote,
@@ -129,6 +133,8 @@ impl Guard {
         Guard::LeaseAskedAwake,
         Guard::EveryGrantWithoutArbiter,
         Guard::ReferenceIsFresh,
+        Guard::ReferenceInTheSilence,
+        Guard::ReferenceLasts,
     ];
 }
 

@@ -1,18 +1,27 @@
 //! Reference addresses (`reachability`, S1): a member that none of them answers may be the one that is cut off, and does
 //! not promote itself. A filter, not a proof: both sides of a cut may reach the same address.
+//!
+//! Two moments need care. When the others fall silent, an answer from before says nothing about it: one is asked anew.
+//! And when the network of a member that was cut off is mended, the address answers at once, while the links to the
+//! others are connected a moment later: for so long the answer does not count, or the member would take the role from a
+//! Primary that it is about to hear.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::decision::ReferenceEvidence;
+use super::decision::{ReferenceEvidence, seconds};
 use super::event::Event;
 use super::exchange::Output;
 use super::guard::{self, Guard};
+use super::member::MemberId;
 use super::settings::Protection;
 use super::time::Instant;
-use super::view::ReferenceView;
+use super::view::{Gone, ReferenceView};
 use super::{Negotiator, State};
+
+/// When the network is back, the links have called again within this, whatever the timeout is (the link's own test).
+const LINKS_ARE_BACK: Duration = Duration::from_secs(1);
 
 /// What a member keeps about its reference addresses.
 #[derive(Debug, Clone, Default, Hash, Serialize, Deserialize)]
@@ -25,14 +34,31 @@ pub(super) struct Reference {
     pub(super) answered: Option<Instant>,
     /// Whether the last question was answered; none: not known yet.
     pub(super) answers: Option<bool>,
+    /// Set when one answers again: from when on that counts, because the others would have been heard by then too.
+    pub(super) counts_from: Option<Instant>,
 }
 
 impl Negotiator {
-    /// Whether one answered less than the timeout ago, counted from the question, and since this member last slept.
+    /// Whether one answered less than the timeout ago, counted from the question, since this member last slept, and since
+    /// all who are silent are so.
     pub(super) fn reference_answered(&self) -> bool {
         let recent = |asked: Instant| asked >= self.trust_from && self.now.since(asked) < self.timeout;
-        let fresh = |asked: Instant| recent(asked) || guard::off(Guard::ReferenceIsFresh);
-        self.reference.answered_question.is_some_and(fresh)
+        let fresh = |asked: &Instant| recent(*asked) || guard::off(Guard::ReferenceIsFresh);
+        let anew = |asked: &Instant| *asked >= self.silent_from() || guard::off(Guard::ReferenceInTheSilence);
+        let lasts = self.reference_counts_from().is_none() || guard::off(Guard::ReferenceLasts);
+        lasts && self.reference.answered_question.filter(fresh).is_some_and(|asked| anew(&asked))
+    }
+
+    /// Since when all that are silent now are so. Who refuses, said farewell or is off was reached or needs no proof.
+    fn silent_from(&self) -> Instant {
+        let silent = |peer: &MemberId| matches!(self.gone(*peer), Some(Gone::Silent | Gone::NeverHeard));
+        let from = |peer: MemberId| self.peers[peer.index()].gone_at(&self.silence_times(peer));
+        self.settings.others().filter(silent).filter_map(from).max().unwrap_or_default()
+    }
+
+    /// When the answer of an address that is back begins to count; none: it does already.
+    pub(super) fn reference_counts_from(&self) -> Option<Instant> {
+        self.reference.counts_from.filter(|from| self.now < *from)
     }
 
     /// Whether the last question was not answered: what this member tells of itself.
@@ -46,8 +72,9 @@ impl Negotiator {
         if !self.settings.protected_by(Protection::Reachability) || !stands_by || self.reference.under_way.is_some() {
             return None;
         }
-        // What was answered before our own sleep counts for nothing, and is asked again at once.
-        let again = self.reference.last_asked.filter(|asked| *asked >= self.trust_from);
+        // What was answered before our own sleep, or the others' silence, counts for nothing, and is asked again at once.
+        let counts = self.trust_from.max(self.silent_from());
+        let again = self.reference.last_asked.filter(|asked| *asked >= counts);
         Some(again.map_or(self.now, |asked| asked + self.binding_interval()))
     }
 
@@ -72,6 +99,9 @@ impl Negotiator {
             self.reference.answered = Some(self.now);
         }
         let before = self.reference.answers.replace(answered);
+        if before == Some(false) && answered {
+            self.reference.counts_from = Some(self.now + self.timeout.max(LINKS_ARE_BACK));
+        }
         match (before, answered) {
             (None | Some(true), false) => self.event(Event::ReferenceLost, out),
             (Some(false), true) => self.event(Event::ReferenceBack, out),
@@ -88,10 +118,15 @@ impl Negotiator {
 
     /// The `reachability` line of rule 6 in words.
     pub(super) fn reference_text(&self, ok: bool) -> String {
+        if let Some(from) = self.reference_counts_from() {
+            let left = seconds(from.since(self.now));
+            return format!("a reference address answers again: the others have {left} to be heard");
+        }
         match (ok, self.reference.answered) {
             (true, Some(at)) => format!("a reference address answered {}", super::look::ago(self.now.since(at))),
             (true, None) => "a reference address answers".to_owned(),
             (false, _) if self.reference.answers.is_none() => "no reference address was asked yet".to_owned(),
+            (false, _) if self.reference.answers == Some(true) => "a reference address is asked once more".to_owned(),
             (false, _) => "no reference address answers: this member may be cut off".to_owned(),
         }
     }

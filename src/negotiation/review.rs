@@ -41,6 +41,7 @@ impl Negotiator {
         }
         consider(self.next_call_at());
         consider(self.next_reference_at());
+        consider(self.reference_counts_from());
         consider(self.promise.map(|promise| promise.until));
         consider(self.waiting_for.map(|waiting| waiting.until));
         consider(self.kept.as_ref().map(|kept| kept.until));

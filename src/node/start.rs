@@ -28,7 +28,7 @@ use crate::process::ProcessSettings;
 use super::arbiter::Arbitration;
 use super::around::Facts;
 use super::availability::Availability;
-use super::clock::Clocks;
+use super::clock::{Clocks, unix_ms};
 use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::fencing::Fencing;
 use super::gaps::Gaps;
@@ -66,6 +66,9 @@ pub struct Options {
     /// The demo's relay, through which this member calls the others.
     pub detour: Option<SocketAddr>,
 }
+
+/// What is said of settings that the rules cannot work with.
+const UNFIT: &str = "the configuration's [negotiation] and [takeover] do not fit together";
 
 /// How much earlier than ordinary programs a controller is scheduled; the unit file's `Nice=` says the same.
 const NICE: i32 = -10;
@@ -114,8 +117,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let (store, kept) = StateStore::open(&directory)?;
     let settings = config.negotiation_settings(me);
     let agreement = settings.agreement();
-    let negotiator = Negotiator::new(settings, now, kept.map(|kept| kept.durable))
-        .context("the configuration's [negotiation] and [takeover] do not fit together")?;
+    settings.check().context(UNFIT)?;
 
     Fencing::check(config, me)?;
     let events = old_events(&directory);
@@ -183,6 +185,10 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let (watchdog, watchdog_reports) = Watchdog::start(device)?;
     let (reference, reference_answers) = Reference::new(&config.reference_targets);
     let supervisor = Supervisor::from_environment();
+    // It boots when it can hear and be heard (N3): disks, fence agents and the guardian take the time that they need, and
+    // none of it is another member's silence.
+    let now = clocks.now()?;
+    let negotiator = Negotiator::new(settings, now, kept.map(|kept| kept.as_of(unix_ms()))).context(UNFIT)?;
     let facts = facts(config, me, &negotiator, incarnation);
     let first = facts.address.clone();
     let mut engine = Engine {
@@ -246,7 +252,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         loaded,
         signals,
     };
-    let ended = engine.run(&mut inlets).await;
+    let ended = engine.run(now, &mut inlets).await;
     drop(to_node);
     let Inlets {
         link,

@@ -43,7 +43,8 @@ pub enum ProcessEvent {
         /// Which reload: it goes to [`super::Processes::reloaded`].
         ticket: Ticket,
     },
-    /// The guardian ended, which it never does by itself; what it had started was killed, and is started again.
+    /// The guardian ended, which it never does by itself. What it had started was killed, all of it is gone unless `why` says
+    /// otherwise, and it is started again.
     GuardianLost {
         /// What is known of it, as a sentence without a full stop.
         why: String,

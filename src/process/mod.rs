@@ -7,6 +7,7 @@
 //! | [`supervision`], [`policy`] | pure: which process runs now, what is done next for it, when a dead one is tried again |
 //! | [`runner`] | the task that carries it out |
 //! | [`guardian`], [`trampoline`] | programs of their own: the parent of everything, and the step from it to a process |
+//! | [`sweep`] | killing what a guardian that was killed left behind |
 //! | [`channel`], [`messages`], [`deadline`], [`guard`] | what they say to each other |
 //! | [`role`], [`hooks`], [`output`] | what processes are told, commands on transitions, what processes write |
 //! | [`heartbeat`] | how a process is asked whether it lives |
@@ -27,6 +28,7 @@ pub mod runner;
 pub mod settings;
 pub mod snapshot;
 pub mod supervision;
+pub mod sweep;
 pub mod time;
 pub mod trampoline;
 
@@ -52,6 +54,7 @@ use deadline::Deadline;
 use output::Output;
 use runner::{Aim, Ends, Request, Runner};
 use supervision::Target;
+use sweep::{Whose, sweep};
 
 /// Events that wait to be heard.
 const EVENTS: usize = 256;
@@ -94,8 +97,8 @@ pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Re
     let prefix = format!("{:x}.{:x}-", place.dev(), place.ino());
     let instance = format!("{prefix}{:016x}", settings.incarnation);
     if !settings.is_empty() {
-        let spare = instance.clone();
-        let swept = tokio::task::spawn_blocking(move || guard::sweep(&prefix, Some(&spare)));
+        let whose = Whose::EarlierRuns { controller: prefix, instance: instance.clone() };
+        let swept = tokio::task::spawn_blocking(move || sweep(&whose));
         match swept.await.map_err(io::Error::other)? {
             Ok(0) => {}
             Ok(count) => tracing::warn!(count, "an earlier run had left processes behind; they were killed"),

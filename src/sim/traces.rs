@@ -8,6 +8,7 @@ mod leased;
 mod mended;
 mod named;
 mod protected;
+mod reachability;
 
 use std::time::Duration;
 

@@ -212,10 +212,11 @@ fn stop_the_job(signals: &SigSet) -> anyhow::Result<()> {
     signals.thread_block().context("signals cannot be blocked again")
 }
 
-/// The child was killed and could not give the terminal back itself.
+/// The child was killed and could not give the terminal back itself. As everywhere, the modes come before the ordinary
+/// screen: whoever sees that types at a shell.
 fn give_back(modes: &termios::Termios) {
-    terminal::leave(&std::io::stdout(), Title::of(&std::env::var("TERM").unwrap_or_default()));
     let _ = termios::tcsetattr(std::io::stdin(), OptionalActions::Now, modes);
+    terminal::leave(&std::io::stdout(), Title::of(&std::env::var("TERM").unwrap_or_default()));
 }
 
 fn name(signal: i32) -> String {

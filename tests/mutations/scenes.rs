@@ -69,8 +69,11 @@ impl Scene {
     fn new(me: MemberId, members: usize, protection: &[Protection]) -> Scene {
         let names = ["alpha", "beta", "gamma"].into_iter().take(members).map(Into::into).collect();
         let delay = protection.contains(&Protection::Fence).then_some(s(5));
-        let settings =
-            Settings { protection: protection.to_vec(), fence_delay: vec![delay; members], ..Settings::new(me, names) };
+        let protection = protection.to_vec();
+        Scene::of(Settings { protection, fence_delay: vec![delay; members], ..Settings::new(me, names) })
+    }
+
+    fn of(settings: Settings) -> Scene {
         let machine = Negotiator::new(settings, BOOT, None).expect("usable settings");
         let mut scene = Scene {
             machine,
@@ -327,11 +330,44 @@ pub fn s2_a_peer_that_started_anew_is_not_off() {
 }
 
 pub fn s1_a_reference_address_that_answered_long_ago_is_none() {
-    let mut scene = Scene::new(ALPHA, 2, &[Protection::Reachability]);
+    let mut scene = Scene::new(BETA, 2, &[Protection::Reachability]);
     scene.wait(s(2));
     scene.references = false;
     scene.wait(s(20));
+    // Nobody is silent any more, and the other consents.
+    scene.consents = true;
+    scene.up(ALPHA, 7);
+    scene.wait(s(2));
     assert_eq!(scene.mode(), Mode::Secondary);
+}
+
+pub fn s1_a_reference_address_is_asked_anew_in_the_silence() {
+    let ms = Duration::from_millis;
+    let settings = Scene::new(BETA, 2, &[Protection::Reachability]).machine.settings().clone();
+    let mut scene = Scene::of(Settings { reply_timeout: ms(1_200), ..settings });
+    scene.up(ALPHA, 7);
+    for _ in 0..4 {
+        scene.wait(ms(600));
+        scene.beacon(ALPHA, 1);
+    }
+    scene.wait(ms(700));
+    // The timeout ends before the next question would have been asked.
+    scene.references = false;
+    scene.wait(s(10));
+    assert_eq!(scene.mode(), Mode::Secondary);
+}
+
+pub fn s1_a_reference_address_that_is_back_leaves_the_others_time_to_be_heard() {
+    let mut scene = Scene::new(BETA, 2, &[Protection::Reachability]);
+    scene.up(ALPHA, 7);
+    scene.beacon(ALPHA, 1);
+    scene.references = false;
+    scene.wait(s(20));
+    scene.references = true;
+    scene.wait(s(2));
+    assert_eq!(scene.mode(), Mode::Secondary);
+    scene.wait(s(3));
+    assert_eq!(scene.mode(), Mode::Primary);
 }
 
 /// A Primary by a lease, whose peers consented, and are silent from now on.

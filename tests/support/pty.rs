@@ -98,14 +98,18 @@ impl Terminal {
 
     /// Waits until the screen shows this.
     pub fn shows(&self, wanted: &str) {
-        self.until(wanted, |text| text.contains(wanted));
+        drop(self.until(wanted, |text| text.contains(wanted)));
     }
 
-    /// Waits until its text is as wanted.
-    pub fn until(&self, what: &str, so: impl Fn(&str) -> bool) {
+    /// Waits until its text is as wanted; the text as it then was. A moment later it may be another.
+    pub fn until(&self, what: &str, so: impl Fn(&str) -> bool) -> String {
         let until = Instant::now() + PATIENCE;
-        while !so(&self.text()) {
-            assert!(Instant::now() < until, "never shown: {what}\n{}", self.text());
+        loop {
+            let text = self.text();
+            if so(&text) {
+                return text;
+            }
+            assert!(Instant::now() < until, "never shown: {what}\n{text}");
             std::thread::sleep(Duration::from_millis(5));
         }
     }

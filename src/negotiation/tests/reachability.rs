@@ -40,9 +40,12 @@ fn s1_an_isolated_machine_does_not_promote_itself() {
     let missing = bench.view().forecast.lines.into_iter().find(|line| !line.ok).map(|line| line.text);
     assert_eq!(missing.as_deref(), Some("no reference address answers: this member may be cut off"));
     assert!(!bench.view().protected_now);
-    // The address answers: then the other is the one that is cut off, or dead.
+    // The address answers: the other has a timeout to be heard; then it is the one that is cut off, or dead.
     bench.reference = Some(true);
-    bench.wait(s(1)).assert_primary_by("peer_silent");
+    bench.wait(s(1)).assert_secondary();
+    let missing = bench.view().forecast.lines.into_iter().find(|line| !line.ok).map(|line| line.text);
+    assert_eq!(missing.as_deref(), Some("a reference address answers again: the others have 3.0 s to be heard"));
+    bench.wait(s(3)).assert_primary_by("peer_silent");
     let told: Vec<_> = bench.events().into_iter().filter(|event| matches!(event, Event::ReferenceBack)).collect();
     assert_eq!(told.len(), 1);
 }
@@ -84,6 +87,42 @@ fn s1_an_answer_counts_from_the_question_and_not_from_before_a_stall() {
     slept.late(s(2)).give(Input::Reference { asked_at, answered: true });
     slept.wait(s(4)).assert_secondary();
     assert!(questions(&slept).last() > Some(&asked_at), "it asks again");
+}
+
+#[test]
+fn s1_an_answer_from_before_the_silence_counts_for_nothing() {
+    // The timeout ends before the first question that is not answered has failed.
+    let times = Settings { reply_timeout: ms(1_200), ..two(1) };
+    let mut bench = Bench::new(reachable(times));
+    bench.reference = Some(true);
+    let first = questions(&bench)[0];
+    bench.give(Input::Reference { asked_at: first, answered: true });
+    bench.up(0);
+    for _ in 0..4 {
+        bench.wait(ms(600)).beacon(0, 1);
+    }
+    bench.wait(ms(700));
+    assert_eq!(questions(&bench).len(), 4);
+    // The cable breaks. The last word was heard 700 ms ago, the last question was answered 100 ms ago.
+    bench.reference = None;
+    bench.wait(ms(800)).assert_secondary();
+    let asked_at = *questions(&bench).last().unwrap();
+    bench.wait(ms(200)).give(Input::Reference { asked_at, answered: false }).wait(s(10)).assert_secondary();
+
+    // The other is dead, and this member is not cut off: it asks at once, and takes the role with the answer.
+    let mut bench = beside(true);
+    bench.reference = None;
+    let before = questions(&bench).len();
+    bench.wait(ms(500));
+    while bench.view().peers[0].gone.is_none() {
+        if let Some(asked_at) = questions(&bench).get(before..).and_then(<[_]>::last) {
+            bench.give(Input::Reference { asked_at: *asked_at, answered: true });
+        }
+        bench.wait(ms(10));
+    }
+    bench.assert_secondary();
+    let asked_at = *questions(&bench).last().unwrap();
+    bench.give(Input::Reference { asked_at, answered: true }).assert_primary_by("peer_silent");
 }
 
 #[test]

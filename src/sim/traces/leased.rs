@@ -4,7 +4,7 @@
 use super::*;
 use crate::negotiation::exchange::StopCause;
 use crate::negotiation::view::Gone;
-use crate::sim::arbiter::{ArbiterFault, Reference, Road};
+use crate::sim::arbiter::{ArbiterFault, Road};
 
 const ARBITER: &[Protection] = &[Protection::Arbiter];
 const FENCE_AND_ARBITER: &[Protection] = &[Protection::Fence, Protection::Arbiter];
@@ -292,22 +292,4 @@ fn trace_hold_that_froze_a_step_down_beside_an_arbiter() {
     road(&mut scene, ALPHA, Road::RequestsLost);
     scene.run(10_000);
     scene.primary_is(&[]);
-}
-
-/// S1: the machine that no reference address answers leaves the role to the other; a filter, not a proof.
-#[test]
-fn trace_an_isolated_machine_that_promoted_itself() {
-    let mut scene = Scene::off(2, &[Protection::Reachability], 3);
-    scene.start_all();
-    scene.run(8_000);
-    scene.primary_is(&[ALPHA]);
-    scene.apply(Fault::Reference(BETA, Reference::Silent)).apply(Fault::Cut(ALPHA, BETA, Way::Both));
-    scene.never_two(20_000);
-    scene.primary_is(&[ALPHA]);
-    scene.apply(Fault::Reference(BETA, Reference::Answers));
-    scene.run(5_000);
-    scene.primary_is(&[ALPHA, BETA]);
-    scene.apply(Fault::Heal(ALPHA, BETA));
-    scene.run(5_000);
-    scene.primary_is(&[BETA]);
 }
