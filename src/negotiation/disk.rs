@@ -104,6 +104,11 @@ impl Negotiator {
 
     /// What was held back until the state is on disk, or until it is known that it will not be.
     fn go_on_after_disk(&mut self, out: &mut Vec<Output>) {
+        self.finish_release(out);
+        if self.stopped {
+            // Nothing follows the last word.
+            return;
+        }
         for peer in self.settings.others() {
             if let Some(query) = self.peers[peer.index()].pending_query.take() {
                 self.answer(peer, query, out);
@@ -114,7 +119,6 @@ impl Negotiator {
                 self.send(peer, Message::Grant(grant), out);
             }
         }
-        self.finish_release(out);
     }
 
     /// Whether the highest term heard of is on disk, or the disk has failed and will not take it (N20: who cannot write

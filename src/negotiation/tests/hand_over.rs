@@ -36,6 +36,24 @@ fn n18_an_operators_request_hands_the_role_to_who_asked() {
 }
 
 #[test]
+fn n18_that_nobody_acts_is_said_first_by_the_release() {
+    let mut bench = Bench::primary(three(0));
+    bench.asked_by(1);
+    bench.asked_by(2);
+    bench.disk = DiskMood::Slow;
+    bench.hear(2, request(1, HandOverCause::Operator));
+    // It is Secondary, and its vote is not on disk: a third that heard so would be promised the role by its successor.
+    bench.assert_secondary_by("handed_over");
+    let before = bench.sent_to(1).len();
+    let query = bench.query();
+    bench.hear(1, Message::Query(query)).wait(s(1));
+    assert_eq!(bench.sent_to(1).len(), before, "{:?}", bench.sent_to(1));
+    bench.disk_catches_up();
+    let after: Vec<_> = bench.sent_to(1).into_iter().skip(before).collect();
+    assert!(matches!(after[..], [Message::Released(_), Message::Answer(_), ..]), "{after:?}");
+}
+
+#[test]
 fn n18_a_request_that_names_another_term_ends_nothing() {
     for number in [0, 2] {
         let (bench, verdict) = primary_asked(HandOverCause::Operator, number, |_| ());
