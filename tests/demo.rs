@@ -285,9 +285,11 @@ fn u9_in_three_with_majority_the_member_that_is_cut_off_stops_and_the_others_go_
     let mut demo = Demo::three();
     demo.terminal.act("s");
     demo.first_row("○ SECONDARY");
-    demo.terminal.until("another acts", |text| text.lines().rev().nth(3).is_some_and(|row| row.contains("■ PRIMARY")));
-    let strip = demo.terminal.text().lines().rev().nth(3).expect("a strip").to_owned();
-    let (acts, member) = if strip.contains("beta ■") { ("beta", "1") } else { ("gamma", "2") };
+    let who = |text: &str| {
+        let strip = text.lines().rev().nth(3).unwrap_or_default().to_owned();
+        [("beta", "1"), ("gamma", "2")].into_iter().find(|(name, _)| strip.contains(&format!("{name} ■ PRIMARY")))
+    };
+    let (acts, member) = who(&demo.terminal.until("another acts", |text| who(text).is_some())).expect("waited for");
     demo.terminal.press("f");
     demo.terminal.shows("crash: its process is killed");
     demo.terminal.press(member);

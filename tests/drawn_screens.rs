@@ -31,8 +31,9 @@ use tandem::ui::layout;
 use tandem::ui::line::{Charset, Look, Theme};
 use tandem::ui::state::{MayAct, State};
 
-/// Short enough for a test, long enough for a busy machine.
-const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"1s\"\nboot_timeout = \"2s\"\n\
+/// Short enough for a test, long enough for a busy machine: only one that stands still for two seconds asks again what to
+/// be (S9), and that would be drawn.
+const QUICK: &str = "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"4s\"\nboot_timeout = \"2s\"\n\
                      connect_grace = \"1s\"\n";
 
 /// The screen's own clock when it looks.

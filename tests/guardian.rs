@@ -1,151 +1,20 @@
-//! Required processes and their guardian, with real processes: started in order, stopped in order, restarted, and never
-//! left behind (P1, P2, P6).
+//! Required processes, with real ones: started in order, stopped in order, restarted, and never left behind (P1, P2, P6).
 
+#[path = "support/rig.rs"]
+mod rig;
 #[path = "support/mod.rs"]
 mod support;
 
-use std::path::Path;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use rig::{Rig, SLOW_TO_END, pid_in, role, run, shell, until};
 use support::lives;
 use support::reference::Reference;
 use tandem::config::required::{Hooks, ProcessConfig, Restart, RunWhen};
 use tandem::process::event::{Change, HookOutcome, Overdue, StopWay};
-use tandem::process::{
-    BootTime, Operation, ProcessEvent, ProcessSettings, ProcessState, Processes, Role, RoleMode, start,
-};
-use tokio::sync::mpsc;
-
-const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Processes under test, and what they tell.
-struct Rig {
-    folder: support::Folder,
-    processes: Option<Processes>,
-    events: mpsc::Receiver<ProcessEvent>,
-    told: Vec<ProcessEvent>,
-}
-
-fn role(mode: RoleMode, term: u64) -> Role {
-    Role { mode, term, token: term * 256 + 255, reason: "a test wants it".to_owned() }
-}
-
-fn shell(name: &str, script: &str) -> ProcessConfig {
-    ProcessConfig::new(name, vec!["sh".to_owned(), "-c".to_owned(), script.to_owned()])
-}
-
-impl Rig {
-    async fn new(processes: Vec<ProcessConfig>, hooks: Hooks) -> Rig {
-        Rig::with(support::binary().into(), processes, hooks).await
-    }
-
-    /// A guardian that finds no control groups, as on many machines.
-    async fn without_cgroups(processes: Vec<ProcessConfig>) -> Rig {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = support::temporary_folder();
-        let script = format!("#!/bin/sh\numount -a -t cgroup2\nexec {} \"$@\"\n", support::binary());
-        let inner = support::write(folder.path(), "inner", &script);
-        let outer = format!("#!/bin/sh\nexec unshare -m sh {} \"$@\"\n", inner.display());
-        let outer = support::write(folder.path(), "outer", &outer);
-        std::fs::set_permissions(&outer, PermissionsExt::from_mode(0o755)).expect("its own file");
-        let rig = Rig::with(outer, processes, Hooks::default()).await;
-        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
-        until("something runs", || rig.processes().snapshots().iter().any(|one| one.pid.is_some())).await;
-        rig
-    }
-
-    async fn with(program: std::path::PathBuf, processes: Vec<ProcessConfig>, hooks: Hooks) -> Rig {
-        let folder = support::temporary_folder();
-        let settings = ProcessSettings {
-            program,
-            node: "alpha".to_owned(),
-            group: "test".to_owned(),
-            incarnation: 1,
-            state_directory: folder.path().to_owned(),
-            folder: folder.path().to_owned(),
-            processes,
-            hooks,
-            listeners: Vec::new(),
-        };
-        let (processes, events) = start(settings).await.expect("the task starts");
-        Rig { folder, processes: Some(processes), events, told: Vec::new() }
-    }
-
-    fn processes(&self) -> &Processes {
-        self.processes.as_ref().expect("not shut down yet")
-    }
-
-    fn primary(&self, term: u64) {
-        self.processes().renew(BootTime::now() + Duration::from_secs(3600)).expect("a deadline");
-        self.processes().become_primary(role(RoleMode::Primary, term));
-    }
-
-    async fn wait(&mut self, what: &str, wanted: impl Fn(&ProcessEvent) -> bool) -> ProcessEvent {
-        loop {
-            let event = tokio::time::timeout(PATIENCE, self.events.recv()).await;
-            let event = event.unwrap_or_else(|_| panic!("still not: {what}; so far: {:#?}", self.told));
-            let event = event.expect("the task lives");
-            self.told.push(event.clone());
-            if wanted(&event) {
-                return event;
-            }
-        }
-    }
-
-    async fn change(&mut self, name: &str, wanted: impl Fn(&Change) -> bool) -> Change {
-        let what = format!("{name} changes");
-        let event = self
-            .wait(&what, |event| matches!(event, ProcessEvent::Process { name: whose, change } if **whose == *name && wanted(change)))
-            .await;
-        match event {
-            ProcessEvent::Process { change, .. } => change,
-            other => panic!("{other:?}"),
-        }
-    }
-
-    async fn end(&mut self) {
-        let told = &mut self.told;
-        let processes = self.processes.take().expect("not shut down yet");
-        processes.shutdown(&mut self.events, |event| told.push(event)).await;
-    }
-
-    fn pid(&self, at: usize) -> i32 {
-        self.processes().snapshots()[at].pid.expect("it runs").cast_signed()
-    }
-
-    fn text(&self, file: &str) -> String {
-        std::fs::read_to_string(self.folder.path().join(file)).unwrap_or_default()
-    }
-
-    async fn operate(&mut self, name: &str, operation: Operation) -> Result<String, String> {
-        let processes = self.processes.as_mut().expect("not shut down yet");
-        let wanted = processes.operate(name, operation).expect("nothing else is asked");
-        let of_it = |event: &ProcessEvent| matches!(event, ProcessEvent::Operated { ticket, .. } if *ticket == wanted);
-        match self.wait("an outcome", of_it).await {
-            ProcessEvent::Operated { outcome, .. } => outcome,
-            other => panic!("{other:?}"),
-        }
-    }
-}
-
-fn run(test: impl Future<Output = ()>) {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime").block_on(test);
-}
-
-async fn until(what: &str, mut condition: impl FnMut() -> bool) {
-    let started = Instant::now();
-    while !condition() {
-        assert!(started.elapsed() < PATIENCE, "still not: {what}");
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
-}
-
-fn pid_in(path: &Path) -> Option<i32> {
-    std::fs::read_to_string(path).ok()?.trim().parse().ok()
-}
+use tandem::process::{BootTime, Operation, ProcessEvent, ProcessState, RoleMode};
 
 /// Writes its name when it starts, and when it is told to stop.
 fn noting(name: &str) -> ProcessConfig {
@@ -242,6 +111,22 @@ fn p1_without_control_groups_grandchildren_are_found_by_descent_marker_and_group
         assert!(lives(other));
         rig.end().await;
         assert!(!lives(other));
+    });
+}
+
+#[test]
+fn p1_without_control_groups_nothing_is_started_again_before_what_was_slow_to_end_is_gone() {
+    if !support::require(support::Part::PrivateMounts) {
+        return;
+    }
+    run(async {
+        let mut rig = Rig::without_cgroups(vec![shell("parent", SLOW_TO_END), shell("other", "exec sleep 1000")]).await;
+        rig.change("other", |change| matches!(change, Change::Ready { .. })).await;
+        let slow = rig.slow_one().await;
+        kill(Pid::from_raw(rig.pid(0)), Signal::SIGKILL).expect("it runs");
+        rig.change("parent", |change| matches!(change, Change::Restarting { .. })).await;
+        assert!(!lives(slow));
+        rig.end().await;
     });
 }
 
@@ -431,70 +316,5 @@ fn p2_under_a_lease_nobody_waits_for_hooks_or_graces() {
         rig.wait("it has stopped", |event| *event == ProcessEvent::ServingStopped).await;
         reference.within(BootTime::now().since(by), Duration::from_millis(250), "after the deadline");
         assert!(both.iter().all(|pid| !lives(*pid)));
-    });
-}
-
-#[test]
-fn p1_a_guardian_that_is_killed_takes_everything_with_it_and_all_is_started_again() {
-    run(async {
-        let script = "setsid sh -c 'echo $$ >grandchild; exec sleep 1000' & exec sleep 1000";
-        let mut rig = Rig::new(vec![shell("parent", script)], Hooks::default()).await;
-        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
-        rig.change("parent", |change| matches!(change, Change::Ready { .. })).await;
-        let path = rig.folder.path().join("grandchild");
-        until("the grandchild runs", || pid_in(&path).is_some()).await;
-        let (parent, grandchild) = (rig.pid(0), pid_in(&path).expect("it was there"));
-        let stat = std::fs::read_to_string(format!("/proc/{parent}/stat")).expect("it runs");
-        let guardian =
-            stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok()).expect("a parent");
-        kill(Pid::from_raw(guardian), Signal::SIGKILL).expect("it runs");
-        rig.wait("the guardian is missed", |event| matches!(event, ProcessEvent::GuardianLost { .. })).await;
-        assert!(!lives(parent) && !lives(grandchild));
-        rig.change("parent", |change| matches!(change, Change::Ready { .. })).await;
-        assert_ne!(rig.pid(0), parent);
-        rig.end().await;
-    });
-}
-
-#[test]
-fn p1_everything_is_gone_when_the_controller_is() {
-    let pids = Arc::new(std::sync::Mutex::new(Vec::new()));
-    let found = Arc::clone(&pids);
-    run(async move {
-        let script = "setsid sh -c 'echo $$ >grandchild; exec sleep 1000' & exec sleep 1000";
-        let mut rig = Rig::new(vec![shell("parent", script)], Hooks::default()).await;
-        rig.processes().become_secondary(role(RoleMode::Secondary, 0));
-        rig.change("parent", |change| matches!(change, Change::Ready { .. })).await;
-        let path = rig.folder.path().join("grandchild");
-        until("the grandchild runs", || pid_in(&path).is_some()).await;
-        found.lock().expect("nobody panicked").extend([rig.pid(0), pid_in(&path).expect("it was there")]);
-        // The runtime ends with everything in it, without a word to the guardian.
-    });
-    let (from, reference) = (Instant::now(), Reference::start());
-    support::wait_until(PATIENCE, "everything is gone", || {
-        pids.lock().expect("nobody panicked").iter().all(|pid| !lives(*pid))
-    });
-    reference.within(from.elapsed(), Duration::from_millis(500), "everything is gone");
-}
-
-#[test]
-fn p6_a_guardian_that_somebody_stopped_goes_on_when_it_is_needed() {
-    run(async {
-        let mut plant = shell("plant", "exec sleep 1000");
-        plant.run_when = RunWhen::Primary;
-        let mut rig = Rig::new(vec![plant], Hooks::default()).await;
-        rig.primary(1);
-        rig.wait("it serves", |event| *event == ProcessEvent::ServingReady).await;
-        let plant = rig.pid(0);
-        let stat = std::fs::read_to_string(format!("/proc/{plant}/stat")).expect("it runs");
-        let guardian =
-            stat.rsplit_once(") ").and_then(|(_, rest)| rest.split(' ').nth(1)?.parse().ok()).expect("a parent");
-        kill(Pid::from_raw(guardian), Signal::SIGSTOP).expect("it runs");
-        rig.processes().stop_serving(Some(BootTime::now() + Duration::from_millis(300)));
-        rig.wait("it has stopped", |event| *event == ProcessEvent::ServingStopped).await;
-        assert!(!lives(plant));
-        kill(Pid::from_raw(guardian), Signal::SIGSTOP).expect("it runs");
-        rig.end().await;
-        assert!(!lives(guardian));
     });
 }

@@ -1,5 +1,7 @@
 //! The screen as people use it: the real program in a pseudo-terminal, read through a terminal emulator (U3, U8, U9).
 
+#[path = "support/pty.rs"]
+mod pty;
 #[path = "support/mod.rs"]
 mod support;
 #[path = "support/terminal.rs"]
@@ -12,6 +14,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use support::Running;
 use tandem::control::carrier::Carrier;
 use tandem::control::request::{Reply, Request};
 use tandem::ui::{Left, ScreenOptions, run_on};
@@ -22,32 +25,23 @@ const TANDEM: &str = env!("CARGO_BIN_EXE_tandem");
 #[test]
 fn u9_the_demo_shows_a_failover_and_leaves_nothing_behind() {
     let temp = tempfile::tempdir().expect("a folder");
-    let mut terminal = Terminal::start(TANDEM, &["demo"], temp.path(), &[]);
+    let mut terminal = pty::Terminal::start(TANDEM, &["demo"], SIZES[0], temp.path());
     terminal.shows("ONE ACTS");
     terminal.shows("beta    ○ SECONDARY");
-    terminal.press("a");
-    terminal.shows("One letter opens a plan");
-    terminal.press("s");
-    terminal.shows("type the plan's number");
-    let text = terminal.text();
-    let number: String = text.split("Plan ").nth(1).expect("a plan").chars().take_while(char::is_ascii_digit).collect();
-    // Each digit is waited for: on a busy machine two could arrive together, which is taken for pasted text.
-    for typed in 1..=number.len() {
-        terminal.press(&number[typed - 1..typed]);
-        terminal.shows(&format!("Enter:  {}", &number[..typed]));
-    }
-    terminal.press("\r");
+    terminal.shows("press a, then s");
+    terminal.act("s");
     terminal.shows("you are on  alpha   ○ SECONDARY");
     terminal.shows("beta    ■ PRIMARY");
-    terminal.press("f");
-    terminal.shows("crash: its process is killed");
-    terminal.press("c");
+    terminal.fault("c");
     terminal.shows("beta was killed");
     terminal.shows("you are on  alpha   ■ PRIMARY");
     terminal.shows("CRASHED");
     terminal.press("q");
     assert_eq!(terminal.exit(), 0);
-    assert!(terminal.text().contains("you are on  alpha"), "rows 1 to 3 stay behind:\n{}", terminal.text());
+    // What it wrote last may be read a moment after it ended.
+    eventually("the ordinary screen is back", || !terminal.screen().alternate_screen());
+    // Rows 1 to 3 stay behind.
+    terminal.shows("you are on  alpha");
     nothing_left(temp.path());
 }
 
@@ -144,8 +138,7 @@ fn u8_pasted_text_moves_nothing_in_a_real_terminal() {
     terminal.send(b"\x1b[200~ax\rq\x1b[201~");
     terminal.shows("pasted text is never a command");
     terminal.send(b"axq47\r");
-    terminal.press("w");
-    terminal.shows("Why alpha is PRIMARY");
+    terminal.press_until("w", "Why alpha is PRIMARY");
     assert!(alpha.answers());
 }
 
@@ -250,27 +243,27 @@ fn u3_attach_says_when_there_is_no_news_and_finds_its_way_back() {
     let config = alpha.config();
     let run = || {
         let args = ["run", "--headless", "--config", &config, "--as", "alpha"];
-        Command::new(TANDEM).args(args).stderr(std::process::Stdio::null()).spawn().expect("started")
+        let mut command = Command::new(TANDEM);
+        command.args(args).stderr(std::process::Stdio::null());
+        Running::start(command)
     };
-    let mut engine = run();
+    let engine = run();
     eventually("it answers", || alpha.answers());
     let mut terminal = alpha.attached(&["--read-only"], &[]);
     terminal.shows("■ PRIMARY");
     terminal.press("a");
     terminal.shows("this screen is read-only");
-    let pid = Pid::from_raw(engine.id() as i32);
-    kill(pid, Signal::SIGSTOP).expect("frozen");
+    engine.signal(Signal::SIGSTOP);
     terminal.shows("?? NO NEWS for");
-    assert!(!terminal.text().contains("■ PRIMARY"), "nothing is claimed:\n{}", terminal.text());
-    kill(pid, Signal::SIGCONT).expect("thawed");
+    // A frame may be read in two pieces.
+    eventually("nothing is claimed", || !terminal.text().contains("■ PRIMARY"));
+    engine.signal(Signal::SIGCONT);
     terminal.shows("■ PRIMARY");
-    kill(pid, Signal::SIGKILL).expect("killed");
-    engine.wait().expect("reaped");
+    // Killed.
+    drop(engine);
     terminal.shows("?? NO NEWS for");
-    let mut engine = run();
+    let _engine = run();
     terminal.shows("■ PRIMARY");
     terminal.press("q");
     assert_eq!(terminal.exit(), 0);
-    kill(Pid::from_raw(engine.id() as i32), Signal::SIGKILL).expect("killed");
-    engine.wait().expect("reaped");
 }

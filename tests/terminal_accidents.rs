@@ -43,8 +43,7 @@ fn at_each_size(what: &str, mut accident: impl FnMut(&mut Terminal, &Alpha)) {
 
 /// The screen stands: row 1 at the top, the keys at the bottom.
 fn shows_keys(terminal: &Terminal, (_, rows): (u16, u16)) {
-    eventually("rows and keys stand at their places", || {
-        let text = terminal.text();
+    terminal.until("rows and keys stand at their places", |text| {
         let lines: Vec<&str> = text.lines().collect();
         terminal.alternate()
             && lines.first().is_some_and(|line| line.contains("alpha") && line.contains("PRIMARY"))
@@ -100,36 +99,28 @@ fn u8_a_stopped_job_comes_back_at_every_size() {
 #[test]
 fn u8_pasted_text_and_torn_sequences_are_no_commands_at_every_size() {
     at_each_size("paste, torn sequences, unknown keys", |terminal, alpha| {
+        // Each remark takes the place of the one before: what is waited for is this paste's own, or this key's.
         terminal.send(b"\x1b[200~ax\rq\x1b[201~");
         terminal.shows("pasted text is never");
-        terminal.press("w");
-        terminal.shows("Why alpha");
-        terminal.press("1");
+        terminal.press_until("л", "keyboard layout?");
         terminal.send(b"ah47\rq");
         terminal.shows("pasted text is never");
-        terminal.press("1");
         // A byte, and 100 ms later the next: a slow line that tears everything apart.
         for byte in b"\x1b[B\x1b[6~\x1bOA\x1b[200~ahq\x1b[201~" {
             terminal.send(&[*byte]);
             std::thread::sleep(Duration::from_millis(100));
         }
-        terminal.press("1");
-        // Keys that come together are pasted; these are a hand's.
-        std::thread::sleep(Duration::from_millis(300));
-        // On a busy machine this one too could be read together with the one before.
-        while !terminal.text().contains("keyboard layout?") {
-            terminal.press("л");
-            std::thread::sleep(Duration::from_millis(300));
-        }
+        terminal.press_until("л", "keyboard layout?");
         // What was typed before the dialog could be seen does not reach it.
         terminal.press("a");
         terminal.send(b"h\r");
         std::thread::sleep(Duration::from_millis(40));
         terminal.send(b"\x1b");
+        terminal.shows("pasted text is never");
         eventually("no plan stays open", || alpha.status().plan.is_none());
         assert!(alpha.status().hold.is_none());
         // On a line that tears, Esc waits for its tail; a key of a hand comes after that.
-        std::thread::sleep(Duration::from_millis(300));
+        terminal.press_until("л", "keyboard layout?");
     });
 }
 

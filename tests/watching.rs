@@ -53,8 +53,7 @@ impl Lines {
 #[test]
 fn u2_a_plan_that_is_shown_is_checked_again_as_long_as_it_is_open() {
     let mut group = Group::new(2, "");
-    group.start(0);
-    group.start(1);
+    group.start_all();
     group.wait(1, "beta can take over", |status| {
         status.peers[0].mode == Some(Mode::Primary) && status.takeover.ready && status.alarms.is_empty()
     });
@@ -72,9 +71,10 @@ fn u2_a_plan_that_is_shown_is_checked_again_as_long_as_it_is_open() {
 #[test]
 fn u7_a_watch_tells_each_change_goes_on_without_the_controller_and_ends_quietly() {
     let mut group = Group::new(2, "");
-    group.start(0);
-    group.start(1);
-    group.wait(1, "beta knows that alpha acts", |status| status.judgement == Judgement::OneActs);
+    group.start_all();
+    group.wait(1, "beta knows that alpha acts", |status| {
+        status.judgement == Judgement::OneActs && status.peers[0].mode == Some(Mode::Primary)
+    });
     let mut watch = Lines::of(&["status", "--watch", "--socket", &socket(&group, 1)]);
     let first = watch.until("beta ○ SECONDARY");
     assert!(first.contains("ONE ACTS") && first.contains("alpha PRIMARY"), "{first}");
@@ -87,7 +87,11 @@ fn u7_a_watch_tells_each_change_goes_on_without_the_controller_and_ends_quietly(
     watch.until("it answers again");
     watch.running.signal(Signal::SIGINT);
     assert_eq!(watch.running.wait(PATIENCE).code(), Some(0));
-    assert!(watch.lines.next().is_none(), "it ends without another word");
+    // Its end is no change: it is told nowhere. What changed before it is, as everything.
+    for line in watch.lines {
+        let line = line.expect("a line");
+        assert!(line.contains("  beta "), "it ends without another word: {line}");
+    }
 }
 
 #[test]

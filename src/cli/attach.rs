@@ -176,7 +176,7 @@ mod tests {
         std::fs::remove_file(&path).expect("removed");
         // It is taken from the channel while nobody is there; so it is over once the channel is empty again.
         carrier.requests.blocking_send(Request::Confirm { plan: 47, force: None }).expect("sent");
-        let until = std::time::Instant::now() + Duration::from_secs(5);
+        let until = std::time::Instant::now() + Duration::from_secs(60);
         let away = || *connection.borrow() == Connection::Closed && carrier.requests.capacity() == WAITING;
         while !away() && std::time::Instant::now() < until {
             std::thread::yield_now();

@@ -18,6 +18,7 @@ use super::stopping::Leaving;
 use super::takeover::{Assume, Condition, How};
 use super::term::Term;
 use super::time::Instant;
+use super::trouble::ArbiterTrouble;
 use super::view::ArbiterView;
 use super::{Negotiator, State};
 
@@ -46,7 +47,7 @@ pub(super) enum Reach {
     /// The last call was not.
     Mute {
         /// Why.
-        why: String,
+        why: ArbiterTrouble,
     },
 }
 
@@ -457,7 +458,7 @@ impl Negotiator {
     pub(super) fn why_no_lease(&self) -> String {
         match (&self.arbiter.lost, &self.arbiter.reach) {
             (Some(lost), _) => lost.clone(),
-            (None, Reach::Mute { why }) => why.clone(),
+            (None, Reach::Mute { why }) => why.to_string(),
             (None, Reach::Unknown | Reach::Answers) => "no renewal was answered in time".to_owned(),
         }
     }
@@ -491,7 +492,7 @@ impl Negotiator {
 
     pub(super) fn arbiter_evidence(&self) -> Option<ArbiterEvidence> {
         let mute = match &self.arbiter.reach {
-            Reach::Mute { why } => Some(why.clone()),
+            Reach::Mute { why } => Some(why.to_string()),
             Reach::Unknown | Reach::Answers => None,
         };
         let other = self.arbiter.holder.filter(|holder| *holder != self.settings.me);

@@ -32,7 +32,7 @@ use super::pace::{Pace, Wish};
 use super::replay::{Move, Place};
 use super::stand_in::StandIn;
 use super::state::{DriverWish, Effects, InFrame, MayAct, State};
-use super::terminal::{self, Terminal, Title};
+use super::terminal::{Terminal, Title};
 
 /// A screen that opens waits so long for its engine's first word, rather than drawing that nothing is known.
 const FIRST_WORD: Duration = Duration::from_millis(50);
@@ -214,7 +214,7 @@ impl Driver {
             if self.wants_frame() {
                 self.frame();
             }
-            if !self.pending.is_empty() && (!terminal::is_held() || self.write().is_err()) {
+            if !self.pending.is_empty() && self.write().is_err() {
                 return Ok(Left::TerminalLost);
             }
             let reads = self.showing != Showing::Suspended;
@@ -357,7 +357,7 @@ impl Driver {
     /// Writes as much as the terminal takes now.
     fn write(&mut self) -> Result<(), nix::errno::Errno> {
         loop {
-            match nix::unistd::write(self.fd.get_ref(), &self.pending[self.written..]) {
+            match self.terminal.write(&self.pending[self.written..]) {
                 Ok(count) => {
                     self.written += count;
                     self.in_flight = true;

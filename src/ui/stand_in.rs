@@ -91,10 +91,11 @@ impl StandIn {
         self.tell(Signal::SIGUSR1);
     }
 
-    /// Whether it was stopped from outside.
+    /// Whether it was stopped from outside. One that a debugger holds for a moment is not: no shell has taken the terminal,
+    /// and none would say when it goes on.
     pub fn is_stopped(&self) -> bool {
         std::fs::read_to_string(format!("/proc/{}/stat", self.pid))
-            .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't'])))
+            .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T')))
     }
 }
 
@@ -212,10 +213,11 @@ fn stop_the_job(signals: &SigSet) -> anyhow::Result<()> {
     signals.thread_block().context("signals cannot be blocked again")
 }
 
-/// The child was killed and could not give the terminal back itself.
+/// The child was killed and could not give the terminal back itself. As everywhere, the modes come before the ordinary
+/// screen: whoever sees that types at a shell.
 fn give_back(modes: &termios::Termios) {
-    terminal::leave(&std::io::stdout(), Title::of(&std::env::var("TERM").unwrap_or_default()));
     let _ = termios::tcsetattr(std::io::stdin(), OptionalActions::Now, modes);
+    terminal::leave(&std::io::stdout(), Title::of(&std::env::var("TERM").unwrap_or_default()));
 }
 
 fn name(signal: i32) -> String {

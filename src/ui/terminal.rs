@@ -158,12 +158,11 @@ impl Terminal {
         Ok(())
     }
 
-    /// The job was stopped from outside, and a shell has the terminal: the ordinary screen comes back, and the modes too
-    /// unless the shell has set its own. What [`restore`] needs is kept: what a shell sets meanwhile is not how it was.
+    /// The job was stopped from outside, and a shell has the terminal: the modes come back unless the shell has set its own,
+    /// and the ordinary screen. What [`restore`] needs is kept: what a shell sets meanwhile is not how it was.
     pub fn abandon(&self) {
         let slot = RESTORE.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(kept) = slot.as_ref() else { return };
-        write_patiently(&self.tty, LEAVE.as_bytes());
         let mut raw = kept.modes.clone();
         raw.make_raw();
         let still_raw = termios::tcgetattr(&self.tty)
@@ -172,6 +171,21 @@ impl Terminal {
             // As in [`restore`]: a terminal that is gone needs no modes.
             let _ = termios::tcsetattr(&self.tty, OptionalActions::Now, &kept.modes);
         }
+        write_patiently(&self.tty, LEAVE.as_bytes());
+    }
+
+    /// Writes as much as the terminal takes now. Once the terminal has been given back, by a panic on any thread, nothing may
+    /// be drawn any more: then it is as if it were gone.
+    ///
+    /// # Errors
+    /// As the system says; `EIO` when it has been given back.
+    pub fn write(&self, bytes: &[u8]) -> nix::Result<usize> {
+        // Held while it writes, which never blocks: a panic that comes now gives the terminal back after this.
+        let slot = RESTORE.lock().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none() {
+            return Err(nix::errno::Errno::EIO);
+        }
+        nix::unistd::write(&self.tty, bytes)
     }
 
     /// The file, for reading and writing.
@@ -210,20 +224,16 @@ impl Drop for Terminal {
     }
 }
 
-/// Whether a screen has the terminal now. It has not after a panic on any thread: then nothing may be drawn any more.
-pub fn is_held() -> bool {
-    RESTORE.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-}
-
 /// Gives the terminal back as it was: for leaving, an error, a panic and a suspension alike. Does nothing the second
-/// time. Keys that were typed and not read are thrown away: they were meant for the screen, not for the shell.
+/// time. Keys that were typed and not read are thrown away: they were meant for the screen, not for the shell. Once the
+/// ordinary screen is to be seen, nothing is thrown away any more: so that comes last.
 pub fn restore() {
     let kept = RESTORE.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(kept) = kept else { return };
-    leave(&kept.tty, kept.title);
     // A terminal that is gone cannot be given back; there is nothing to do about these errors.
     let _ = termios::tcflush(&kept.tty, QueueSelector::IFlush);
     let _ = termios::tcsetattr(&kept.tty, OptionalActions::Now, &kept.modes);
+    leave(&kept.tty, kept.title);
     if let Some(flags) = kept.flags {
         let _ = fcntl(&kept.tty, FcntlArg::F_SETFL(flags));
     }

@@ -164,7 +164,9 @@ impl State {
             }
             self.plan_is_over(what, now);
         }
-        if now.saturating_sub(self.heard_at) >= ASK_AFTER && now.saturating_sub(self.asked_at) >= ASK_AFTER {
+        // One that has not said hello yet says all it has after that.
+        let silent = now.saturating_sub(self.heard_at) >= ASK_AFTER && now.saturating_sub(self.asked_at) >= ASK_AFTER;
+        if silent && self.hello.is_some() {
             self.asked_at = now;
             effects.requests.push(Request::Status);
         }
