@@ -331,7 +331,11 @@ fn outcome_text(outcome: &CommandOutcome) -> String {
 /// Why nobody acts, and who must do what (S10).
 fn idleness(site: &Site, views: &[View], since: Duration, until: &'static str) -> Idle {
     let because = |view: &View| {
-        let missing: Vec<&str> = lacking(view).map(|line| line.text.as_str()).collect();
+        // Who does not agree waits for the same as this member: of many, only what else is missing tells anything.
+        let (others, own): (Vec<&ForecastLine>, Vec<&ForecastLine>) =
+            lacking(view).partition(|line| line.about == Topic::Member);
+        let told = if own.is_empty() { others } else { own };
+        let missing: Vec<&str> = told.iter().map(|line| line.text.as_str()).collect();
         let why = match (view.able.why(), missing.as_slice()) {
             (Some(why), []) => why.to_owned(),
             (None, []) => "it could at any moment".to_owned(),
@@ -377,6 +381,9 @@ fn advice(site: &Site, views: &[View]) -> String {
         );
     }
     let lacks = |topic: Topic| views.iter().any(|view| lacking(view).any(|line| line.about == topic));
+    if lacks(Topic::Promise) {
+        return "mend what is broken; what was promised to another ends by itself".to_owned();
+    }
     if lacks(Topic::Majority) {
         return format!("bring another member back, {forced}");
     }
