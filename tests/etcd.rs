@@ -300,12 +300,7 @@ fn s1_an_etcd_that_lost_what_it_knew_gives_nobody_the_lease() {
     assert_eq!(alpha.ask(ArbiterCall::Renew { number }, CALL), ArbiterReply::Renewed);
     assert_eq!(stands(&mut beta), (Some(ALPHA), number));
     // Within the lease it is set up anew: it holds nothing, as one restored from a backup does not hold what came later.
-    for server in 0..SERVERS {
-        etcd.kill(server);
-        std::fs::remove_dir_all(etcd.file(&format!("s{server}"))).expect("its data");
-    }
-    (0..SERVERS).for_each(|server| etcd.revive(server));
-    etcd.ready();
+    etcd.begin_anew();
     for client in [&mut beta, &mut alpha] {
         let reply = client.ask(ArbiterCall::Look, CALL);
         let ArbiterReply::Unreachable { why: ArbiterTrouble::Restored(why) } = reply else { panic!("{reply:?}") };
@@ -314,6 +309,31 @@ fn s1_an_etcd_that_lost_what_it_knew_gives_nobody_the_lease() {
     // Who starts anew believes it: rule 1 lets every older lease end before it takes anything over.
     assert_eq!(acquire(&mut client(&etcd, BETA), number), number + 1);
     unreachable(&mut alpha, CALL);
+}
+
+/// Who reads is answered as if all was well: a Secondary said "ready", and its claim would have failed.
+#[test]
+fn s10_u12_an_etcd_without_space_is_told_before_a_claim_fails_by_it() {
+    if !require(Part::Etcd) {
+        return;
+    }
+    let etcd = Etcd::with_quota(1 << 20);
+    let (mut alpha, mut beta) = (client(&etcd, ALPHA), client(&etcd, BETA));
+    let number = acquire(&mut alpha, 0);
+    assert_eq!(stands(&mut beta), (Some(ALPHA), number));
+    etcd.fill();
+    let full = |client: &mut EtcdArbiter, call| {
+        let reply = client.ask(call, CALL);
+        let ArbiterReply::Unreachable { why: ArbiterTrouble::Full(why) } = reply else { panic!("{call:?}: {reply:?}") };
+        assert!(why.contains("etcdctl defrag") && why.contains("etcdctl alarm disarm"), "{why}");
+    };
+    full(&mut beta, ArbiterCall::Look);
+    full(&mut alpha, ArbiterCall::Renew { number });
+    wait_until(PATIENCE, "the lease is over", || etcd.ctl(&["get", "--prefix", "tandem/plant/lease"]).is_empty());
+    full(&mut beta, ArbiterCall::Acquire { above: 0 });
+    etcd.make_room();
+    assert_eq!(stands(&mut beta), (None, number));
+    assert_eq!(acquire(&mut beta, 0), number + 1);
 }
 
 #[test]

@@ -44,6 +44,7 @@ use crate::negotiation::exchange::{ArbiterCall, ArbiterReply};
 use super::{Arbiter, Claimant};
 use gateway::Gateway;
 use ledger::Ledger;
+use trouble::Trouble;
 
 pub use tls::EtcdError;
 
@@ -76,7 +77,7 @@ impl Arbiter for EtcdArbiter {
         let EtcdArbiter { gateway, ledger } = self;
         let until = Instant::now() + within;
         let mut troubles = Vec::new();
-        // A server that fails in the middle is left for the next one, and everything begins anew there: whatever was done
+        // Where one has no space, none has. A server that fails in the middle otherwise is left for the next one, and everything begins anew there: whatever was done
         // is found by reading, and what comes to be done late finds the revisions changed.
         for server in gateway.order() {
             let Some(mut session) = gateway.session(server, until) else { break };
@@ -90,6 +91,10 @@ impl Arbiter for EtcdArbiter {
                 Ok(reply) => {
                     gateway.answered(server);
                     return reply;
+                }
+                Err(trouble @ Trouble::Full(_)) => {
+                    troubles.push((gateway.name(server).to_owned(), trouble));
+                    return ArbiterReply::Unreachable { why: trouble::of_all(&troubles) };
                 }
                 Err(trouble) => troubles.push((gateway.name(server).to_owned(), trouble)),
             }

@@ -210,17 +210,24 @@ impl FileArbiter {
     }
 
     fn refused(&mut self) -> Result<ArbiterReply, Fault> {
-        let began = self.observe()?;
+        let began = self.usable()?;
         let (holder, number) = self.stands(began)?;
         Ok(ArbiterReply::Refused { holder, number })
     }
 
     fn look(&mut self) -> Result<ArbiterReply, Fault> {
+        let began = self.usable()?;
+        let (holder, number) = self.stands(began)?;
+        Ok(ArbiterReply::Stands { holder, number })
+    }
+
+    /// Reads the latest generation as [`FileArbiter::observe`] does, where a claim could be written too. Whatever is answered
+    /// without writing anything asks for it: else a directory that can only be read would answer now and not then.
+    fn usable(&mut self) -> Result<Duration, Fault> {
         self.folder.writable()?;
         let began = self.observe()?;
         self.try_out(began)?;
-        let (holder, number) = self.stands(began)?;
-        Ok(ArbiterReply::Stands { holder, number })
+        Ok(began)
     }
 
     /// S10, U12: who says that the arbiter answers must be able to claim, not only to read; a claim must not be the first to
@@ -251,8 +258,7 @@ impl FileArbiter {
     fn acquire(&mut self, above: u64) -> Result<ArbiterReply, Fault> {
         let began = self.observe()?;
         if let Standing::Theirs(_) = self.standing(began) {
-            let (holder, number) = self.stands(began)?;
-            return Ok(ArbiterReply::Refused { holder, number });
+            return self.refused();
         }
         self.held = None;
         let after = self.number();
@@ -323,9 +329,12 @@ impl FileArbiter {
     }
 
     fn release(&mut self, number: u64) -> Result<ArbiterReply, Fault> {
-        if let Some((held, found)) = self.own(number)? {
-            self.write(held, &found, Given::Released)?;
-            self.held = None;
+        match self.own(number)? {
+            Some((held, found)) => {
+                self.write(held, &found, Given::Released)?;
+                self.held = None;
+            }
+            None => drop(self.usable()?),
         }
         Ok(ArbiterReply::Released)
     }

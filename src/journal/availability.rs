@@ -2,7 +2,8 @@
 //!
 //! Pure over the journal's records. An outage is time in which no Primary was known here; time in which this member did
 //! not run, or did not know yet, is unknown and counts for nothing. What was counted so far is itself a record, made now
-//! and then, so that the figures survive the rotation of the journal and a crash costs at most the time since the last.
+//! and then, so that the figures survive the rotation of the journal. After a crash the next start says until when the run
+//! before it had lived: what was known at its last record counts until then.
 
 use std::time::Duration;
 
@@ -11,6 +12,13 @@ use serde::{Deserialize, Serialize};
 use super::Record;
 use super::entry::Entry;
 use crate::negotiation::message::Mode;
+
+/// What was counted is kept this often; where nothing says how long a run lived after its last record, a crash costs at most
+/// this much.
+pub const SUM_UP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// What lives has made a record within this.
+const LONGEST_SILENCE: Duration = Duration::from_secs(61 * 60);
 
 /// What was counted so far, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -109,10 +117,16 @@ impl Meter {
 
     /// Takes the next record.
     pub fn record(&mut self, record: &Record) {
-        if let Entry::Started { .. } = record.entry {
-            // Boot time may be of another boot: only real time spans it. What came after the last record is not known.
-            let since = self.last.map_or(0, |(_, unix_ms)| record.unix_ms.saturating_sub(unix_ms));
-            self.totals.unknown_ms += since;
+        if let Entry::Started { last_alive_ms, .. } = record.entry {
+            // Boot time may be of another boot: only real time spans it. What came after the run before is not known.
+            if let Some((boot_ms, unix_ms)) = self.last {
+                let since = record.unix_ms.saturating_sub(unix_ms);
+                let lived = last_alive_ms.map_or(0, |alive| alive.saturating_sub(unix_ms));
+                // What says more than that is no trace of that run: a copy of its files, a clock that was set.
+                let lived = Some(lived).filter(|lived| *lived <= since.min(millis(LONGEST_SILENCE))).unwrap_or(0);
+                self.pass(boot_ms.saturating_add(lived));
+                self.totals.unknown_ms += since - lived;
+            }
             (self.knows, self.mode) = (Knows::Nothing, Mode::Secondary);
         } else {
             self.pass(record.boot_ms);
@@ -186,6 +200,10 @@ impl Meter {
     }
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Totals {
     fn observed_ms(&self) -> u64 {
         self.primary_ms + self.secondary_ms + self.outage_ms
@@ -201,8 +219,18 @@ mod tests {
     use crate::negotiation::time::Instant;
 
     fn started() -> Entry {
-        let incarnation = String::new();
-        Entry::Started { node: "alpha".into(), group: "g".to_owned(), version: "1".to_owned(), incarnation }
+        started_after(None)
+    }
+
+    /// A start after a run that had lived until this second.
+    fn started_after(second: Option<u64>) -> Entry {
+        Entry::Started {
+            node: "alpha".into(),
+            group: "g".to_owned(),
+            version: "1".to_owned(),
+            incarnation: String::new(),
+            last_alive_ms: second.map(|second| second * 1_000),
+        }
     }
 
     fn acting(who: Option<&str>, for_ms: u64) -> Entry {
@@ -249,6 +277,29 @@ mod tests {
         assert_eq!(figures.longest, Some(Duration::from_secs(5)));
         assert!((figures.uptime_pct.unwrap() - 190.0 * 100.0 / 195.0).abs() < 1e-9);
         assert_eq!(totals.as_secondary().observed, Duration::from_secs(95));
+    }
+
+    /// Nothing happens for long, so nothing is recorded: all of that was unknown after a crash.
+    #[test]
+    fn h8_what_was_known_at_the_last_record_counts_until_the_crash() {
+        let after = |mode, last_alive, started| {
+            let mut all = records(vec![(0, started_after(None)), (10, acting(Some("beta"), 0)), (10, became(mode))]);
+            all.extend(records(vec![(started, started_after(last_alive))]));
+            let totals = Meter::over(&all).totals();
+            (totals.primary_ms + totals.secondary_ms, totals.unknown_ms)
+        };
+        for mode in [Mode::Primary, Mode::Secondary] {
+            assert_eq!(after(mode, None, 3_500), (0, 3_500_000));
+            assert_eq!(after(mode, Some(3_410), 3_500), (3_400_000, 100_000));
+        }
+        // No trace of that run: it would have made a record meanwhile; or a clock was set.
+        assert_eq!(after(Mode::Primary, Some(90_010), 90_020), (0, 90_020_000));
+        assert_eq!(after(Mode::Primary, Some(3_600), 3_500), (0, 3_500_000));
+        assert_eq!(after(Mode::Primary, Some(5), 3_500), (0, 3_500_000));
+        // A run that ended in order said so; nothing is known of what came then.
+        let mut ended = a_takeover();
+        ended.extend(records(vec![(1_205, started_after(Some(206)))]));
+        assert_eq!(Meter::over(&ended).totals().unknown_ms, 1_010_000);
     }
 
     #[test]

@@ -418,7 +418,7 @@ impl Negotiator {
         self.arbiter.reach = reach;
         match (was_mute, &self.arbiter.reach) {
             (false, Reach::Mute { why }) => {
-                let why = why.to_string();
+                let why = why.clone();
                 self.event(Event::ArbiterLost { why }, out);
             }
             (true, Reach::Answers) => self.event(Event::ArbiterBack, out),

@@ -137,7 +137,7 @@ impl Negotiator {
                 (Some(_) | None, _) => answers,
             },
             LeaseStand::Mute => match &self.arbiter.reach {
-                Reach::Mute { why } => format!("arbiter does not answer: {why}"),
+                Reach::Mute { why } => format!("arbiter {}: {why}", why.does()),
                 Reach::Unknown | Reach::Answers => "arbiter does not answer".to_owned(),
             },
             LeaseStand::Unknown => "arbiter was not asked yet".to_owned(),

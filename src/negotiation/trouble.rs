@@ -17,6 +17,8 @@ pub enum ArbiterTrouble {
     Restored(String),
     /// S4: servers of another etcd than before answer.
     Exchanged(String),
+    /// S10, U12: it is read and not written: etcd has no space left.
+    Full(String),
     /// Anything else: nothing answers, or what answers cannot be used.
     #[serde(untagged)]
     Other(String),
@@ -29,7 +31,21 @@ impl fmt::Display for ArbiterTrouble {
             ArbiterTrouble::Emptied(text)
             | ArbiterTrouble::Restored(text)
             | ArbiterTrouble::Exchanged(text)
+            | ArbiterTrouble::Full(text)
             | ArbiterTrouble::Other(text) => to.write_str(text),
+        }
+    }
+}
+
+impl ArbiterTrouble {
+    /// What the arbiter does then: "the arbiter does not answer".
+    pub fn does(&self) -> &'static str {
+        match self {
+            ArbiterTrouble::Emptied(_) | ArbiterTrouble::Restored(_) | ArbiterTrouble::Exchanged(_) => {
+                "is not believed"
+            }
+            ArbiterTrouble::Full(_) => "takes no change",
+            ArbiterTrouble::Other(_) => "does not answer",
         }
     }
 }
@@ -63,6 +79,7 @@ mod tests {
             ArbiterTrouble::Emptied("gone".to_owned()),
             ArbiterTrouble::Restored("older".to_owned()),
             ArbiterTrouble::Exchanged("another".to_owned()),
+            ArbiterTrouble::Full("no space".to_owned()),
             ArbiterTrouble::from("emptied"),
         ] {
             let reply = ArbiterReply::Unreachable { why };

@@ -17,7 +17,7 @@ use crate::control::server::{Server, ServerSettings};
 use crate::control::session::{Identity, serve_session};
 use crate::control::to_node::TO_NODE_BOUND;
 use crate::control::who::Who;
-use crate::journal::{Entry, Journal, JournalIdentity, Recorder};
+use crate::journal::{Entry, Journal, JournalIdentity, Recorder, last_written};
 use crate::link::{LinkMember, LinkSecurity, LinkSettings, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::exchange::Input;
@@ -124,6 +124,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let who =
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
     let availability = Availability::of(&directory, now, config.negotiation.boot_timeout);
+    let last_alive_ms = last_written(&directory);
     // Half of what is kept for what happened, half for what the negotiation was told.
     let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
     let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
@@ -230,7 +231,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         state_failing: false,
         desk_due: None,
     };
-    engine.note(started(&node, config, &version, incarnation));
+    engine.note(started(&node, config, &version, incarnation, last_alive_ms));
     let longest = engine.required.longest_stop();
     if !longest.is_zero() {
         engine.feed(now, Input::StopTime { longest });
@@ -374,12 +375,13 @@ fn facts(config: &Config, me: MemberId, negotiator: &Negotiator, incarnation: In
     }
 }
 
-fn started(node: &Name, config: &Config, version: &str, incarnation: Incarnation) -> Entry {
+fn started(node: &Name, config: &Config, version: &str, incarnation: Incarnation, last_alive_ms: Option<u64>) -> Entry {
     Entry::Started {
         node: node.clone(),
         group: config.group.clone(),
         version: version.to_owned(),
         incarnation: format!("{:016x}", incarnation.0),
+        last_alive_ms,
     }
 }
 

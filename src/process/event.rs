@@ -38,6 +38,11 @@ pub enum ProcessEvent {
         /// A sentence without a full stop.
         outcome: Result<String, String>,
     },
+    /// What a reload ends has ended (U10).
+    Reloaded {
+        /// Which reload: it goes to [`super::Processes::reloaded`].
+        ticket: Ticket,
+    },
     /// The guardian ended, which it never does by itself. What it had started was killed, all of it is gone unless `why` says
     /// otherwise, and it is started again.
     GuardianLost {

@@ -159,6 +159,10 @@ impl Ledger {
     /// How the lease stands.
     pub(super) fn look(&mut self, session: &mut Session<'_>) -> Result<ArbiterReply, Trouble> {
         let state = self.read(session)?;
+        // S10, U12: who says that the arbiter answers must be able to claim, not only to read.
+        if session.is_full() {
+            return Err(Trouble::full());
+        }
         Ok(ArbiterReply::Stands { holder: self.holder(&state)?, number: state.number })
     }
 

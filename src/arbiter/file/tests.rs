@@ -351,3 +351,21 @@ fn u12_who_could_not_write_a_claim_does_not_say_that_the_arbiter_answers() {
     std::fs::remove_dir(&stands_in_the_way).expect("it is empty");
     assert_eq!(ask(&mut alpha, ArbiterCall::Look), stands(None, 0), "tried at each look until it works");
 }
+
+/// A renewal after the lease's end reads only: "the arbiter answers again" was told once between two "does not answer".
+#[test]
+fn u12_what_is_answered_by_reading_alone_is_not_answered_either_where_nothing_can_be_written() {
+    let rig = Rig::new();
+    let (mut alpha, mut beta) = (rig.member(0), rig.member(1));
+    assert_eq!(acquire(&mut alpha, 0), granted(1));
+    let stands_in_the_way = ["alpha", "beta"].map(|name| rig.path().join(format!("plant%2F7.trial-{name}")));
+    stands_in_the_way.iter().for_each(|path| std::fs::create_dir(path).expect("a folder"));
+    why(acquire(&mut beta, 0));
+    rig.pass(LEASE);
+    let renew = ArbiterCall::Renew { number: 1 };
+    for call in [ArbiterCall::Look, renew, renew, ArbiterCall::Release { number: 1 }, ArbiterCall::Look] {
+        assert!(why(ask(&mut alpha, call)).contains("plant%2F7.trial-alpha"), "{call:?}");
+    }
+    stands_in_the_way.iter().for_each(|path| std::fs::remove_dir(path).expect("it is empty"));
+    assert_eq!(ask(&mut alpha, renew), refused(None, 1));
+}

@@ -10,6 +10,7 @@ use crate::negotiation::message::Mode;
 use crate::negotiation::trouble::ArbiterTrouble;
 use crate::negotiation::view::{ArbiterView, Gone, View};
 
+use super::trouble::{self, Forgot};
 use super::words::{Words, words};
 
 /// Something that is wrong with what protects the group.
@@ -85,6 +86,13 @@ pub enum GuardAlarm {
         /// The arbiter's place.
         arbiter: String,
     },
+    /// S10, U12: etcd is read and not written, because it has no space left.
+    ArbiterFull {
+        /// This member.
+        node: String,
+        /// What would be told of an arbiter that does not answer: all of it is so, and something else helps.
+        like: Box<GuardAlarm>,
+    },
     /// S1: no reference address answers this member, which stands by.
     NoReference {
         /// This member.
@@ -99,65 +107,6 @@ pub enum GuardAlarm {
         /// Why, where known.
         why: Option<String>,
     },
-}
-
-/// What happened to an arbiter that holds less than it did.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Forgot {
-    /// The shared directory lacks the generations that it had.
-    FilesGone,
-    /// etcd is older than it was.
-    Restored,
-    /// Another etcd answers.
-    Exchanged,
-}
-
-impl Forgot {
-    fn of(why: &ArbiterTrouble) -> Option<Forgot> {
-        match why {
-            ArbiterTrouble::Emptied(_) => Some(Forgot::FilesGone),
-            ArbiterTrouble::Restored(_) => Some(Forgot::Restored),
-            ArbiterTrouble::Exchanged(_) => Some(Forgot::Exchanged),
-            ArbiterTrouble::Other(_) => None,
-        }
-    }
-
-    fn kind(self) -> &'static str {
-        match self {
-            Forgot::FilesGone => "arbiter_emptied",
-            Forgot::Restored => "arbiter_restored",
-            Forgot::Exchanged => "arbiter_exchanged",
-        }
-    }
-
-    fn text(self) -> &'static str {
-        match self {
-            Forgot::FilesGone => "the arbiter's files are gone",
-            Forgot::Restored => "etcd was restored to an older state",
-            Forgot::Exchanged => "another etcd answers than before",
-        }
-    }
-
-    /// What to look at before anything is restarted, and when restarting is the thing to do; none: it is at once.
-    fn look_first(self, arbiter: &str) -> Option<(String, &'static str)> {
-        match self {
-            Forgot::FilesGone => Some((format!("Look for {arbiter}: mounted? If not, mount it."), "It was emptied")),
-            Forgot::Restored => None,
-            Forgot::Exchanged => {
-                let first = "Look at arbiter.endpoints: do they name servers of one cluster?";
-                Some((first.to_owned(), "Set up anew"))
-            }
-        }
-    }
-
-    /// What is left to do once one has the lease. The files' generations soon have higher numbers than any that was known,
-    /// and are believed then; a store's revisions take their time.
-    fn afterwards(self) -> Option<String> {
-        match self {
-            Forgot::FilesGone => None,
-            Forgot::Restored | Forgot::Exchanged => Some("Then restart tandem on the other members too.".to_owned()),
-        }
-    }
 }
 
 /// By what a member acts whose arbiter is out of reach.
@@ -204,6 +153,7 @@ impl GuardAlarm {
             | GuardAlarm::ArbiterAway { .. }
             | GuardAlarm::NoReference { .. }
             | GuardAlarm::WatchdogNotArmed { .. } => AlarmClass::Warning,
+            GuardAlarm::ArbiterFull { like, .. } => like.class(),
         }
     }
 
@@ -214,6 +164,7 @@ impl GuardAlarm {
             GuardAlarm::LeaseEnds { .. } => "lease_ends",
             GuardAlarm::ByGrants { .. } | GuardAlarm::ByGrantsStill { .. } => "acts_by_grants",
             GuardAlarm::ArbiterAway { .. } => "arbiter_out_of_reach",
+            GuardAlarm::ArbiterFull { like, .. } => trouble::kind_when_full(like),
             GuardAlarm::NoReference { .. } => "no_reference",
             GuardAlarm::WatchdogNotArmed { .. } => "watchdog_not_armed",
         }
@@ -266,11 +217,12 @@ impl GuardAlarm {
                 },
             ),
             GuardAlarm::ArbiterForgot { how, node, mode, acts: Some(acts), others, unheard: _, arbiter } => {
-                forgot_while_one_acts(*how, node, *mode, acts, others, arbiter)
+                how.while_one_acts(node, *mode, acts, others, arbiter)
             }
             GuardAlarm::ArbiterForgot { how, node, mode: _, acts: None, others: _, unheard, arbiter } => {
-                forgot_while_nobody_acts(*how, node, unheard, arbiter)
+                how.while_nobody_acts(node, unheard, arbiter)
             }
+            GuardAlarm::ArbiterFull { node, like } => trouble::words_when_full(node, like),
             GuardAlarm::NoReference { node, references } => words(
                 format!("no reference address answers {node}: it may be cut off"),
                 format!("Look at {node}'s network: it asks {references}."),
@@ -298,51 +250,6 @@ fn by_grants(node: &str, by: &[String], arbiter: &str, first: String) -> Words {
         &[format!("{node} goes on while {by} {is} heard; else it stops acting.")],
         &format!("stop {by} or touch the link: {node} would have to stop."),
     )
-}
-
-/// Who has known later writings believes the arbiter no more; who starts anew knows none, and can have the lease.
-fn forgot_while_nobody_acts(how: Forgot, node: &str, unheard: &[String], arbiter: &str) -> Words {
-    let mut lines = Vec::new();
-    let restart = match how.look_first(arbiter) {
-        Some((look, when)) => {
-            lines.push(look);
-            format!("{when}: restart tandem on {node}: it then takes over by itself.")
-        }
-        None => format!("Restart tandem on {node}: it then takes over by itself."),
-    };
-    let do_not = match unheard {
-        [] => "force a takeover: the restart is enough, and risks nothing.".to_owned(),
-        names => {
-            let names = names.join(" or ");
-            lines.push(format!("Find out whether {names} acts: lamps, its console, call the site."));
-            format!("restart it while {names} may be on: two could act.")
-        }
-    };
-    lines.push(restart);
-    lines.extend(how.afterwards());
-    words(format!("NO TAKEOVER: {}", how.text()), lines.remove(0), &lines, &do_not)
-}
-
-fn forgot_while_one_acts(how: Forgot, node: &str, mode: Mode, acts: &str, others: &[String], arbiter: &str) -> Words {
-    let text = match mode {
-        Mode::Primary => format!("{}: {node} cannot renew its lease", how.text()),
-        Mode::Secondary => format!("{}: {node} cannot take over", how.text()),
-    };
-    // The one that stands by has nothing to lose by a restart, and is the first that can have the lease then.
-    let restarts = match mode {
-        Mode::Primary => others.first().map_or("another member", String::as_str),
-        Mode::Secondary => node,
-    };
-    let mut lines = match how.look_first(arbiter) {
-        Some((look, when)) => {
-            vec![look, format!("{when}: restart tandem on {restarts}, then there: tandem failover.")]
-        }
-        None => vec![format!("Restart tandem on {restarts}, then there: tandem failover.")],
-    };
-    lines.extend(how.afterwards());
-    lines.push(format!("{acts} goes on while every other member is heard; else it stops acting."));
-    let first = lines.remove(0);
-    words(text, first, &lines, &format!("restart {acts} first, or leave {restarts} stopped: nobody would act."))
 }
 
 fn held_back(node: &str, unheard: &str, lacks: Lacks, arbiter: &str, references: &str) -> Words {
@@ -397,9 +304,14 @@ pub(super) fn find(view: &View, guards: &Guards, nobody_acts: Option<Duration>) 
         found.push(alarm);
     } else if let (Some(lacks), true, false) = (lacks, idle, view.observe_only) {
         let references = guards.references();
-        found.push(GuardAlarm::HeldBack { node: node(), unheard, lacks, arbiter: arbiter(), references });
+        let held_back = GuardAlarm::HeldBack { node: node(), unheard, lacks, arbiter: arbiter(), references };
+        found.push(match (&away, lacks) {
+            (Some(ArbiterTrouble::Full(_)), Lacks::Arbiter) => full(view, held_back),
+            (Some(_) | None, Lacks::Arbiter | Lacks::Reference | Lacks::Both) => held_back,
+        });
     } else {
         match away {
+            Some(ArbiterTrouble::Full(why)) => found.push(full(view, of_arbiter(view, guards, why))),
             Some(why) => found.push(of_arbiter(view, guards, why.to_string())),
             None => found.extend(still_by_grants(view, guards)),
         }
@@ -446,6 +358,10 @@ fn of_forgot(how: Forgot, view: &View, guards: &Guards, unheard: &[String], nobo
         unheard: unheard.to_vec(),
         arbiter: guards.arbiter_place().to_owned(),
     })
+}
+
+fn full(view: &View, like: GuardAlarm) -> GuardAlarm {
+    GuardAlarm::ArbiterFull { node: view.name.to_string(), like: Box::new(like) }
 }
 
 fn of_arbiter(view: &View, guards: &Guards, why: String) -> GuardAlarm {

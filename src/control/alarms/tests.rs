@@ -58,6 +58,10 @@ fn one_of_each() -> Vec<Alarm> {
         let why = "connection refused".to_owned();
         Alarm::Guard(GuardAlarm::ArbiterAway { node: name(), acts, arbiter: etcd(), why })
     };
+    let full = |like| match like {
+        Alarm::Guard(like) => Alarm::Guard(GuardAlarm::ArbiterFull { node: name(), like: Box::new(like) }),
+        other => panic!("{other:?} tells of no arbiter"),
+    };
     let forgot = |how, acts: Option<&str>, mode| {
         let (arbiter, others) = ("the files in /mnt/shared/tandem".to_owned(), vec!["beta".to_owned()]);
         let acts = acts.map(str::to_owned);
@@ -127,6 +131,12 @@ fn one_of_each() -> Vec<Alarm> {
         away(Acts::ByRule),
         away(Acts::ByForce),
         away(Acts::Not),
+        full(held_back(Lacks::Arbiter)),
+        full(Alarm::Guard(GuardAlarm::LeaseEnds { node: name(), arbiter: etcd(), lease: Duration::from_secs(5) })),
+        full(Alarm::Guard(GuardAlarm::ByGrants { node: name(), by: vec!["beta".to_owned()], arbiter: etcd() })),
+        full(away(Acts::ByRule)),
+        full(away(Acts::ByForce)),
+        full(away(Acts::Not)),
         forgot(Forgot::FilesGone, Some("alpha"), Mode::Primary),
         forgot(Forgot::FilesGone, Some("beta"), Mode::Secondary),
         forgot(Forgot::FilesGone, None, Mode::Secondary),
@@ -184,6 +194,7 @@ fn one_of_each() -> Vec<Alarm> {
                 | GuardAlarm::ByGrantsStill { .. }
                 | GuardAlarm::ArbiterAway { .. }
                 | GuardAlarm::ArbiterForgot { .. }
+                | GuardAlarm::ArbiterFull { .. }
                 | GuardAlarm::NoReference { .. }
                 | GuardAlarm::WatchdogNotArmed { .. },
             )
@@ -600,6 +611,25 @@ fn s4_an_etcd_that_was_restored_or_exchanged_says_what_helps() {
     // Not by its words: what says the same and is no such trouble is none.
     let other = ArbiterTrouble::from("/mnt/x had generation 7 and has it no longer: it is not mounted, or was emptied");
     assert_ne!(forgotten(secondary(), other, None).0, "arbiter_emptied");
+}
+
+/// It was read, so nobody was told before a claim failed.
+#[test]
+fn s10_u13_an_etcd_without_space_says_how_to_make_room() {
+    let full = || ArbiterTrouble::Full("10.0.8.1:2379: etcd has no space left".to_owned());
+    let (kind, class, words) = forgotten(secondary(), full(), None);
+    assert_eq!((kind, class), ("arbiter_full", AlarmClass::Warning));
+    assert_eq!(words.text, "etcd has no space left: beta cannot take over");
+    assert_eq!(words.first, "Make room in etcd: etcdctl compact REVISION, then etcdctl defrag.");
+    assert_eq!(words.then[0], "Then let it be written again: etcdctl alarm disarm.");
+    assert_eq!(words.do_not, "stop the member that acts: nobody would take over.");
+    let (kind, _, words) = forgotten(primary(), full(), None);
+    assert_eq!((kind, words.text.as_str()), ("arbiter_full", "etcd has no space left: alpha cannot renew its lease"));
+    let nobody = with_gone(secondary(), Gone::Silent);
+    let (kind, class, words) = forgotten(nobody, full(), Some(Duration::from_secs(9)));
+    assert_eq!((kind, class), (HELD_BACK, AlarmClass::Alarm));
+    assert_eq!(words.text, "NO TAKEOVER: etcd has no space left");
+    assert!(words.then[1].contains("Find out whether alpha acts"), "{words:?}");
 }
 
 #[test]
