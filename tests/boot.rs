@@ -6,12 +6,16 @@ mod group;
 #[path = "support/mod.rs"]
 mod support;
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use group::{Group, NAMES, PATIENCE};
+use support::wait_until;
 use tandem::control::status::{Mode, Status};
+use tandem::journal::{Entry, Record};
 use tandem::negotiation::decision::{Decision, Rule};
 use tandem::negotiation::message::Mode as Role;
 
@@ -139,4 +143,29 @@ fn n6_two_booted_far_apart_within_the_default_waits_meet_as_secondaries() {
     assert!(!took_it_alone(&pair));
     let (beta, _) = pair.watch(1).until(PATIENCE, "beta knows", |status| status.peers[0].mode == Some(Mode::Primary));
     assert_eq!((beta.mode, beta.term), (Mode::Secondary, 1));
+}
+
+/// A fence agent that says nothing when it is first asked to describe itself, and notes for as long as it is waited for.
+const MUTE_AGENT: &str = "#!/bin/sh\n[ -e \"$0.asked\" ] && exit 0\nwhile :; do : >\"$0.asked\"; sleep 0.02; done\n";
+
+#[test]
+fn n3_what_keeps_a_start_waiting_is_taken_off_no_wait_for_the_other() {
+    // Nobody waits for an agent longer than two seconds, and that is longer than the grace.
+    let mut pair = Group::new(2, &format!("{QUICK}[fence.alpha]\nagent = \"./mute\"\n"));
+    let agent = support::write(pair.folder(), "mute", MUTE_AGENT);
+    std::fs::set_permissions(&agent, Permissions::from_mode(0o755)).expect("it is ours");
+    pair.start(1);
+    pair.wait(1, "beta is Primary", |status| status.mode == Mode::Primary);
+    let waited_for = std::fs::metadata(pair.folder().join("mute.asked")).and_then(|file| file.modified());
+    let waited_for = waited_for.expect("it was asked").duration_since(UNIX_EPOCH).expect("after 1970");
+    let alone = |decision: &Decision| matches!(decision.rule, Rule::NeverHeard { .. });
+    let acts = |record: &Record| matches!(&record.entry, Entry::Decision(decision) if alone(decision));
+    let mut primary = None;
+    wait_until(PATIENCE, "the journal tells of it", || {
+        primary = pair.journal(1).into_iter().find(acts);
+        primary.is_some()
+    });
+    let at = Duration::from_millis(primary.expect("wait_until saw it").unix_ms);
+    let grace = Duration::from_millis(600);
+    assert!(at >= waited_for + grace, "{:?} after the start could go on", at.saturating_sub(waited_for));
 }

@@ -89,6 +89,7 @@ impl Member {
             group: "plant-7".to_owned(),
             version: "0.1.0".to_owned(),
             incarnation: "0007".to_owned(),
+            last_alive_ms: None,
         });
         journal.record(Entry::Decision(booted()));
         journal.record(Entry::Event(Event::PeerPrimary { peer: "alpha".into(), term: term(7, 0) }));
@@ -387,6 +388,7 @@ fn n1_a_member_that_was_started_again_is_not_said_to_be_what_it_was_before() {
         group: "plant-7".to_owned(),
         version: "0.1.0".to_owned(),
         incarnation: "00ff".to_owned(),
+        last_alive_ms: None,
     });
     journal.close();
     let _runs = StateStore::open(&member.state()).unwrap();

@@ -16,9 +16,11 @@ use std::time::{Duration, Instant};
 
 use leased::{FAULTS, Fault, Leased, PATIENCE};
 use support::{Part, require};
+use tandem::control::plan::Action;
 use tandem::control::status::Mode;
 
-const LEASE: Duration = Duration::from_secs(2);
+/// Twice as long as etcd allows: half of it is what the machine may stand still.
+const LEASE: Duration = Duration::from_secs(4);
 
 fn possible() -> bool {
     require(Part::Etcd) && require(Part::NetworkNamespaces) && require(Part::Firewall)
@@ -64,6 +66,46 @@ fn s1_s4_one_acts_and_etcds_own_accidents_change_nothing() {
     }
     leased.etcd.ready();
     leased.pair.settle();
+    leased.nobody_acted_beside_another();
+}
+
+/// What the alarm tells people to do is what helps.
+#[test]
+fn s4_u13_an_etcd_that_forgot_is_believed_again_after_what_the_alarm_says() {
+    if !possible() {
+        return;
+    }
+    let mut leased = Leased::start(LEASE);
+    let primary = leased.pair.settle();
+    let other = 1 - primary;
+    let told = |leased: &Leased, member: usize| {
+        leased
+            .pair
+            .wait(member, "it says that etcd was restored", |status| {
+                status.alarms.iter().any(|alarm| alarm.id == "arbiter_restored")
+            })
+            .0
+    };
+    leased.etcd.begin_anew();
+    let status = told(&leased, primary);
+    let alarm = status.alarms.iter().find(|alarm| alarm.id == "arbiter_restored").expect("it was waited for");
+    assert_eq!(alarm.first, format!("Restart tandem on {}, then there: tandem failover.", group::NAMES[other]));
+    assert!(!told(&leased, other).takeover.ready, "who stands by does not say that it could take over");
+    leased.pair.stop(other);
+    leased.pair.start(other);
+    leased.pair.wait(other, "it believes what it finds", |status| {
+        status.arbiter.as_ref().is_some_and(|arbiter| arbiter.answers)
+            && status.peers.iter().all(|peer| peer.mode == Some(Mode::Primary))
+    });
+    leased.pair.act(other, Action::TakeOver);
+    leased.pair.wait(other, "it acts by a lease", |status| {
+        let leased = status.arbiter.as_ref().is_some_and(|arbiter| arbiter.lease_left_ms.is_some());
+        status.mode == Mode::Primary && leased
+    });
+    assert!(told(&leased, primary).mode == Mode::Secondary, "the other members still have to be restarted");
+    leased.pair.stop(primary);
+    leased.pair.start(primary);
+    leased.pair.wait(primary, "nothing is missing any more", |status| status.takeover.ready);
     leased.nobody_acted_beside_another();
 }
 

@@ -1,4 +1,5 @@
-//! A disk that stalls delays no decision that does not need it, and what it holds up is written when it goes on (U5).
+//! A disk that stalls delays no decision that does not need it, and what it holds up is written when it goes on (U5). After a
+//! crash the recording tells until when the controller had lived (H8).
 
 #[path = "support/group.rs"]
 mod group;
@@ -16,11 +17,15 @@ use support::{Part, require, wait_until};
 use tandem::control::plan::Action;
 use tandem::control::request::Outcome;
 use tandem::control::status::{Mode, Status};
+use tandem::journal::availability::Meter;
 use tandem::journal::tape::Part as Segment;
-use tandem::journal::{Record, Tape};
+use tandem::journal::{Entry, Record, Tape, last_written};
 
 /// The disk stalls for so long.
 const STALL: Duration = Duration::from_secs(10);
+
+/// And goes on by itself after this: nobody could kill a process that waits for it, nor this test.
+const AT_THE_LATEST: Duration = Duration::from_secs(60);
 
 /// Short enough for a test, long enough for a busy machine. What answers on its own output, and prints, may run: neither
 /// is the disk's business.
@@ -35,11 +40,10 @@ connect_grace = "1s"
 name = "talks"
 run_when = "always"
 command = ["/bin/sh", "-c", "while read line; do echo \"$line\"; echo working; done"]
-heartbeat = { kind = "line", period = "200ms" }
+heartbeat = { kind = "line", period = "2s" }
 "#;
 
-/// A file system that takes no more, until this is dropped, or at the latest after a minute: nobody could kill a process
-/// that waits for it, nor this test.
+/// A file system that takes no more, until this is dropped, or [`AT_THE_LATEST`].
 struct Stalled {
     path: String,
     /// A process group of its own: the shell, and what it sleeps in.
@@ -50,9 +54,9 @@ struct Stalled {
 impl Stalled {
     fn new(path: &Path) -> Stalled {
         let path = path.display().to_string();
-        let later = "sleep 60; fsfreeze -u \"$0\"";
+        let later = format!("sleep {}; fsfreeze -u \"$0\"", AT_THE_LATEST.as_secs());
         let at_the_latest = Command::new("sh")
-            .args(["-c", later, &path])
+            .args(["-c", &later, &path])
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0)
@@ -121,7 +125,7 @@ fn u5_a_disk_that_stalls_for_ten_seconds_delays_no_decision_that_does_not_need_i
     alpha.until(PATIENCE, "alpha is Secondary", |status| status.mode == Mode::Secondary);
     pair.wait(1, "beta acts", |status| status.mode == Mode::Primary && status.term == 2);
     reference.within(asked.elapsed(), Duration::from_secs(4), "the hand-over");
-    assert!(since.elapsed() < STALL, "all of it while the disk stalled: {:?}", since.elapsed());
+    assert!(since.elapsed() < AT_THE_LATEST, "all of it while the disk stalled: {:?}", since.elapsed());
     // It notices the death of the other in time; only the term that it would act in needs the disk.
     let (status, _) =
         alpha.until(PATIENCE, "alpha hears beta act", |status| status.peers[0].mode == Some(Mode::Primary));
@@ -162,4 +166,26 @@ fn u5_a_disk_that_stalls_for_ten_seconds_delays_no_decision_that_does_not_need_i
     let first = Tape::load(&tape.files[0]).expect("its first segment");
     assert_eq!(tape.files.len(), 1, "no input was missing, so it never began anew");
     assert!(first.skipped.is_none() || first.skipped.is_some_and(|skipped| skipped.why.contains("being written")));
+}
+
+/// All that had passed since the journal's last record was unknown after a crash, up to an hour of it.
+#[test]
+fn h8_after_a_crash_what_was_known_counts_until_shortly_before_it() {
+    let mut group = Group::new(2, CONFIG);
+    group.start_all();
+    let primary = group.settle();
+    let last = || group.journal(primary).last().map_or(0, |record| record.unix_ms);
+    wait_until(PATIENCE, "two seconds pass without a record, and are recorded", || {
+        last_written(&group.state(primary)).is_some_and(|written| written >= last() + 2_000)
+    });
+    let quiet_from = last();
+    group.kill(primary);
+    group.start(primary);
+    let started = |record: &Record| matches!(record.entry, Entry::Started { .. }) && record.unix_ms > quiet_from;
+    wait_until(PATIENCE, "it has started again", || group.journal(primary).iter().any(started));
+    let journal = group.journal(primary);
+    let again = journal.iter().position(started).expect("it was waited for");
+    let before = Meter::over(&journal[..again]).totals();
+    let after = Meter::over(&journal[..=again]).totals();
+    assert!(after.primary_ms >= before.primary_ms + 2_000, "{before:?} {after:?}");
 }

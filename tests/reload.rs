@@ -6,12 +6,14 @@ mod support;
 
 use std::net::TcpStream;
 use std::process::Output;
+use std::time::Duration;
 
 use group::{Group, NAMES, PATIENCE};
 use nix::sys::signal::Signal;
 use support::{addresses, lives, output, stderr, stdout, wait_until, write};
 use tandem::control::status::{LinkState, Mode};
-use tandem::journal::Entry;
+use tandem::journal::{Entry, Tape};
+use tandem::negotiation::exchange::Input;
 
 /// Has `member` read its configuration again.
 fn reload(group: &Group, member: usize) -> Output {
@@ -288,6 +290,38 @@ fn u10_of_the_processes_only_those_that_changed_restart_and_the_steps_are_named(
     change(&mut group, 0, "");
     reloaded(&group, 0);
     wait_until(PATIENCE, "nothing runs any more", || group.status(0).processes.is_empty());
+    assert!(group.stop(0).success());
+}
+
+/// The stop times that a member has told its negotiation since it was started, as they were recorded.
+fn stop_times(group: &Group, member: usize) -> Vec<Duration> {
+    let Ok(tape) = Tape::open(&group.state(member)) else { return Vec::new() };
+    let parts = tape.files.iter().filter_map(|file| Tape::load(file).ok());
+    let facts = parts.flat_map(|part| part.facts);
+    facts.filter_map(|fact| if let Input::StopTime { longest } = fact.input { Some(longest) } else { None }).collect()
+}
+
+/// It never shrank: a successor went on waiting for as long as the longest grace that any file had ever had.
+#[test]
+fn n18_u10_the_stop_time_that_is_told_shrinks_with_the_graces_once_nothing_has_the_longer_ones() {
+    let mut group = pair();
+    let process = |name: &str, seconds: u64| {
+        format!(
+            "[[process]]\nname = \"{name}\"\ncommand = [\"sleep\", \"1006\"]\nrun_when = \"primary\"\n\
+             stop_grace = \"{seconds}s\"\n"
+        )
+    };
+    change(&mut group, 0, &(process("a", 30) + &process("b", 20)));
+    reloaded(&group, 0);
+    wait_until(PATIENCE, "both run", || pids(&group, 0).len() == 2);
+    change(&mut group, 0, &process("a", 2));
+    reloaded(&group, 0);
+    let wanted = [50, 2].map(Duration::from_secs);
+    wait_until(PATIENCE, "the shorter time is told", || {
+        let mut told = stop_times(&group, 0);
+        told.dedup();
+        told.ends_with(&wanted)
+    });
     assert!(group.stop(0).success());
 }
 

@@ -83,7 +83,7 @@ impl Actor {
         let asked = Asked { asked_at, call, within, until: Clock::now() + within };
         if self.asks.try_send(asked).is_err() {
             // More calls at a time than the negotiation may make, or the task is gone, which the loop finds out by itself.
-            let why = "too many calls wait for the arbiter".to_owned();
+            let why = "too many calls wait for the arbiter".into();
             let _ = self.events.try_send(ArbiterEvent { asked_at, reply: ArbiterReply::Unreachable { why } });
         }
     }
@@ -181,14 +181,16 @@ async fn serve(
         let answered = match handed {
             Ok(()) if behind => None,
             Ok(()) => tokio::time::timeout_at(until, &mut answer).await.ok(),
-            Err(()) => Some(Ok(ArbiterReply::Unreachable { why: format!("{description} hangs, and calls wait") })),
+            Err(()) => {
+                Some(Ok(ArbiterReply::Unreachable { why: format!("{description} hangs, and calls wait").into() }))
+            }
         };
         let reply = match answered {
             Some(Ok(reply)) => reply,
-            Some(Err(_)) => ArbiterReply::Unreachable { why: "the arbiter's thread has ended".to_owned() },
+            Some(Err(_)) => ArbiterReply::Unreachable { why: "the arbiter's thread has ended".into() },
             None => {
                 overdue.get_or_insert(answer);
-                ArbiterReply::Unreachable { why: format!("{description} did not answer within {within:?}") }
+                ArbiterReply::Unreachable { why: format!("{description} did not answer within {within:?}").into() }
             }
         };
         // Nobody listens once the controller ends; a release in the queue is still passed on.
@@ -226,7 +228,9 @@ mod tests {
         (actor, events, (let_go, heard))
     }
 
-    const SOON: Duration = Duration::from_millis(50);
+    /// The time of a call that hangs: the thread takes it up long before, on a busy machine too, or it would never be
+    /// carried out.
+    const SOON: Duration = Duration::from_secs(2);
     const LONG: Duration = Duration::from_secs(30);
 
     async fn next(events: &mut mpsc::Receiver<ArbiterEvent>) -> ArbiterEvent {

@@ -44,6 +44,7 @@ use crate::negotiation::exchange::{ArbiterCall, ArbiterReply};
 use super::{Arbiter, Claimant};
 use gateway::Gateway;
 use ledger::Ledger;
+use trouble::Trouble;
 
 pub use tls::EtcdError;
 
@@ -75,8 +76,8 @@ impl Arbiter for EtcdArbiter {
     fn ask(&mut self, call: ArbiterCall, within: Duration) -> ArbiterReply {
         let EtcdArbiter { gateway, ledger } = self;
         let until = Instant::now() + within;
-        let mut whys = Vec::new();
-        // A server that fails in the middle is left for the next one, and everything begins anew there: whatever was done
+        let mut troubles = Vec::new();
+        // Where one has no space, none has. A server that fails in the middle otherwise is left for the next one, and everything begins anew there: whatever was done
         // is found by reading, and what comes to be done late finds the revisions changed.
         for server in gateway.order() {
             let Some(mut session) = gateway.session(server, until) else { break };
@@ -91,11 +92,15 @@ impl Arbiter for EtcdArbiter {
                     gateway.answered(server);
                     return reply;
                 }
-                Err(trouble) => whys.push(format!("{}: {trouble}", gateway.name(server))),
+                Err(trouble @ Trouble::Full(_)) => {
+                    troubles.push((gateway.name(server).to_owned(), trouble));
+                    return ArbiterReply::Unreachable { why: trouble::of_all(&troubles) };
+                }
+                Err(trouble) => troubles.push((gateway.name(server).to_owned(), trouble)),
             }
         }
         gateway.nobody_answered();
-        ArbiterReply::Unreachable { why: whys.join("; ") }
+        ArbiterReply::Unreachable { why: trouble::of_all(&troubles) }
     }
 
     fn describe(&self) -> String {

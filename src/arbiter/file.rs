@@ -37,6 +37,7 @@ use nix::time::{ClockId, clock_gettime};
 
 use crate::negotiation::exchange::{ArbiterCall, ArbiterReply};
 use crate::negotiation::member::MemberId;
+use crate::negotiation::trouble::ArbiterTrouble;
 
 use super::{Arbiter, Claimant};
 use folder::{Claim, Folder, FolderError, Found};
@@ -91,7 +92,6 @@ struct Seen {
 enum Fault {
     #[error(transparent)]
     Folder(#[from] FolderError),
-    // The alarms know it by these words, and say what helps.
     #[error("{} had generation {number} and has it no longer: it is not mounted, or was emptied", .directory.display())]
     Older { directory: PathBuf, number: u64 },
     #[error("{} is held by {holder:?}, which this member's configuration does not name; give all members the same file", .directory.display())]
@@ -102,6 +102,20 @@ enum Fault {
     NoNumber(u64),
     #[error("the boot-time clock cannot be read: {0}; look for a system-call filter that forbids clock_gettime")]
     Clock(#[from] nix::Error),
+}
+
+impl From<Fault> for ArbiterTrouble {
+    fn from(fault: Fault) -> ArbiterTrouble {
+        let text = fault.to_string();
+        match fault {
+            Fault::Older { .. } => ArbiterTrouble::Emptied(text),
+            Fault::Folder(_)
+            | Fault::Stranger { .. }
+            | Fault::TooSlow { .. }
+            | Fault::NoNumber(_)
+            | Fault::Clock(_) => ArbiterTrouble::Other(text),
+        }
+    }
 }
 
 /// How the lease stands for who asks.
@@ -196,17 +210,24 @@ impl FileArbiter {
     }
 
     fn refused(&mut self) -> Result<ArbiterReply, Fault> {
-        let began = self.observe()?;
+        let began = self.usable()?;
         let (holder, number) = self.stands(began)?;
         Ok(ArbiterReply::Refused { holder, number })
     }
 
     fn look(&mut self) -> Result<ArbiterReply, Fault> {
+        let began = self.usable()?;
+        let (holder, number) = self.stands(began)?;
+        Ok(ArbiterReply::Stands { holder, number })
+    }
+
+    /// Reads the latest generation as [`FileArbiter::observe`] does, where a claim could be written too. Whatever is answered
+    /// without writing anything asks for it: else a directory that can only be read would answer now and not then.
+    fn usable(&mut self) -> Result<Duration, Fault> {
         self.folder.writable()?;
         let began = self.observe()?;
         self.try_out(began)?;
-        let (holder, number) = self.stands(began)?;
-        Ok(ArbiterReply::Stands { holder, number })
+        Ok(began)
     }
 
     /// S10, U12: who says that the arbiter answers must be able to claim, not only to read; a claim must not be the first to
@@ -237,8 +258,7 @@ impl FileArbiter {
     fn acquire(&mut self, above: u64) -> Result<ArbiterReply, Fault> {
         let began = self.observe()?;
         if let Standing::Theirs(_) = self.standing(began) {
-            let (holder, number) = self.stands(began)?;
-            return Ok(ArbiterReply::Refused { holder, number });
+            return self.refused();
         }
         self.held = None;
         let after = self.number();
@@ -309,9 +329,12 @@ impl FileArbiter {
     }
 
     fn release(&mut self, number: u64) -> Result<ArbiterReply, Fault> {
-        if let Some((held, found)) = self.own(number)? {
-            self.write(held, &found, Given::Released)?;
-            self.held = None;
+        match self.own(number)? {
+            Some((held, found)) => {
+                self.write(held, &found, Given::Released)?;
+                self.held = None;
+            }
+            None => drop(self.usable()?),
         }
         Ok(ArbiterReply::Released)
     }
@@ -326,7 +349,7 @@ impl Arbiter for FileArbiter {
             ArbiterCall::Renew { number } => self.renew(number),
             ArbiterCall::Release { number } => self.release(number),
         };
-        reply.unwrap_or_else(|fault| ArbiterReply::Unreachable { why: fault.to_string() })
+        reply.unwrap_or_else(|fault| ArbiterReply::Unreachable { why: fault.into() })
     }
 
     fn describe(&self) -> String {

@@ -16,12 +16,14 @@ mod fencing;
 mod find;
 mod guards;
 mod processes;
+mod trouble;
 mod words;
 
 pub use fencing::{Blocks, FencingAlarm, OnceOff};
 pub use find::alarms_from;
-pub use guards::{Acts, FORGOTTEN, GuardAlarm, Lacks};
+pub use guards::{Acts, GuardAlarm, Lacks};
 pub use processes::ProcessAlarm;
+pub use trouble::Forgot;
 pub use words::{SOON, Words};
 
 /// So many changes of mode within [`FLAPPING_WITHIN`] are reported as flapping (S6).

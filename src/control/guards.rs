@@ -81,7 +81,7 @@ impl Guards {
             answers: known.answers,
             answered_ms: known.answered.map(age),
             took_us: known.took.map(|took| u64::try_from(took.as_micros()).unwrap_or(u64::MAX)),
-            why: known.why.clone(),
+            why: known.why.as_ref().map(ToString::to_string),
             holder: known.holder.as_ref().map(ToString::to_string),
             free_ms: known.free_since.map(age),
             lease_left_ms: known

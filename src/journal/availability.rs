@@ -1,8 +1,9 @@
 //! How available the group was, as this member saw it: outages, how long they took, how often they came (H8).
 //!
 //! Pure over the journal's records. An outage is time in which no Primary was known here; time in which this member did
-//! not run, or did not know yet, is unknown and counts for nothing. What was counted so far is itself a record, made now
-//! and then, so that the figures survive the rotation of the journal and a crash costs at most the time since the last.
+//! not run, stood still, or did not know yet, is unknown and counts for nothing. What was counted so far is itself a
+//! record, made now and then, so that the figures survive the rotation of the journal. After a crash the next start says
+//! until when the run before it had lived: what was known at its last record counts until then.
 
 use std::time::Duration;
 
@@ -10,7 +11,15 @@ use serde::{Deserialize, Serialize};
 
 use super::Record;
 use super::entry::Entry;
+use crate::negotiation::event::Event;
 use crate::negotiation::message::Mode;
+
+/// What was counted is kept this often; where nothing says how long a run lived after its last record, a crash costs at most
+/// this much.
+pub const SUM_UP_EVERY: Duration = Duration::from_secs(60 * 60);
+
+/// What lives has made a record within this.
+const LONGEST_SILENCE: Duration = Duration::from_secs(61 * 60);
 
 /// What was counted so far, in milliseconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,7 +30,7 @@ pub struct Totals {
     pub secondary_ms: u64,
     /// As Secondary, with no Primary known.
     pub outage_ms: u64,
-    /// Not running, or running and not knowing yet.
+    /// Not running, standing still, or running and not knowing yet.
     pub unknown_ms: u64,
     /// Outages that began.
     pub outages: u64,
@@ -91,11 +100,13 @@ pub struct Meter {
     mode: Mode,
     /// Boot time and real time of the last record.
     last: Option<(u64, u64)>,
+    /// When it last woke from a stall, in boot time, and how much of that was counted as unknown.
+    slept: Option<(u64, u64)>,
 }
 
 impl Default for Meter {
     fn default() -> Meter {
-        Meter { totals: Totals::default(), knows: Knows::Nothing, mode: Mode::Secondary, last: None }
+        Meter { totals: Totals::default(), knows: Knows::Nothing, mode: Mode::Secondary, last: None, slept: None }
     }
 }
 
@@ -109,19 +120,28 @@ impl Meter {
 
     /// Takes the next record.
     pub fn record(&mut self, record: &Record) {
-        if let Entry::Started { .. } = record.entry {
-            // Boot time may be of another boot: only real time spans it. What came after the last record is not known.
-            let since = self.last.map_or(0, |(_, unix_ms)| record.unix_ms.saturating_sub(unix_ms));
-            self.totals.unknown_ms += since;
-            (self.knows, self.mode) = (Knows::Nothing, Mode::Secondary);
+        if let Entry::Started { last_alive_ms, .. } = record.entry {
+            // Boot time may be of another boot: only real time spans it. What came after the run before is not known.
+            if let Some((boot_ms, unix_ms)) = self.last {
+                let since = record.unix_ms.saturating_sub(unix_ms);
+                let lived = last_alive_ms.map_or(0, |alive| alive.saturating_sub(unix_ms));
+                // What says more than that is no trace of that run: a copy of its files, a clock that was set.
+                let lived = Some(lived).filter(|lived| *lived <= since.min(millis(LONGEST_SILENCE))).unwrap_or(0);
+                self.pass(boot_ms.saturating_add(lived));
+                self.totals.unknown_ms += since - lived;
+            }
+            (self.knows, self.mode, self.slept) = (Knows::Nothing, Mode::Secondary, None);
         } else {
+            if let Entry::Event(Event::Stalled { stalled_for }) = &record.entry {
+                self.slept_until(record.boot_ms, *stalled_for);
+            }
             self.pass(record.boot_ms);
         }
         self.last = Some((record.boot_ms, record.unix_ms));
         match &record.entry {
             Entry::Decision(decision) => self.mode = decision.mode,
             Entry::Acting { who: Some(_), .. } => self.somebody_acts(),
-            Entry::Acting { who: None, for_ms } => self.nobody_acts(*for_ms),
+            Entry::Acting { who: None, for_ms } => self.nobody_acts(record.boot_ms, *for_ms),
             // What was counted before the journal's beginning was rotated away; else it says what is known already.
             Entry::Availability { totals } if totals.observed_ms() > self.totals.observed_ms() => self.totals = *totals,
             Entry::Stopped { .. } => {
@@ -150,6 +170,16 @@ impl Meter {
         }
     }
 
+    /// It stood still until `boot_ms`: what others did meanwhile it has not seen, nor acted itself (S9).
+    fn slept_until(&mut self, boot_ms: u64, stalled_for: Duration) {
+        let Some((last, unix_ms)) = self.last else { return };
+        let stalled = millis(stalled_for).min(boot_ms.saturating_sub(last));
+        self.pass(boot_ms - stalled);
+        self.totals.unknown_ms += stalled;
+        self.last = Some((boot_ms, unix_ms));
+        self.slept = Some((boot_ms, stalled));
+    }
+
     fn somebody_acts(&mut self) {
         if let Knows::Nobody { outage_ms } = self.knows {
             self.totals.recovered += 1;
@@ -159,8 +189,11 @@ impl Meter {
         self.knows = Knows::Primary;
     }
 
-    /// It began `for_ms` ago: a silence is only known once it has lasted.
-    fn nobody_acts(&mut self, for_ms: u64) {
+    /// It began `for_ms` before `boot_ms`: a silence is only known once it has lasted. Of that, what this member slept stays
+    /// unknown.
+    fn nobody_acts(&mut self, boot_ms: u64, for_ms: u64) {
+        let slept = self.slept.filter(|(woke, _)| boot_ms.saturating_sub(*woke) < for_ms).map_or(0, |(_, slept)| slept);
+        let for_ms = for_ms.saturating_sub(slept);
         let back = match self.knows {
             Knows::Primary => for_ms.min(self.totals.secondary_ms),
             Knows::Nothing | Knows::Nobody { .. } => 0,
@@ -186,6 +219,10 @@ impl Meter {
     }
 }
 
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Totals {
     fn observed_ms(&self) -> u64 {
         self.primary_ms + self.secondary_ms + self.outage_ms
@@ -201,8 +238,18 @@ mod tests {
     use crate::negotiation::time::Instant;
 
     fn started() -> Entry {
-        let incarnation = String::new();
-        Entry::Started { node: "alpha".into(), group: "g".to_owned(), version: "1".to_owned(), incarnation }
+        started_after(None)
+    }
+
+    /// A start after a run that had lived until this second.
+    fn started_after(second: Option<u64>) -> Entry {
+        Entry::Started {
+            node: "alpha".into(),
+            group: "g".to_owned(),
+            version: "1".to_owned(),
+            incarnation: String::new(),
+            last_alive_ms: second.map(|second| second * 1_000),
+        }
     }
 
     fn acting(who: Option<&str>, for_ms: u64) -> Entry {
@@ -251,6 +298,29 @@ mod tests {
         assert_eq!(totals.as_secondary().observed, Duration::from_secs(95));
     }
 
+    /// Nothing happens for long, so nothing is recorded: all of that was unknown after a crash.
+    #[test]
+    fn h8_what_was_known_at_the_last_record_counts_until_the_crash() {
+        let after = |mode, last_alive, started| {
+            let mut all = records(vec![(0, started_after(None)), (10, acting(Some("beta"), 0)), (10, became(mode))]);
+            all.extend(records(vec![(started, started_after(last_alive))]));
+            let totals = Meter::over(&all).totals();
+            (totals.primary_ms + totals.secondary_ms, totals.unknown_ms)
+        };
+        for mode in [Mode::Primary, Mode::Secondary] {
+            assert_eq!(after(mode, None, 3_500), (0, 3_500_000));
+            assert_eq!(after(mode, Some(3_410), 3_500), (3_400_000, 100_000));
+        }
+        // No trace of that run: it would have made a record meanwhile; or a clock was set.
+        assert_eq!(after(Mode::Primary, Some(90_010), 90_020), (0, 90_020_000));
+        assert_eq!(after(Mode::Primary, Some(3_600), 3_500), (0, 3_500_000));
+        assert_eq!(after(Mode::Primary, Some(5), 3_500), (0, 3_500_000));
+        // A run that ended in order said so; nothing is known of what came then.
+        let mut ended = a_takeover();
+        ended.extend(records(vec![(1_205, started_after(Some(206)))]));
+        assert_eq!(Meter::over(&ended).totals().unknown_ms, 1_010_000);
+    }
+
     #[test]
     fn h8_own_downtime_is_unknown_and_apart() {
         let mut all = a_takeover();
@@ -261,6 +331,21 @@ mod tests {
         ]));
         let totals = Meter::over(&all).totals();
         assert_eq!((totals.unknown_ms, totals.secondary_ms, totals.outage_ms), (1_011_000, 100_000, 5_000));
+    }
+
+    #[test]
+    fn h8_s9_what_a_member_slept_through_it_did_not_see() {
+        let stalled =
+            |second, seconds| (second, Entry::Event(Event::Stalled { stalled_for: Duration::from_secs(seconds) }));
+        // A frozen Primary: for 30 s its guardian kept it from acting, and nobody here knows who did.
+        let primary = vec![(0, started()), (0, became(Mode::Primary)), (0, acting(Some("alpha"), 0)), stalled(100, 30)];
+        let totals = Meter::over(&records(primary)).totals();
+        assert_eq!((totals.primary_ms, totals.unknown_ms, totals.outage_ms), (70_000, 30_000, 0));
+        // A Secondary that wakes, and finds after 3 s that the other has been silent since a second before it slept.
+        let secondary =
+            vec![(0, started()), (0, acting(Some("beta"), 0)), stalled(100, 30), (103, acting(None, 34_000))];
+        let totals = Meter::over(&records(secondary)).totals();
+        assert_eq!((totals.secondary_ms, totals.unknown_ms, totals.outage_ms), (69_000, 30_000, 4_000));
     }
 
     #[test]

@@ -77,6 +77,10 @@ pub enum Entry {
         version: String,
         /// Random at each start, hexadecimal.
         incarnation: String,
+        /// Until when the run before this one is known to have lived, real time in milliseconds since 1970: nothing has
+        /// happened between its last record and then (H8). Older journals have none.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        last_alive_ms: Option<u64>,
     },
     /// A change of mode (N11, U4).
     Decision(Decision),

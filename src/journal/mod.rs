@@ -25,7 +25,7 @@ use crate::negotiation::message::Incarnation;
 
 pub use entry::Entry;
 pub use reader::{Reader, Skipped, read, read_last};
-pub use recorder::{Recorder, RecorderHealth};
+pub use recorder::{Recorder, RecorderHealth, last_written};
 pub use tape::Tape;
 pub use writer::{Journal, JournalHealth, Stamp, boot_ms};
 

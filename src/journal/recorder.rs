@@ -33,6 +33,19 @@ const SEGMENT_LASTS: Duration = Duration::from_secs(60 * 60);
 /// The smallest bound on disk.
 const LEAST_KEEP: u64 = 1024 * 1024;
 
+/// When a recording in a state directory was last written, real time in milliseconds since 1970: whoever lives writes it
+/// every few seconds, so a run that crashed had lived until then (H8). None: there is none.
+pub fn last_written(state_directory: &Path) -> Option<u64> {
+    let journal = segment::directory(state_directory);
+    let numbers = segment::list(&journal, Stream::Inputs).ok()?;
+    let written = |number: u64| {
+        let found = std::fs::metadata(segment::path(&journal, Stream::Inputs, number)).ok()?;
+        let since_1970 = found.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
+        u64::try_from(since_1970.as_millis()).ok()
+    };
+    numbers.into_iter().filter_map(written).max()
+}
+
 /// What gathers for the thread.
 #[derive(Debug, Default)]
 struct Batch {

@@ -148,7 +148,7 @@ impl LinkSettings {
     /// How long the old session of a member is given to answer when a second one appears (N13). Shorter than a
     /// handshake; and not so short that a busy member would lose its place to a second one of its name.
     pub(super) fn ask_deadline(&self) -> Duration {
-        (self.reply_timeout / 4).clamp(Duration::from_millis(100), Duration::from_millis(500))
+        (self.reply_timeout / 3).clamp(Duration::from_millis(100), Duration::from_secs(1))
     }
 
     /// How long one connection attempt may take. With [`Self::longest_pause`] it stays below half of `boot_timeout`

@@ -18,6 +18,7 @@ use super::stopping::Leaving;
 use super::takeover::{Assume, Condition, How};
 use super::term::Term;
 use super::time::Instant;
+use super::trouble::ArbiterTrouble;
 use super::view::ArbiterView;
 use super::{Negotiator, State};
 
@@ -46,7 +47,7 @@ pub(super) enum Reach {
     /// The last call was not.
     Mute {
         /// Why.
-        why: String,
+        why: ArbiterTrouble,
     },
 }
 
@@ -132,6 +133,12 @@ impl Negotiator {
         let lasts = self.now + self.lease_lead() < lease.asked_at + self.grant_length();
         let above = lease.number > self.floor() || guard::off(Guard::LeaseAboveTheFloor);
         (lasts && above).then_some(lease.number)
+    }
+
+    /// Whether the lease that a takeover rested on has ended, or is about to.
+    pub(super) fn lease_ran_out(&self, term: Term) -> bool {
+        self.usable_lease().is_none()
+            && self.arbiter.lease.is_some_and(|lease| lease.number == term.number && lease.number > self.floor())
     }
 
     /// The number that a takeover now would have (rule 7).
@@ -451,7 +458,7 @@ impl Negotiator {
     pub(super) fn why_no_lease(&self) -> String {
         match (&self.arbiter.lost, &self.arbiter.reach) {
             (Some(lost), _) => lost.clone(),
-            (None, Reach::Mute { why }) => why.clone(),
+            (None, Reach::Mute { why }) => why.to_string(),
             (None, Reach::Unknown | Reach::Answers) => "no renewal was answered in time".to_owned(),
         }
     }
@@ -485,7 +492,7 @@ impl Negotiator {
 
     pub(super) fn arbiter_evidence(&self) -> Option<ArbiterEvidence> {
         let mute = match &self.arbiter.reach {
-            Reach::Mute { why } => Some(why.clone()),
+            Reach::Mute { why } => Some(why.to_string()),
             Reach::Unknown | Reach::Answers => None,
         };
         let other = self.arbiter.holder.filter(|holder| *holder != self.settings.me);

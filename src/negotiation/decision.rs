@@ -232,7 +232,7 @@ impl ProtectionEvidence {
         let mut facts = Vec::new();
         if let Some(arbiter) = &self.arbiter {
             facts.push(match (&arbiter.mute, &arbiter.holder) {
-                (Some(why), _) => format!("the arbiter did not answer: {why}"),
+                (Some(why), _) => format!("the arbiter gave no answer to rely on: {why}"),
                 (None, Some(holder)) => format!("the arbiter answered: the lease was {holder}'s"),
                 (None, None) => "the arbiter answered: nobody else held the lease".to_owned(),
             });

@@ -11,6 +11,7 @@ use super::member::Name;
 use super::message::Refusal;
 use super::settings::AgreementKey;
 use super::term::Term;
+use super::trouble::ArbiterTrouble;
 
 /// How much an event matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -221,7 +222,7 @@ pub enum Event {
     /// S1: the arbiter does not answer.
     ArbiterLost {
         /// What was tried and what came of it.
-        why: String,
+        why: ArbiterTrouble,
     },
     /// S1: it answers again.
     ArbiterBack,
@@ -344,7 +345,7 @@ impl Event {
             }
             Event::FenceDeviceDead { peer, why } => format!("the fencing device of {peer} does not answer: {why}"),
             Event::FenceDeviceBack { peer } => format!("the fencing device of {peer} answers"),
-            Event::ArbiterLost { why } => format!("the arbiter does not answer: {why}"),
+            Event::ArbiterLost { why } => format!("the arbiter {}: {why}", why.does()),
             Event::ArbiterBack => "the arbiter answers again".to_owned(),
             Event::ArbiterForgot { number, floor } => {
                 format!("the arbiter forgot its numbers: it allots {number}, and {floor} was used before")

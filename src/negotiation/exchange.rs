@@ -12,6 +12,7 @@ use super::message::{HoldStamp, Message, PeerHello, Refusal};
 use super::settings::Tuning;
 use super::term::Term;
 use super::time::Instant;
+use super::trouble::ArbiterTrouble;
 
 /// What must survive a restart, whole each time (negotiation.md, "What a member keeps").
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -231,8 +232,8 @@ pub enum ArbiterReply {
     },
     /// No answer that could be relied on. What was asked may have been done all the same.
     Unreachable {
-        /// What was tried and what came of it, without a full stop.
-        why: String,
+        /// What was tried and what came of it.
+        why: ArbiterTrouble,
     },
 }
 

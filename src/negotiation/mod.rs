@@ -18,6 +18,7 @@ pub mod rebase;
 pub mod settings;
 pub mod term;
 pub mod time;
+pub mod trouble;
 pub mod view;
 
 mod answering;

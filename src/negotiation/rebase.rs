@@ -20,6 +20,7 @@ use super::settings::Protection;
 use super::takeover::{How, NEVER};
 use super::term::Term;
 use super::time::Instant;
+use super::trouble::ArbiterTrouble;
 use super::{Negotiator, State};
 
 /// How time is told anew.
@@ -218,7 +219,7 @@ impl ArbiterDesk {
             lease.asked_at = rebase.question(lease.asked_at, over);
         }
         if let Reach::Mute { why } = &mut self.reach {
-            why.clear();
+            *why = ArbiterTrouble::Other(String::new());
         }
         // What is under way is known by its time, so that is never rounded.
         if let Some(call) = &mut self.under_way {

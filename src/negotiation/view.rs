@@ -12,6 +12,7 @@ use super::message::{Incarnation, Mode};
 use super::settings::{AgreementKey, Protection};
 use super::term::Term;
 use super::time::Instant;
+use super::trouble::ArbiterTrouble;
 
 /// Why a peer counts as gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -185,7 +186,7 @@ pub struct ArbiterView {
     /// How long that answer took.
     pub took: Option<Duration>,
     /// Why the last call was not answered; none: it was.
-    pub why: Option<String>,
+    pub why: Option<ArbiterTrouble>,
     /// Who holds the lease, as last heard.
     pub holder: Option<Name>,
     /// Until when that one may hold it at most, if nothing more is heard of it.

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::control::status::{self, Share};
-use crate::journal::availability::{Figures, Meter, Totals};
+use crate::journal::availability::{Figures, Meter, SUM_UP_EVERY, Totals};
 use crate::journal::{self, Entry, Record, Stamp};
 use crate::negotiation::member::Name;
 use crate::negotiation::message::Mode;
@@ -17,8 +17,6 @@ use crate::negotiation::view::View;
 use super::engine::Engine;
 use super::gaps::millis;
 
-/// What was counted is kept this often: a crash costs at most this much.
-const SUM_UP_EVERY: Duration = Duration::from_secs(60 * 60);
 /// And after so many records, which is less than a segment: so the journal's rotation never takes the last one.
 const SUM_UP_AFTER: u64 = 200;
 /// Records that are read at the start: among them is the last summary.

@@ -30,7 +30,7 @@ use super::around::Facts;
 use super::availability::Availability;
 use super::clock::{Clocks, rfc3339, unix_ms};
 use super::fencing::Fencing;
-use super::gaps::{Gaps, LATE_FROM};
+use super::gaps::{self, Gaps};
 use super::health::{Figures, Health, HealthInlet};
 use super::pings::Pings;
 use super::processes::Required;
@@ -172,9 +172,9 @@ pub enum News {
 }
 
 impl Engine {
-    /// Turns until the controller has stopped. Returns why it stopped.
-    pub async fn run(&mut self, inlets: &mut Inlets) -> anyhow::Result<String> {
-        let mut now = self.clocks.now()?;
+    /// Turns until the controller has stopped, from `begin` on, when the negotiation booted. Returns why it stopped.
+    pub async fn run(&mut self, begin: Instant, inlets: &mut Inlets) -> anyhow::Result<String> {
+        let mut now = begin;
         loop {
             self.after_turn(now);
             if let Some(why) = self.ended(now) {
@@ -199,22 +199,24 @@ impl Engine {
                 () = tokio::time::sleep(wait) => Woke::Time,
             };
             let look = self.clocks.look()?;
-            let late = planned.map_or(Duration::ZERO, |planned| look.now.since(planned));
-            if late >= LATE_FROM {
-                // First read what already lies in the sockets: a turn of the other tasks, with the readiness of every
-                // socket looked at in between.
-                for _ in 0..3 {
-                    tokio::task::yield_now().await;
-                }
-                self.gaps.note(look.now, late);
-                self.feed(look.now, Input::Late { by: late });
-            } else if matches!(woke, Woke::Time) {
+            // First read what already lies in the sockets: a turn of the other tasks, with the readiness of every socket
+            // looked at in between.
+            let turns = match (gaps::late(planned, look.now), &woke) {
+                (Some(_), _) => 3,
+                (None, Woke::Time) => 1,
+                (None, _) => 0,
+            };
+            for _ in 0..turns {
                 tokio::task::yield_now().await;
             }
             if look.real_jump_ms.abs() >= 1000 {
                 self.note(Entry::ClockSet { by_ms: look.real_jump_ms });
             }
             now = self.clocks.now()?;
+            if let Some(late) = gaps::late_at_last(planned, look.now, now) {
+                self.gaps.note(now, late);
+                self.feed(now, Input::Late { by: late });
+            }
             match woke {
                 Woke::Link(event) => self.link_event(now, event),
                 Woke::State(report) => self.state_report(now, report),

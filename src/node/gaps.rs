@@ -6,10 +6,22 @@ use crate::control::status::LoopGaps;
 use crate::negotiation::time::Instant;
 
 /// Lateness from here on is told to the negotiation. Below it is the timer's own grain of a millisecond.
-pub const LATE_FROM: Duration = Duration::from_millis(2);
+const LATE_FROM: Duration = Duration::from_millis(2);
 
 /// The window of "recent": figures stand for one to two of these.
 const WINDOW: Duration = Duration::from_secs(60);
+
+/// How late a turn woke at `woke` that was planned for `planned`; none: in time, or nothing was planned.
+pub fn late(planned: Option<Instant>, woke: Instant) -> Option<Duration> {
+    planned.map(|planned| woke.since(planned)).filter(|late| *late >= LATE_FROM)
+}
+
+/// How late the turn is that woke at `woke`, once the sockets are read and it acts, at `acts`: a controller that stands still
+/// just there has slept too, though it woke in time, and must not act on what it knew before.
+pub fn late_at_last(planned: Option<Instant>, woke: Instant, acts: Instant) -> Option<Duration> {
+    let stood_still = acts.since(woke) >= LATE_FROM;
+    if stood_still || late(planned, woke).is_some() { late(planned, acts) } else { None }
+}
 
 /// The worst wake-ups since start and of late.
 #[derive(Debug, Default)]
@@ -70,6 +82,18 @@ mod tests {
 
     fn at(seconds: u64) -> Instant {
         Instant(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn s9_who_stands_still_while_the_sockets_are_read_is_late_though_it_woke_in_time() {
+        let ms = |ms: u64| Instant(ms * 1_000_000);
+        let planned = Some(ms(100));
+        assert_eq!(late_at_last(planned, ms(101), ms(102)), None, "the timer's grain, and a turn of the other tasks");
+        assert_eq!(late_at_last(planned, ms(101), ms(900)), Some(Duration::from_millis(800)));
+        assert_eq!(late_at_last(planned, ms(900), ms(901)), Some(Duration::from_millis(801)), "all of it is counted");
+        assert_eq!(late_at_last(planned, ms(20), ms(900)), Some(Duration::from_millis(800)), "woken by a message");
+        assert_eq!(late_at_last(planned, ms(20), ms(60)), None, "nothing was due");
+        assert_eq!(late_at_last(None, ms(20), ms(900)), None);
     }
 
     #[test]

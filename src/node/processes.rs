@@ -206,6 +206,15 @@ impl Engine {
         }
         match event {
             ProcessEvent::ServingStopped => self.feed(now, Input::ServingStopped),
+            // N18: a successor is not kept waiting by what is gone.
+            ProcessEvent::Reloaded { ticket } => {
+                let before = self.required.longest_stop();
+                self.required.processes.reloaded(ticket);
+                let longest = self.required.longest_stop();
+                if longest != before {
+                    self.feed(now, Input::StopTime { longest });
+                }
+            }
             ProcessEvent::ServingReady | ProcessEvent::GuardianLost { .. } | ProcessEvent::Fault { .. } => {}
             ProcessEvent::Process { name, change } => {
                 if let Change::KilledByGuardian { overdue, .. } = change {
@@ -343,7 +352,10 @@ fn tell_entry(event: &ProcessEvent) -> Option<Entry> {
             Some(Entry::Fault { part: "processes".to_owned(), text })
         }
         ProcessEvent::Fault { text } => Some(Entry::Fault { part: "processes".to_owned(), text: text.clone() }),
-        ProcessEvent::ServingReady | ProcessEvent::ServingStopped | ProcessEvent::Operated { .. } => None,
+        ProcessEvent::ServingReady
+        | ProcessEvent::ServingStopped
+        | ProcessEvent::Operated { .. }
+        | ProcessEvent::Reloaded { .. } => None,
     }
 }
 

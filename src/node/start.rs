@@ -17,7 +17,7 @@ use crate::control::server::{Server, ServerSettings};
 use crate::control::session::{Identity, serve_session};
 use crate::control::to_node::TO_NODE_BOUND;
 use crate::control::who::Who;
-use crate::journal::{Entry, Journal, JournalIdentity, Recorder};
+use crate::journal::{Entry, Journal, JournalIdentity, Recorder, last_written};
 use crate::link::{LinkMember, LinkSecurity, LinkSettings, Shown};
 use crate::negotiation::Negotiator;
 use crate::negotiation::exchange::Input;
@@ -28,7 +28,7 @@ use crate::process::ProcessSettings;
 use super::arbiter::Arbitration;
 use super::around::Facts;
 use super::availability::Availability;
-use super::clock::Clocks;
+use super::clock::{Clocks, unix_ms};
 use super::engine::{Engine, Inlets, News, PeerFacts};
 use super::fencing::Fencing;
 use super::gaps::Gaps;
@@ -66,6 +66,9 @@ pub struct Options {
     /// The demo's relay, through which this member calls the others.
     pub detour: Option<SocketAddr>,
 }
+
+/// What is said of settings that the rules cannot work with.
+const UNFIT: &str = "the configuration's [negotiation] and [takeover] do not fit together";
 
 /// How much earlier than ordinary programs a controller is scheduled; the unit file's `Nice=` says the same.
 const NICE: i32 = -10;
@@ -114,14 +117,14 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let (store, kept) = StateStore::open(&directory)?;
     let settings = config.negotiation_settings(me);
     let agreement = settings.agreement();
-    let negotiator = Negotiator::new(settings, now, kept.map(|kept| kept.durable))
-        .context("the configuration's [negotiation] and [takeover] do not fit together")?;
+    settings.check().context(UNFIT)?;
 
     Fencing::check(config, me)?;
     let events = old_events(&directory);
     let who =
         JournalIdentity { node: node.clone(), group: config.group.clone(), version: version.clone(), incarnation };
     let availability = Availability::of(&directory, now, config.negotiation.boot_timeout);
+    let last_alive_ms = last_written(&directory);
     // Half of what is kept for what happened, half for what the negotiation was told.
     let journal = Journal::open(&directory, config.journal_keep / 2, who.clone())?;
     let recorder = Recorder::open(&directory, config.journal_keep / 2, who, addresses(config))?;
@@ -182,6 +185,10 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
     let (watchdog, watchdog_reports) = Watchdog::start(device)?;
     let (reference, reference_answers) = Reference::new(&config.reference_targets);
     let supervisor = Supervisor::from_environment();
+    // It boots when it can hear and be heard (N3): disks, fence agents and the guardian take the time that they need, and
+    // none of it is another member's silence.
+    let now = clocks.now()?;
+    let negotiator = Negotiator::new(settings, now, kept.map(|kept| kept.as_of(unix_ms()))).context(UNFIT)?;
     let facts = facts(config, me, &negotiator, incarnation);
     let first = facts.address.clone();
     let mut engine = Engine {
@@ -224,7 +231,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         state_failing: false,
         desk_due: None,
     };
-    engine.note(started(&node, config, &version, incarnation));
+    engine.note(started(&node, config, &version, incarnation, last_alive_ms));
     let longest = engine.required.longest_stop();
     if !longest.is_zero() {
         engine.feed(now, Input::StopTime { longest });
@@ -245,7 +252,7 @@ async fn start(config: &Config, me: MemberId, options: Options) -> anyhow::Resul
         loaded,
         signals,
     };
-    let ended = engine.run(&mut inlets).await;
+    let ended = engine.run(now, &mut inlets).await;
     drop(to_node);
     let Inlets {
         link,
@@ -368,12 +375,13 @@ fn facts(config: &Config, me: MemberId, negotiator: &Negotiator, incarnation: In
     }
 }
 
-fn started(node: &Name, config: &Config, version: &str, incarnation: Incarnation) -> Entry {
+fn started(node: &Name, config: &Config, version: &str, incarnation: Incarnation, last_alive_ms: Option<u64>) -> Entry {
     Entry::Started {
         node: node.clone(),
         group: config.group.clone(),
         version: version.to_owned(),
         incarnation: format!("{:016x}", incarnation.0),
+        last_alive_ms,
     }
 }
 

@@ -80,10 +80,22 @@ pub enum StateError {
 /// What was found on disk.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredState {
-    /// The state; what remains of the hold is as of now, real time having passed since it was written.
-    pub durable: Durable,
+    /// The state as it was when it was written.
+    durable: Durable,
     /// When it was written, milliseconds of real time since 1970.
-    pub written_unix_ms: u64,
+    written_unix_ms: u64,
+}
+
+impl StoredState {
+    /// The state as of `now`, in milliseconds of real time: the hold has run on, also through a reboot (S7), and so has what
+    /// counts towards flapping (S6). A clock that went back shortens nothing.
+    pub fn as_of(self, now: u64) -> Durable {
+        let passed = Duration::from_millis(now.saturating_sub(self.written_unix_ms));
+        let mut durable = self.durable;
+        durable.hold.remaining = durable.hold.remaining.saturating_sub(passed);
+        durable.health = durable.health.aged(passed);
+        durable
+    }
 }
 
 /// The payload of a slot: a state, and when it was so.
@@ -97,16 +109,6 @@ impl Payload {
     /// `durable` as it is now: what remains of the hold counts from here, however long the disk takes.
     fn now(durable: Durable) -> Payload {
         Payload { written_unix_ms: unix_ms(), durable }
-    }
-
-    /// The state as of `now`, in milliseconds of real time: the hold has run on, also through a reboot (S7), and so has what
-    /// counts towards flapping (S6). A clock
-    /// that went back shortens nothing.
-    fn into_state(mut self, now: u64) -> StoredState {
-        let passed = Duration::from_millis(now.saturating_sub(self.written_unix_ms));
-        self.durable.hold.remaining = self.durable.hold.remaining.saturating_sub(passed);
-        self.durable.health = self.durable.health.aged(passed);
-        StoredState { durable: self.durable, written_unix_ms: self.written_unix_ms }
     }
 }
 
@@ -154,7 +156,8 @@ impl StateStore {
         let payload: Payload = serde_json::from_slice(&payload).map_err(|error| unreadable(error.to_string()))?;
         store.newest = Some(sequence);
         store.file = Some(file);
-        Ok((store, Some(payload.into_state(unix_ms()))))
+        let Payload { written_unix_ms, durable } = payload;
+        Ok((store, Some(StoredState { durable, written_unix_ms })))
     }
 
     /// Starts the thread that writes. Reports of what is durable, and of what could not be written, come from the
@@ -322,7 +325,7 @@ mod tests {
     fn s6_what_counts_towards_flapping_ages_while_the_member_is_down_and_an_older_state_has_none() {
         let health = DurableHealth { lost_for: Duration::from_secs(600), taken: vec![3_000, 20], stopped: Some(5) };
         let state = Durable { health, ..durable(3) };
-        let later = Payload { written_unix_ms: 10_000, durable: state }.into_state(110_000).durable.health;
+        let later = StoredState { written_unix_ms: 10_000, durable: state }.as_of(110_000).health;
         let aged = DurableHealth { lost_for: Duration::from_secs(500), taken: vec![3_100, 120], stopped: Some(105) };
         assert_eq!(later, aged);
         let written = serde_json::to_value(durable(3)).unwrap();
@@ -338,7 +341,7 @@ mod tests {
             remaining: Duration::from_secs(60),
             by: Some("anna".into()),
         };
-        let as_of = |now| Payload { written_unix_ms: 10_000, durable: state.clone() }.into_state(now).durable.hold;
+        let as_of = |now| StoredState { written_unix_ms: 10_000, durable: state.clone() }.as_of(now).hold;
         assert_eq!(as_of(30_000).remaining, Duration::from_secs(40));
         assert_eq!(as_of(9_000_000).remaining, Duration::ZERO);
         assert_eq!(as_of(9_000).remaining, Duration::from_secs(60));

@@ -38,7 +38,13 @@ pub enum ProcessEvent {
         /// A sentence without a full stop.
         outcome: Result<String, String>,
     },
-    /// The guardian ended, which it never does by itself; what it had started was killed, and is started again.
+    /// What a reload ends has ended (U10).
+    Reloaded {
+        /// Which reload: it goes to [`super::Processes::reloaded`].
+        ticket: Ticket,
+    },
+    /// The guardian ended, which it never does by itself. What it had started was killed, all of it is gone unless `why` says
+    /// otherwise, and it is started again.
     GuardianLost {
         /// What is known of it, as a sentence without a full stop.
         why: String,

@@ -1,4 +1,4 @@
-//! The controller's end of the guardian: starting it, talking to it, and cleaning up after it.
+//! The controller's end of the guardian: starting it, talking to it, and letting it go.
 
 use std::collections::VecDeque;
 use std::io;
@@ -6,22 +6,16 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::{Pid, getpid};
+use nix::unistd::Pid;
 use tokio::io::Interest;
 use tokio::net::UnixDatagram;
 
 use super::channel;
 use super::deadline::Deadline;
-use super::guardian::{cgroup, tree};
 use super::messages::{Order, Word};
-
-/// How long killing what a dead guardian left behind may take before the controller goes on, and says so.
-const SWEEP: Duration = Duration::from_secs(2);
 
 /// A running guardian.
 #[derive(Debug)]
@@ -122,43 +116,5 @@ fn flush(socket: &UnixDatagram, outbox: &mut VecDeque<(Vec<u8>, Vec<OwnedFd>)>) 
             // It is gone; the next look says so.
             Err(_) => outbox.clear(),
         }
-    }
-}
-
-/// Kills everything whose marker begins with `prefix` but not with `spare`, and reaps what became this process's child.
-/// Blocks. Returns how many there were.
-///
-/// # Errors
-/// Something is still there after [`SWEEP`].
-pub fn sweep(prefix: &str, spare: Option<&str>) -> io::Result<usize> {
-    let began = Instant::now();
-    let mut killed: Vec<Pid> = Vec::new();
-    loop {
-        cgroup::clear(prefix, spare);
-        let left: Vec<Pid> = tree::marked(prefix)
-            .into_iter()
-            .filter(|pid| *pid != getpid())
-            .filter(|pid| spare.is_none_or(|spare| !tree::marker(*pid).is_some_and(|marker| marker.starts_with(spare))))
-            .collect();
-        for pid in &left {
-            let _ = kill(*pid, Signal::SIGKILL);
-            if !killed.contains(pid) {
-                killed.push(*pid);
-            }
-        }
-        // One that has ended has no environment any more, and is waited for here if it is this process's child.
-        let mut ending = false;
-        for pid in &killed {
-            if waitpid(*pid, Some(WaitPidFlag::WNOHANG)) == Ok(WaitStatus::StillAlive) {
-                ending = true;
-            }
-        }
-        if left.is_empty() && !ending {
-            return Ok(killed.len());
-        }
-        if began.elapsed() > SWEEP {
-            return Err(io::Error::other(format!("{} processes of an earlier run cannot be killed", left.len())));
-        }
-        std::thread::sleep(Duration::from_millis(2));
     }
 }

@@ -7,6 +7,7 @@
 //! | [`supervision`], [`policy`] | pure: which process runs now, what is done next for it, when a dead one is tried again |
 //! | [`runner`] | the task that carries it out |
 //! | [`guardian`], [`trampoline`] | programs of their own: the parent of everything, and the step from it to a process |
+//! | [`sweep`] | killing what a guardian that was killed left behind |
 //! | [`channel`], [`messages`], [`deadline`], [`guard`] | what they say to each other |
 //! | [`role`], [`hooks`], [`output`] | what processes are told, commands on transitions, what processes write |
 //! | [`heartbeat`] | how a process is asked whether it lives |
@@ -27,6 +28,7 @@ pub mod runner;
 pub mod settings;
 pub mod snapshot;
 pub mod supervision;
+pub mod sweep;
 pub mod time;
 pub mod trampoline;
 
@@ -52,6 +54,7 @@ use deadline::Deadline;
 use output::Output;
 use runner::{Aim, Ends, Request, Runner};
 use supervision::Target;
+use sweep::{Whose, sweep};
 
 /// Events that wait to be heard.
 const EVENTS: usize = 256;
@@ -69,6 +72,8 @@ pub struct Processes {
     longest_stop: Duration,
     longest_end: Duration,
     bound_to_primary: Bound,
+    /// The last reload, until what it ends is gone, and how long things may take then.
+    reloading: Option<(Ticket, Times)>,
     tickets: u64,
 }
 
@@ -92,8 +97,8 @@ pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Re
     let prefix = format!("{:x}.{:x}-", place.dev(), place.ino());
     let instance = format!("{prefix}{:016x}", settings.incarnation);
     if !settings.is_empty() {
-        let spare = instance.clone();
-        let swept = tokio::task::spawn_blocking(move || guard::sweep(&prefix, Some(&spare)));
+        let whose = Whose::EarlierRuns { controller: prefix, instance: instance.clone() };
+        let swept = tokio::task::spawn_blocking(move || sweep(&whose));
         match swept.await.map_err(io::Error::other)? {
             Ok(0) => {}
             Ok(count) => tracing::warn!(count, "an earlier run had left processes behind; they were killed"),
@@ -119,6 +124,7 @@ pub async fn start(settings: ProcessSettings) -> io::Result<(Processes, mpsc::Re
         longest_stop: times.longest_stop,
         longest_end: times.longest_end,
         tickets: 0,
+        reloading: None,
         bound_to_primary: times.bound,
     };
     Ok((processes, heard))
@@ -130,6 +136,7 @@ pub fn longest_stop(processes: &[ProcessConfig], hooks: &Hooks) -> Duration {
 }
 
 /// What follows from the configuration for how long things may take.
+#[derive(Debug, Clone, Copy)]
 struct Times {
     longest_stop: Duration,
     longest_end: Duration,
@@ -193,10 +200,15 @@ impl Processes {
     /// Starts, stops or restarts a process by an operator's word; [`ProcessEvent::Operated`] with this ticket follows when
     /// the outcome is known. None: too much is asked at once, and nothing is done.
     pub fn operate(&mut self, name: &str, operation: Operation) -> Option<Ticket> {
-        let ticket = Ticket(self.tickets);
-        self.tickets += 1;
+        let ticket = self.next_ticket();
         let request = Request::Operate { name: name.to_owned(), operation, ticket };
         self.requests.try_send(request).ok().map(|()| ticket)
+    }
+
+    fn next_ticket(&mut self) -> Ticket {
+        let ticket = Ticket(self.tickets);
+        self.tickets += 1;
+        ticket
     }
 
     /// Whether [`Processes::reload`] would be heard now.
@@ -205,11 +217,12 @@ impl Processes {
     }
 
     /// The file was read again (U10): what it does not name any more stops, then what is new or changed starts, in the
-    /// order of the file as far as the places of those that were there before allow. False: too much is asked at once, and
-    /// nothing is done.
+    /// order of the file as far as the places of those that were there before allow. [`ProcessEvent::Reloaded`] follows when
+    /// what it ends is gone. False: too much is asked at once, and nothing is done.
     pub fn reload(&mut self, processes: Vec<ProcessConfig>, hooks: Hooks) -> bool {
         let times = Times::of(&processes, &hooks);
-        let request = Request::Reload { processes, hooks: Box::new(hooks) };
+        let ticket = self.next_ticket();
+        let request = Request::Reload { processes, hooks: Box::new(hooks), ticket };
         if self.requests.try_send(request).is_err() {
             return false;
         }
@@ -219,7 +232,16 @@ impl Processes {
         if times.bound == Bound::Something {
             self.bound_to_primary = Bound::Something;
         }
+        self.reloading = Some((ticket, times));
         true
+    }
+
+    /// What this reload ended is gone: from now on things take only as long as the file says that was read then. Nothing
+    /// follows while a later one is under way.
+    pub fn reloaded(&mut self, ticket: Ticket) {
+        if let Some((_, times)) = self.reloading.take_if(|(last, _)| *last == ticket) {
+            (self.longest_stop, self.longest_end) = (times.longest_stop, times.longest_end);
+        }
     }
 
     /// Runs the hook `on_alarm` with this on its standard input.

@@ -14,7 +14,7 @@ mod telling;
 use crate::config::required::{Hooks, ProcessConfig};
 
 use super::deadline::Deadline;
-use super::event::{Change, Overdue, ProcessEvent, Ticket};
+use super::event::{Overdue, ProcessEvent, Ticket};
 use super::guard::Guard;
 use super::heartbeat::{Beat, Heart, Prepared, Report};
 use super::hooks::{Call, Hook, HookQueue};
@@ -69,7 +69,7 @@ pub enum Request {
     /// An alarm was raised: JSON for the hook.
     Alarm { json: String },
     /// The file was read again (U10).
-    Reload { processes: Vec<ProcessConfig>, hooks: Box<Hooks> },
+    Reload { processes: Vec<ProcessConfig>, hooks: Box<Hooks>, ticket: Ticket },
 }
 
 /// An operator who waits for an outcome.
@@ -124,6 +124,8 @@ pub struct Runner {
     serving_ready_owed: bool,
     serving_stopped_owed: bool,
     waiting: Vec<Waiting>,
+    /// The last reload, while what it ends is still there.
+    reload: Option<Ticket>,
     state_file: Arc<Mutex<u64>>,
     events: mpsc::Sender<ProcessEvent>,
     told: Vec<ProcessEvent>,
@@ -182,6 +184,7 @@ impl Runner {
             serving_ready_owed: false,
             serving_stopped_owed: false,
             waiting: Vec::new(),
+            reload: None,
             state_file: Arc::new(Mutex::new(0)),
             events: ends.events.clone(),
             told: Vec::new(),
@@ -368,7 +371,8 @@ impl Runner {
                 self.supervision.operate(now, at, operation);
                 self.waiting.push(Waiting { at, operation, from, ticket });
             }
-            Request::Reload { processes, hooks } => {
+            Request::Reload { processes, hooks, ticket } => {
+                self.reload = Some(ticket);
                 self.settings.hooks = *hooks;
                 self.settings.processes.clone_from(&processes);
                 self.supervision.reload(now, processes);
@@ -474,14 +478,7 @@ impl Runner {
             self.told.push(ProcessEvent::ServingStopped);
         }
         self.answer_operators();
-    }
-
-    fn tell(&mut self, at: usize, change: Change) {
-        if let Change::Ready { after } = &change {
-            self.measured[at].start_took = Some(*after);
-        }
-        let name = Arc::clone(self.supervision.all()[at].name());
-        self.told.push(ProcessEvent::Process { name, change });
+        self.answer_reload();
     }
 
     fn order_for(&mut self, at: usize, order: impl FnOnce(LaunchId) -> Order) {

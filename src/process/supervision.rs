@@ -175,10 +175,11 @@ impl Supervision {
             && self.all.iter().filter(|one| !one.retired && one.config.run_when == RunWhen::Primary).all(ready)
     }
 
-    /// What stopping what runs on the Primary only takes at worst: they stop one after the other.
-    pub fn longest_stop(&self) -> Duration {
-        let primary = self.all.iter().filter(|one| one.config.run_when == RunWhen::Primary);
-        primary.map(|one| one.config.stop_grace).sum()
+    /// Whether nothing is left of what the last reload ends, nor of what was asked to end before it: whatever stops from now
+    /// on has the times of the file as it was read last.
+    pub fn reload_is_through(&self) -> bool {
+        let of_before = |one: &One| one.retired || one.next.is_some() || matches!(one.state, State::Ending(_));
+        !self.all.iter().any(|one| one.lives() && of_before(one))
     }
 
     /// Takes what is to be done, in order.

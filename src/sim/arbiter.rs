@@ -230,7 +230,7 @@ impl World {
             caller.waiting.remove(place)
         });
         if let Some(asked) = ended {
-            let reply = ArbiterReply::Unreachable { why: "no answer in time".to_owned() };
+            let reply = ArbiterReply::Unreachable { why: "no answer in time".into() };
             self.notify(member, Input::Arbiter { asked_at: asked.asked_at, reply });
             self.next_call(member);
         }

@@ -55,7 +55,7 @@ impl Turn<'_> {
         let this = &mut self.group.members[member];
         let call = this.calls.remove(0);
         let reply = call.reply.filter(|_| !this.arbiter_lost);
-        let reply = reply.unwrap_or(ArbiterReply::Unreachable { why: String::new() });
+        let reply = reply.unwrap_or(ArbiterReply::Unreachable { why: "".into() });
         self.bounds.reached.replied(&reply);
         self.feed(member, Input::Arbiter { asked_at: call.asked_at, reply });
     }

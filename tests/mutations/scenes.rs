@@ -47,7 +47,7 @@ fn slow(call: ArbiterCall) -> Option<ArbiterReply> {
 }
 
 fn gone(_: ArbiterCall) -> Option<ArbiterReply> {
-    Some(ArbiterReply::Unreachable { why: "it does not answer".to_owned() })
+    Some(ArbiterReply::Unreachable { why: "it does not answer".into() })
 }
 
 /// One machine and everything it said.

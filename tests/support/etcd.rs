@@ -28,6 +28,8 @@ pub struct Etcd {
     through: Vec<String>,
     servers: Vec<Option<Running>>,
     tls: bool,
+    /// Further options of every server.
+    options: Vec<String>,
     /// What etcdctl is called with beside the command.
     login: Option<String>,
 }
@@ -35,13 +37,13 @@ pub struct Etcd {
 impl Etcd {
     /// Three servers that have chosen a leader, in plain text.
     pub fn start() -> Etcd {
-        Etcd::started(false)
+        Etcd::started(false, Vec::new())
     }
 
     /// The same with TLS, for which each client needs a certificate too; see [`Etcd::file`] for `ca.crt`, `client.crt` and
     /// `client.key`.
     pub fn with_tls() -> Etcd {
-        Etcd::started(true)
+        Etcd::started(true, Vec::new())
     }
 
     /// The same in plain text, and only for [`USER`].
@@ -69,18 +71,29 @@ impl Etcd {
     pub fn on(machine: &str, host: IpAddr) -> Etcd {
         let through = ["ip", "netns", "exec", machine].map(str::to_owned).to_vec();
         let at = |port: u16| (0..3).map(|server| SocketAddr::new(host, port + 100 * server)).collect();
-        Etcd::begin(at(2379), at(2380), through, false)
+        Etcd::begin(at(2379), at(2380), through, false, Vec::new())
     }
 
-    fn started(tls: bool) -> Etcd {
+    /// Three servers in plain text that have so many bytes of space.
+    pub fn with_quota(bytes: usize) -> Etcd {
+        Etcd::started(false, vec![format!("--quota-backend-bytes={bytes}")])
+    }
+
+    fn started(tls: bool, options: Vec<String>) -> Etcd {
         let hosts: Vec<IpAddr> = addresses(3).into_iter().map(|address| address.ip()).collect();
         let at = |port: u16| hosts.iter().map(|host| SocketAddr::new(*host, port)).collect();
-        Etcd::begin(at(2379), at(2380), Vec::new(), tls)
+        Etcd::begin(at(2379), at(2380), Vec::new(), tls, options)
     }
 
-    fn begin(clients: Vec<SocketAddr>, peers: Vec<SocketAddr>, through: Vec<String>, tls: bool) -> Etcd {
+    fn begin(
+        clients: Vec<SocketAddr>,
+        peers: Vec<SocketAddr>,
+        through: Vec<String>,
+        tls: bool,
+        options: Vec<String>,
+    ) -> Etcd {
         let servers = (0..SERVERS).map(|_| None).collect();
-        let mut etcd = Etcd { folder: temporary_folder(), clients, peers, through, servers, tls, login: None };
+        let mut etcd = Etcd { folder: temporary_folder(), clients, peers, through, servers, tls, options, login: None };
         if tls {
             etcd.make_certificates();
         }
@@ -129,6 +142,7 @@ impl Etcd {
         ] {
             command.arg(format!("--{option}={value}"));
         }
+        command.args(&self.options);
         if self.tls {
             for (option, file) in
                 [("cert-file", "server.crt"), ("key-file", "server.key"), ("trusted-ca-file", "ca.crt")]
@@ -140,9 +154,37 @@ impl Etcd {
         self.servers[server] = Some(Running::start(command));
     }
 
+    /// Writes until no space is left.
+    pub fn fill(&self) {
+        let much = "x".repeat(100_000);
+        wait_until(PATIENCE, "etcd has no space left", || {
+            self.try_ctl(&["put", "fill", &much]).is_err_and(|why| why.contains("space exceeded"))
+        });
+    }
+
+    /// Makes room and lets it be written again, as its own documentation says.
+    pub fn make_room(&self) {
+        let status: serde_json::Value =
+            serde_json::from_str(&self.ctl(&["endpoint", "status", "--write-out=json"])).expect("JSON");
+        let revision = status[0]["Status"]["header"]["revision"].to_string();
+        for words in [vec!["compact", &revision], vec!["defrag"], vec!["alarm", "disarm"]] {
+            self.ctl(&words);
+        }
+    }
+
     /// Kills a server as a crash would, and reaps it.
     pub fn kill(&mut self, server: usize) {
         self.servers[server] = None;
+    }
+
+    /// All servers begin anew with nothing, as those of an etcd do that is set up once more.
+    pub fn begin_anew(&mut self) {
+        for server in 0..SERVERS {
+            self.kill(server);
+            std::fs::remove_dir_all(self.file(&format!("s{server}"))).expect("its data");
+        }
+        (0..SERVERS).for_each(|server| self.revive(server));
+        self.ready();
     }
 
     /// Stops it where it is: its sockets take connections, and nothing answers.

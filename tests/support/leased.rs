@@ -63,16 +63,17 @@ pub struct Stretch {
 }
 
 impl Leased {
-    /// A pair of which one is Primary, and acts.
+    /// A pair of which one is Primary, and acts. Silence is half of the lease.
     pub fn start(lease: Duration) -> Leased {
         let network = Network::switched(3);
         let (machine, host) = network.machine(SERVERS);
         let etcd = Etcd::on(machine, host);
         let more = format!(
-            "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"1s\"\nboot_timeout = \"2s\"\n\
-             connect_grace = \"1s\"\n[takeover]\nprotection = [\"arbiter\"]\n{}[[process]]\nname = \"plant\"\n\
+            "[negotiation]\nquery_interval = \"100ms\"\nreply_timeout = \"{}ms\"\n[takeover]\nprotection = \
+             [\"arbiter\"]\n{}[[process]]\nname = \"plant\"\n\
              run_when = \"primary\"\nstop_grace = \"200ms\"\ncommand = [\"{}\", \"sample-process\", \"--record\", \
              \"{{member}}.record\"]\n",
+            (lease / 2).as_millis(),
             etcd.section(&format!("{}ms", lease.as_millis())),
             support::binary()
         );

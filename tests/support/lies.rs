@@ -29,8 +29,8 @@ pub struct Times {
 impl Times {
     /// A short lease, for the tests; the fault wanders through the time between two renewals.
     pub fn short(run: u32) -> Times {
-        let lease = Duration::from_secs(2);
-        Times { lease, reply_timeout: Duration::from_secs(1), moment: lease / 3 * (run * 7 % 20) / 20 }
+        let lease = Duration::from_secs(4);
+        Times { lease, reply_timeout: Duration::from_secs(2), moment: lease / 3 * (run * 7 % 20) / 20 }
     }
 
     /// The defaults.

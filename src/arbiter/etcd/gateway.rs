@@ -19,7 +19,8 @@ use crate::config::arbiter::EtcdConfig;
 use super::tls::{EtcdError, TlsFiles, read};
 use super::trouble::Trouble;
 use super::words::{
-    Authenticate, Authenticated, Complaint, Grant, Granted, LeaseId, Revoke, Transaction, TransactionReply,
+    Authenticate, Authenticated, Complaint, Grant, Granted, LeaseId, Revoke, ServerStatus, Transaction,
+    TransactionReply,
 };
 
 /// The longest answer that is read: what is asked for is far below it.
@@ -136,6 +137,19 @@ impl Session<'_> {
         }
     }
 
+    /// Whether the server knows that etcd has no space left: it then answers whoever reads as if all was well.
+    pub(super) fn is_full(&mut self) -> bool {
+        let nothing = serde_json::Map::new();
+        match self.ask::<ServerStatus>("/v3/maintenance/status", &nothing) {
+            Ok(status) => status.is_full(),
+            // Not everybody's road to etcd leads there too; then a claim is the first to find out.
+            Err(error) => {
+                tracing::debug!(%error, "etcd does not say whether it has space left");
+                false
+            }
+        }
+    }
+
     /// Asks, as the user when there is one; once more with a new token when the old one is not taken.
     fn ask<T: DeserializeOwned>(&mut self, path: &str, body: &impl Serialize) -> Result<T, Trouble> {
         let body = serde_json::to_vec(body).map_err(|error| Trouble::Answer(error.to_string()))?;
@@ -151,6 +165,9 @@ impl Session<'_> {
                 status == 401 || complaint.contains("auth token") || complaint.contains("auth store is old");
             if attempt == 0 && token_is_old && self.gateway.token.take().is_some() {
                 continue;
+            }
+            if complaint.contains("database space exceeded") {
+                return Err(Trouble::full());
             }
             // Behind a server's own failure the request may be carried out all the same: it timed out, the leader changed.
             let trouble = if status < 500 { Trouble::Answer } else { Trouble::Silence };

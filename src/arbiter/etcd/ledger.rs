@@ -159,6 +159,10 @@ impl Ledger {
     /// How the lease stands.
     pub(super) fn look(&mut self, session: &mut Session<'_>) -> Result<ArbiterReply, Trouble> {
         let state = self.read(session)?;
+        // S10, U12: who says that the arbiter answers must be able to claim, not only to read.
+        if session.is_full() {
+            return Err(Trouble::full());
+        }
         Ok(ArbiterReply::Stands { holder: self.holder(&state)?, number: state.number })
     }
 
@@ -261,7 +265,7 @@ impl Ledger {
     ) -> Result<TransactionReply, Trouble> {
         let failure = vec![Step::range(&self.lease_key), Step::range(&self.number_key)];
         let reply = self.transaction(session, &Transaction { compare, success, failure });
-        if let Err(Trouble::Answer(_)) = &reply {
+        if reply.as_ref().is_err_and(|trouble| !trouble.leaves_it_open()) {
             session.revoke(granted.id);
         }
         reply

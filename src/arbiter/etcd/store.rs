@@ -25,7 +25,7 @@ impl Store {
     pub(super) fn believe(&mut self, header: &Header) -> Result<(), Trouble> {
         let cluster = *self.cluster.get_or_insert(header.cluster);
         if header.cluster != cluster {
-            return Err(Trouble::Answer(format!(
+            return Err(Trouble::Exchanged(format!(
                 "it belongs to etcd cluster {:x}, and cluster {cluster:x} answered before: name servers of one cluster \
                  in arbiter.endpoints; if etcd was set up anew, restart tandem on one member after the other, this one \
                  first if it is not Primary",
@@ -33,7 +33,7 @@ impl Store {
             )));
         }
         if header.revision < self.revision {
-            return Err(Trouble::Answer(format!(
+            return Err(Trouble::Restored(format!(
                 "etcd is older than it was, revision {} after {}: it was restored from a backup, and does not know who \
                  holds the lease; restart tandem on one member after the other, the Primary last",
                 header.revision, self.revision
@@ -59,10 +59,10 @@ mod tests {
         for revision in [7, 7, 9] {
             store.believe(&head(u64::MAX, revision)).expect("the same store, and no older");
         }
-        let older = store.believe(&head(u64::MAX, 8)).expect_err("older").to_string();
-        assert!(older.contains("revision 8 after 9"), "{older}");
-        let other = store.believe(&head(5, 100)).expect_err("another").to_string();
-        assert!(other.contains("cluster 5"), "{other}");
+        let older = store.believe(&head(u64::MAX, 8)).expect_err("older");
+        assert!(matches!(&older, Trouble::Restored(why) if why.contains("revision 8 after 9")), "{older}");
+        let other = store.believe(&head(5, 100)).expect_err("another");
+        assert!(matches!(&other, Trouble::Exchanged(why) if why.contains("cluster 5")), "{other}");
         // Neither is forgotten by it.
         store.believe(&head(u64::MAX, 9)).expect("the store itself, back");
     }

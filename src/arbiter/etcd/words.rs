@@ -219,6 +219,21 @@ pub(super) struct Authenticated {
     pub token: String,
 }
 
+/// How a server is, as far as it is asked.
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct ServerStatus {
+    /// The alarms of all servers, a text each: "memberID:8211f1d0f64f3269 alarm:NOSPACE".
+    #[serde(default)]
+    errors: Vec<String>,
+}
+
+impl ServerStatus {
+    /// Whether one of them has no space left; then none takes a change.
+    pub(super) fn is_full(&self) -> bool {
+        self.errors.iter().any(|error| error.contains("NOSPACE"))
+    }
+}
+
 /// An error's words.
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct Complaint {

@@ -75,7 +75,7 @@ fn stands(holder: Option<u8>, number: u64) -> ArbiterReply {
 
 fn why(reply: ArbiterReply) -> String {
     match reply {
-        ArbiterReply::Unreachable { why } => why,
+        ArbiterReply::Unreachable { why } => why.to_string(),
         other => panic!("{other:?}"),
     }
 }
@@ -282,9 +282,9 @@ fn s1_a_directory_that_is_gone_or_older_than_it_was_is_not_believed() {
     }
     assert!(!rig.path().exists(), "it is not made: an unmounted directory must not look like a new one");
     std::fs::create_dir(rig.path()).expect("a folder");
-    let why = why(ask(&mut alpha, ArbiterCall::Look));
-    assert!(why.contains("had generation 1 and"), "{why}");
-    assert!(why.contains("has it no longer"), "the alarms look for this: {why}");
+    let reply = ask(&mut alpha, ArbiterCall::Look);
+    assert!(matches!(reply, ArbiterReply::Unreachable { why: ArbiterTrouble::Emptied(_) }), "{reply:?}");
+    assert!(why(reply).contains("had generation 1 and has it no longer"));
     std::fs::remove_dir(rig.path()).expect("it is empty");
     std::fs::rename(&aside, rig.path()).expect("it moves back");
     assert_eq!(ask(&mut alpha, ArbiterCall::Renew { number: 1 }), ArbiterReply::Renewed);
@@ -350,4 +350,22 @@ fn u12_who_could_not_write_a_claim_does_not_say_that_the_arbiter_answers() {
     }
     std::fs::remove_dir(&stands_in_the_way).expect("it is empty");
     assert_eq!(ask(&mut alpha, ArbiterCall::Look), stands(None, 0), "tried at each look until it works");
+}
+
+/// A renewal after the lease's end reads only: "the arbiter answers again" was told once between two "does not answer".
+#[test]
+fn u12_what_is_answered_by_reading_alone_is_not_answered_either_where_nothing_can_be_written() {
+    let rig = Rig::new();
+    let (mut alpha, mut beta) = (rig.member(0), rig.member(1));
+    assert_eq!(acquire(&mut alpha, 0), granted(1));
+    let stands_in_the_way = ["alpha", "beta"].map(|name| rig.path().join(format!("plant%2F7.trial-{name}")));
+    stands_in_the_way.iter().for_each(|path| std::fs::create_dir(path).expect("a folder"));
+    why(acquire(&mut beta, 0));
+    rig.pass(LEASE);
+    let renew = ArbiterCall::Renew { number: 1 };
+    for call in [ArbiterCall::Look, renew, renew, ArbiterCall::Release { number: 1 }, ArbiterCall::Look] {
+        assert!(why(ask(&mut alpha, call)).contains("plant%2F7.trial-alpha"), "{call:?}");
+    }
+    stands_in_the_way.iter().for_each(|path| std::fs::remove_dir(path).expect("it is empty"));
+    assert_eq!(ask(&mut alpha, renew), refused(None, 1));
 }

@@ -7,8 +7,10 @@ use crate::control::guards::Guards;
 use crate::control::status::{AlarmClass, Judgement};
 use crate::control::words::lasting;
 use crate::negotiation::message::Mode;
+use crate::negotiation::trouble::ArbiterTrouble;
 use crate::negotiation::view::{ArbiterView, Gone, View};
 
+use super::trouble::{self, Forgot};
 use super::words::{Words, words};
 
 /// Something that is wrong with what protects the group.
@@ -67,8 +69,10 @@ pub enum GuardAlarm {
         /// What came of the last call.
         why: String,
     },
-    /// S4: the directory of the file arbiter lacks the generations that it had.
-    ArbiterEmptied {
+    /// S4: the arbiter holds less than it did, and is not believed.
+    ArbiterForgot {
+        /// What happened to it.
+        how: Forgot,
         /// This member.
         node: String,
         /// Whether it acts.
@@ -81,6 +85,13 @@ pub enum GuardAlarm {
         unheard: Vec<String>,
         /// The arbiter's place.
         arbiter: String,
+    },
+    /// S10, U12: etcd is read and not written, because it has no space left.
+    ArbiterFull {
+        /// This member.
+        node: String,
+        /// What would be told of an arbiter that does not answer: all of it is so, and something else helps.
+        like: Box<GuardAlarm>,
     },
     /// S1: no reference address answers this member, which stands by.
     NoReference {
@@ -97,9 +108,6 @@ pub enum GuardAlarm {
         why: Option<String>,
     },
 }
-
-/// What the file arbiter says of a directory that lacks the generations it had; its own tests hold it to these words.
-pub const FORGOTTEN: &str = "has it no longer";
 
 /// By what a member acts whose arbiter is out of reach.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -138,23 +146,25 @@ impl GuardAlarm {
         match self {
             GuardAlarm::HeldBack { .. }
             | GuardAlarm::LeaseEnds { .. }
-            | GuardAlarm::ArbiterEmptied { acts: None, .. } => AlarmClass::Alarm,
-            GuardAlarm::ArbiterEmptied { acts: Some(_), .. }
+            | GuardAlarm::ArbiterForgot { acts: None, .. } => AlarmClass::Alarm,
+            GuardAlarm::ArbiterForgot { acts: Some(_), .. }
             | GuardAlarm::ByGrants { .. }
             | GuardAlarm::ByGrantsStill { .. }
             | GuardAlarm::ArbiterAway { .. }
             | GuardAlarm::NoReference { .. }
             | GuardAlarm::WatchdogNotArmed { .. } => AlarmClass::Warning,
+            GuardAlarm::ArbiterFull { like, .. } => like.class(),
         }
     }
 
     pub(super) fn kind(&self) -> &'static str {
         match self {
-            GuardAlarm::HeldBack { .. } | GuardAlarm::ArbiterEmptied { acts: None, .. } => super::HELD_BACK,
-            GuardAlarm::ArbiterEmptied { acts: Some(_), .. } => "arbiter_emptied",
+            GuardAlarm::HeldBack { .. } | GuardAlarm::ArbiterForgot { acts: None, .. } => super::HELD_BACK,
+            GuardAlarm::ArbiterForgot { how, acts: Some(_), .. } => how.kind(),
             GuardAlarm::LeaseEnds { .. } => "lease_ends",
             GuardAlarm::ByGrants { .. } | GuardAlarm::ByGrantsStill { .. } => "acts_by_grants",
             GuardAlarm::ArbiterAway { .. } => "arbiter_out_of_reach",
+            GuardAlarm::ArbiterFull { like, .. } => trouble::kind_when_full(like),
             GuardAlarm::NoReference { .. } => "no_reference",
             GuardAlarm::WatchdogNotArmed { .. } => "watchdog_not_armed",
         }
@@ -206,9 +216,13 @@ impl GuardAlarm {
                     Acts::Not => "stop the member that acts: nobody would take over.",
                 },
             ),
-            GuardAlarm::ArbiterEmptied { node, mode, acts, others, unheard, arbiter } => {
-                emptied(node, *mode, acts.as_deref(), others, unheard, arbiter)
+            GuardAlarm::ArbiterForgot { how, node, mode, acts: Some(acts), others, unheard: _, arbiter } => {
+                how.while_one_acts(node, *mode, acts, others, arbiter)
             }
+            GuardAlarm::ArbiterForgot { how, node, mode: _, acts: None, others: _, unheard, arbiter } => {
+                how.while_nobody_acts(node, unheard, arbiter)
+            }
+            GuardAlarm::ArbiterFull { node, like } => trouble::words_when_full(node, like),
             GuardAlarm::NoReference { node, references } => words(
                 format!("no reference address answers {node}: it may be cut off"),
                 format!("Look at {node}'s network: it asks {references}."),
@@ -235,41 +249,6 @@ fn by_grants(node: &str, by: &[String], arbiter: &str, first: String) -> Words {
         first,
         &[format!("{node} goes on while {by} {is} heard; else it stops acting.")],
         &format!("stop {by} or touch the link: {node} would have to stop."),
-    )
-}
-
-/// Who has known later generations believes the directory no more; who starts anew knows none, and can claim one.
-fn emptied(node: &str, mode: Mode, acts: Option<&str>, others: &[String], unheard: &[String], arbiter: &str) -> Words {
-    let first = format!("Look for {arbiter}: mounted? If not, mount it.");
-    let Some(acts) = acts else {
-        let mut then = vec![format!("It was emptied: restart tandem on {node}: it then takes over by itself.")];
-        let do_not = match unheard {
-            [] => "force a takeover: the restart is enough, and risks nothing.".to_owned(),
-            names => {
-                let names = names.join(" or ");
-                then.insert(0, format!("Find out whether {names} acts: lamps, its console, call the site."));
-                format!("restart it while {names} may be on: two could act.")
-            }
-        };
-        return words("NO TAKEOVER: the arbiter's files are gone".to_owned(), first, &then, &do_not);
-    };
-    let text = match mode {
-        Mode::Primary => format!("the arbiter's files are gone: {node} cannot renew its lease"),
-        Mode::Secondary => format!("the arbiter's files are gone: {node} cannot take over"),
-    };
-    // The one that stands by has nothing to lose by a restart, and is the first that can claim a lease then.
-    let restarts = match mode {
-        Mode::Primary => others.first().map_or("another member", String::as_str),
-        Mode::Secondary => node,
-    };
-    words(
-        text,
-        first,
-        &[
-            format!("It was emptied: restart tandem on {restarts}, then there: tandem failover."),
-            format!("{acts} goes on while every other member is heard; else it stops acting."),
-        ],
-        &format!("restart {acts}, or leave {restarts} stopped: nobody would act."),
     )
 }
 
@@ -319,16 +298,21 @@ pub(super) fn find(view: &View, guards: &Guards, nobody_acts: Option<Duration>) 
     };
     let nobody = judge(view) == Judgement::NobodyActs && nobody_acts.is_some();
     let idle = nobody && !unheard.is_empty();
-    if away.as_deref().is_some_and(|why| why.contains(FORGOTTEN))
-        && let Some(alarm) = of_emptied(view, guards, &unheard, nobody)
+    if let Some(how) = away.as_ref().and_then(Forgot::of)
+        && let Some(alarm) = of_forgot(how, view, guards, &unheard, nobody)
     {
         found.push(alarm);
     } else if let (Some(lacks), true, false) = (lacks, idle, view.observe_only) {
         let references = guards.references();
-        found.push(GuardAlarm::HeldBack { node: node(), unheard, lacks, arbiter: arbiter(), references });
+        let held_back = GuardAlarm::HeldBack { node: node(), unheard, lacks, arbiter: arbiter(), references };
+        found.push(match (&away, lacks) {
+            (Some(ArbiterTrouble::Full(_)), Lacks::Arbiter) => full(view, held_back),
+            (Some(_) | None, Lacks::Arbiter | Lacks::Reference | Lacks::Both) => held_back,
+        });
     } else {
         match away {
-            Some(why) => found.push(of_arbiter(view, guards, why)),
+            Some(ArbiterTrouble::Full(why)) => found.push(full(view, of_arbiter(view, guards, why))),
+            Some(why) => found.push(of_arbiter(view, guards, why.to_string())),
             None => found.extend(still_by_grants(view, guards)),
         }
         if silent {
@@ -353,7 +337,7 @@ fn still_by_grants(view: &View, guards: &Guards) -> Option<GuardAlarm> {
 }
 
 /// None where something else matters more: a lease that ends while not everybody is heard, or that this member only looks on.
-fn of_emptied(view: &View, guards: &Guards, unheard: &[String], nobody: bool) -> Option<GuardAlarm> {
+fn of_forgot(how: Forgot, view: &View, guards: &Guards, unheard: &[String], nobody: bool) -> Option<GuardAlarm> {
     let heard = || view.peers.iter().filter(|peer| peer.gone.is_none());
     let acts = match view.mode {
         Mode::Primary => Some(view.name.to_string()),
@@ -365,7 +349,8 @@ fn of_emptied(view: &View, guards: &Guards, unheard: &[String], nobody: bool) ->
         return None;
     }
     let stands_by = heard().filter(|peer| peer.mode == Some(Mode::Secondary));
-    Some(GuardAlarm::ArbiterEmptied {
+    Some(GuardAlarm::ArbiterForgot {
+        how,
         node: view.name.to_string(),
         mode: view.mode,
         acts,
@@ -373,6 +358,10 @@ fn of_emptied(view: &View, guards: &Guards, unheard: &[String], nobody: bool) ->
         unheard: unheard.to_vec(),
         arbiter: guards.arbiter_place().to_owned(),
     })
+}
+
+fn full(view: &View, like: GuardAlarm) -> GuardAlarm {
+    GuardAlarm::ArbiterFull { node: view.name.to_string(), like: Box::new(like) }
 }
 
 fn of_arbiter(view: &View, guards: &Guards, why: String) -> GuardAlarm {

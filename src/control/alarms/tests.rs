@@ -6,6 +6,7 @@ use crate::control::status::LinkState;
 use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::settings::{AgreementKey, Protection};
 use crate::negotiation::time::Instant;
+use crate::negotiation::trouble::ArbiterTrouble;
 use crate::negotiation::view::{ArbiterView, HoldView, TransitionView, View};
 
 fn around() -> Around {
@@ -57,10 +58,15 @@ fn one_of_each() -> Vec<Alarm> {
         let why = "connection refused".to_owned();
         Alarm::Guard(GuardAlarm::ArbiterAway { node: name(), acts, arbiter: etcd(), why })
     };
-    let emptied = |acts: Option<&str>, mode| {
+    let full = |like| match like {
+        Alarm::Guard(like) => Alarm::Guard(GuardAlarm::ArbiterFull { node: name(), like: Box::new(like) }),
+        other => panic!("{other:?} tells of no arbiter"),
+    };
+    let forgot = |how, acts: Option<&str>, mode| {
         let (arbiter, others) = ("the files in /mnt/shared/tandem".to_owned(), vec!["beta".to_owned()]);
         let acts = acts.map(str::to_owned);
-        Alarm::Guard(GuardAlarm::ArbiterEmptied { node: name(), mode, acts, others, unheard: Vec::new(), arbiter })
+        let unheard = if acts.is_none() { vec!["beta".to_owned()] } else { Vec::new() };
+        Alarm::Guard(GuardAlarm::ArbiterForgot { how, node: name(), mode, acts, others, unheard, arbiter })
     };
     let all = vec![
         Alarm::TwoPrimaries { node: name(), other: "beta".to_owned(), yields: Yields::This },
@@ -125,9 +131,21 @@ fn one_of_each() -> Vec<Alarm> {
         away(Acts::ByRule),
         away(Acts::ByForce),
         away(Acts::Not),
-        emptied(Some("alpha"), Mode::Primary),
-        emptied(Some("beta"), Mode::Secondary),
-        emptied(None, Mode::Secondary),
+        full(held_back(Lacks::Arbiter)),
+        full(Alarm::Guard(GuardAlarm::LeaseEnds { node: name(), arbiter: etcd(), lease: Duration::from_secs(5) })),
+        full(Alarm::Guard(GuardAlarm::ByGrants { node: name(), by: vec!["beta".to_owned()], arbiter: etcd() })),
+        full(away(Acts::ByRule)),
+        full(away(Acts::ByForce)),
+        full(away(Acts::Not)),
+        forgot(Forgot::FilesGone, Some("alpha"), Mode::Primary),
+        forgot(Forgot::FilesGone, Some("beta"), Mode::Secondary),
+        forgot(Forgot::FilesGone, None, Mode::Secondary),
+        forgot(Forgot::Restored, Some("alpha"), Mode::Primary),
+        forgot(Forgot::Restored, Some("beta"), Mode::Secondary),
+        forgot(Forgot::Restored, None, Mode::Secondary),
+        forgot(Forgot::Exchanged, Some("alpha"), Mode::Primary),
+        forgot(Forgot::Exchanged, Some("beta"), Mode::Secondary),
+        forgot(Forgot::Exchanged, None, Mode::Secondary),
         Alarm::Guard(GuardAlarm::NoReference { node: name(), references: "10.0.0.254".to_owned() }),
         Alarm::Guard(GuardAlarm::WatchdogNotArmed { device: "/dev/watchdog".to_owned(), why: None }),
         Alarm::Flapping { changes: 9 },
@@ -175,7 +193,8 @@ fn one_of_each() -> Vec<Alarm> {
                 | GuardAlarm::ByGrants { .. }
                 | GuardAlarm::ByGrantsStill { .. }
                 | GuardAlarm::ArbiterAway { .. }
-                | GuardAlarm::ArbiterEmptied { .. }
+                | GuardAlarm::ArbiterForgot { .. }
+                | GuardAlarm::ArbiterFull { .. }
                 | GuardAlarm::NoReference { .. }
                 | GuardAlarm::WatchdogNotArmed { .. },
             )
@@ -482,7 +501,7 @@ fn u2_who_acts_by_force_is_not_said_to_stop_for_want_of_a_lease() {
         let mut view = with_gone(primary(), Gone::Silent);
         view.protection = vec![Protection::Arbiter];
         view.forced = forced;
-        view.arbiter = Some(ArbiterView { why: Some("no route".to_owned()), ..ArbiterView::default() });
+        view.arbiter = Some(ArbiterView { why: Some("no route".into()), ..ArbiterView::default() });
         let guard = |alarm: &Alarm| matches!(alarm, Alarm::Guard(_));
         alarms_from(&view, &around()).into_iter().find(guard).expect("the arbiter is away").words()
     };
@@ -555,16 +574,69 @@ fn s11_who_only_looks_on_is_not_told_to_take_over() {
     assert!(format!("{:?}", words(&view)).contains("tandem failover on beta"));
 }
 
+/// What is told of an arbiter in this kind of trouble.
+fn forgotten(
+    mut view: View,
+    why: ArbiterTrouble,
+    nobody_acts_for: Option<Duration>,
+) -> (&'static str, AlarmClass, Words) {
+    view.protection = vec![Protection::Arbiter];
+    view.arbiter = Some(ArbiterView { answers: false, why: Some(why), by_grants: true, ..ArbiterView::default() });
+    let found = alarms_from(&view, &Around { nobody_acts_for, ..around() });
+    let alarm = found.iter().find(|alarm| matches!(alarm, Alarm::Guard(_))).expect("it is told");
+    (alarm.kind(), alarm.class(), alarm.words())
+}
+
+/// Only the shared directory had such an alarm once, recognised by its words; of an etcd that was restored nobody was told
+/// what helps.
+#[test]
+fn s4_an_etcd_that_was_restored_or_exchanged_says_what_helps() {
+    let restored = || ArbiterTrouble::Restored("10.0.8.1:2379: etcd is older than it was".to_owned());
+    let (kind, class, words) = forgotten(primary(), restored(), None);
+    assert_eq!((kind, class), ("arbiter_restored", AlarmClass::Warning));
+    assert_eq!(words.text, "etcd was restored to an older state: alpha cannot renew its lease");
+    assert_eq!(words.first, "Restart tandem on beta, then there: tandem failover.");
+    assert_eq!(words.then[0], "Then restart tandem on the other members too.");
+    assert_eq!(words.do_not, "restart alpha first, or leave beta stopped: nobody would act.");
+    let nobody = with_gone(secondary(), Gone::Silent);
+    let (kind, class, words) = forgotten(nobody, restored(), Some(Duration::from_secs(9)));
+    assert_eq!((kind, class), (HELD_BACK, AlarmClass::Alarm));
+    assert_eq!(words.first, "Find out whether alpha acts: lamps, its console, call the site.");
+    assert_eq!(words.then[0], "Restart tandem on beta: it then takes over by itself.");
+    let exchanged = ArbiterTrouble::Exchanged("10.0.8.2:2379: it belongs to etcd cluster 7".to_owned());
+    let (kind, class, words) = forgotten(secondary(), exchanged, None);
+    assert_eq!((kind, class), ("arbiter_exchanged", AlarmClass::Warning));
+    assert_eq!(words.first, "Look at arbiter.endpoints: do they name servers of one cluster?");
+    assert_eq!(words.then[0], "Set up anew: restart tandem on beta, then there: tandem failover.");
+    // Not by its words: what says the same and is no such trouble is none.
+    let other = ArbiterTrouble::from("/mnt/x had generation 7 and has it no longer: it is not mounted, or was emptied");
+    assert_ne!(forgotten(secondary(), other, None).0, "arbiter_emptied");
+}
+
+/// It was read, so nobody was told before a claim failed.
+#[test]
+fn s10_u13_an_etcd_without_space_says_how_to_make_room() {
+    let full = || ArbiterTrouble::Full("10.0.8.1:2379: etcd has no space left".to_owned());
+    let (kind, class, words) = forgotten(secondary(), full(), None);
+    assert_eq!((kind, class), ("arbiter_full", AlarmClass::Warning));
+    assert_eq!(words.text, "etcd has no space left: beta cannot take over");
+    assert_eq!(words.first, "Make room in etcd: etcdctl compact REVISION, then etcdctl defrag.");
+    assert_eq!(words.then[0], "Then let it be written again: etcdctl alarm disarm.");
+    assert_eq!(words.do_not, "stop the member that acts: nobody would take over.");
+    let (kind, _, words) = forgotten(primary(), full(), None);
+    assert_eq!((kind, words.text.as_str()), ("arbiter_full", "etcd has no space left: alpha cannot renew its lease"));
+    let nobody = with_gone(secondary(), Gone::Silent);
+    let (kind, class, words) = forgotten(nobody, full(), Some(Duration::from_secs(9)));
+    assert_eq!((kind, class), (HELD_BACK, AlarmClass::Alarm));
+    assert_eq!(words.text, "NO TAKEOVER: etcd has no space left");
+    assert!(words.then[1].contains("Find out whether alpha acts"), "{words:?}");
+}
+
 #[test]
 fn s4_an_emptied_directory_of_the_arbiter_says_what_helps() {
-    let emptied = "/mnt/shared/tandem had generation 7 and has it no longer: it is not mounted, or was emptied";
-    let told = |mut view: View, nobody_acts_for| {
-        view.protection = vec![Protection::Arbiter];
-        let why = Some(emptied.to_owned());
-        view.arbiter = Some(ArbiterView { answers: false, why, by_grants: true, ..ArbiterView::default() });
-        let found = alarms_from(&view, &Around { nobody_acts_for, ..around() });
-        let alarm = found.iter().find(|alarm| matches!(alarm, Alarm::Guard(_))).expect("it is told");
-        (alarm.kind(), alarm.class(), alarm.words())
+    let told = |view, nobody_acts_for| {
+        let emptied = "/mnt/shared/tandem had generation 7 and has it no longer: it is not mounted, or was emptied";
+        forgotten(view, ArbiterTrouble::Emptied(emptied.to_owned()), nobody_acts_for)
     };
     let (kind, class, words) = told(primary(), None);
     assert_eq!((kind, class), ("arbiter_emptied", AlarmClass::Warning));
@@ -580,5 +652,6 @@ fn s4_an_emptied_directory_of_the_arbiter_says_what_helps() {
     assert_eq!(words.text, "NO TAKEOVER: the arbiter's files are gone");
     assert_eq!(words.then[0], "It was emptied: restart tandem on beta: it then takes over by itself.");
     let (_, _, words) = told(with_gone(secondary(), Gone::Silent), Some(Duration::from_secs(9)));
+    assert!(words.then[0].contains("Find out whether alpha acts"), "{words:?}");
     assert!(words.do_not.contains("while alpha may be on"), "{words:?}");
 }

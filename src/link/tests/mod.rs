@@ -5,6 +5,8 @@
 mod crash;
 mod document;
 mod paths;
+#[path = "../../../tests/support/reference.rs"]
+mod reference;
 mod refusals;
 mod rig;
 mod twins;

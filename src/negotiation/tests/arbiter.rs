@@ -323,7 +323,7 @@ fn s4_the_agreement_needs_votes_on_disk() {
 fn rule_3f_of_two_without_an_arbiter_the_address_decides() {
     let able = Ability::Cannot(Unable::ArbiterUnreachable);
     let mut beta = Bench::new(leased(two(1)));
-    beta.arbiter_says(ArbiterReply::Unreachable { why: "refused".to_owned() }).up(0);
+    beta.arbiter_says(ArbiterReply::Unreachable { why: "refused".into() }).up(0);
     let query = Query { able, ..beta.query() };
     assert!(matches!(beta.asked(0, query).order, Order::BePrimary { .. }));
     let mut reaches = Bench::new(leased(two(1)));
@@ -435,7 +435,7 @@ fn trace_the_same_term_twice_through_the_arbiter_a_late_acquire() {
     let mut bench = asks();
     let (acquire, _) = *bench.calls().last().expect("asked");
     // The driver gives up; the arbiter did it all the same. Meanwhile alpha is back, in the term that follows.
-    bench.arbiter_says(ArbiterReply::Unreachable { why: "no answer in time".to_owned() }).beacon(0, 2);
+    bench.arbiter_says(ArbiterReply::Unreachable { why: "no answer in time".into() }).beacon(0, 2);
     bench.give(Input::Arbiter { asked_at: acquire, reply: ArbiterReply::Granted { number: 2 } });
     bench.wait(s(2)).assert_secondary();
     assert!(bench.view().arbiter.is_some_and(|arbiter| arbiter.mine_until.is_none()), "a call is answered once");

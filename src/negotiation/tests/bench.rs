@@ -97,7 +97,7 @@ pub struct Register {
 impl Register {
     pub fn ask(&mut self, now: Instant, from: MemberId, call: ArbiterCall, lease: Duration) -> ArbiterReply {
         if self.away || self.cut_off.contains(&from) {
-            return ArbiterReply::Unreachable { why: "no answer from 10.0.8.1:2379".to_owned() };
+            return ArbiterReply::Unreachable { why: "no answer from 10.0.8.1:2379".into() };
         }
         self.holder = self.holder.filter(|_| now < self.expires);
         let refused = ArbiterReply::Refused { holder: self.holder, number: self.number };

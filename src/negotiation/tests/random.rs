@@ -44,7 +44,7 @@ fn arbiter_reply() -> impl Strategy<Value = ArbiterReply> {
         Just(ArbiterReply::Renewed),
         Just(ArbiterReply::Released),
         (holder(), number()).prop_map(|(holder, number)| ArbiterReply::Refused { holder, number }),
-        Just(ArbiterReply::Unreachable { why: "no answer".to_owned() }),
+        Just(ArbiterReply::Unreachable { why: "no answer".into() }),
     ]
 }
 
@@ -165,7 +165,7 @@ fn step() -> impl Strategy<Value = Step> {
         2 => Just(Input::ServingStopped),
         2 => (member(), any::<bool>()).prop_map(|(peer, off)| Input::Fenced {
             peer,
-            result: if off { FenceResult::Off } else { FenceResult::Failed { why: "no answer".to_owned() } },
+            result: if off { FenceResult::Off } else { FenceResult::Failed { why: "no answer".into() } },
         }),
         1 => (member(), any::<bool>()).prop_map(|(peer, answers)| Input::FenceDevice {
             peer,

@@ -79,17 +79,29 @@ impl Drop for Cgroups {
 }
 
 /// Kills what is left in the groups of instances that begin with `prefix`, but not with `spare`, and removes the groups
-/// that are empty by then: what a killed guardian left behind, whatever it did to its environment.
-pub fn clear(prefix: &str, spare: Option<&str>) {
-    let Some((own, mount)) = own() else { return };
+/// that are empty by then: what a killed guardian left behind, whatever it did to its environment. Says how many are not.
+pub fn clear(prefix: &str, spare: Option<&str>) -> usize {
+    let Some((own, mount)) = own() else { return 0 };
+    let mut inhabited = 0;
     for entry in fs::read_dir(mount.join(own.trim_start_matches('/'))).into_iter().flatten().flatten() {
         let name = entry.file_name();
         let instance = name.to_str().and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default();
         if instance.starts_with(prefix) && spare.is_none_or(|spare| !instance.starts_with(spare)) {
             drop(fs::write(entry.path().join("cgroup.kill"), "1"));
-            drop(Cgroups { folder: entry.path(), name: String::new() });
+            // The kernel counts one that is ending until it has let go of its files.
+            if fs::read_to_string(entry.path().join("cgroup.events")).is_ok_and(|events| is_inhabited(&events)) {
+                inhabited += 1;
+            } else {
+                drop(Cgroups { folder: entry.path(), name: String::new() });
+            }
         }
     }
+    inhabited
+}
+
+/// Whether a group with these `cgroup.events` has a process in it, or in a group below.
+fn is_inhabited(events: &str) -> bool {
+    events.lines().any(|line| line == "populated 1")
 }
 
 /// This process's group, and where the file system is.
@@ -116,6 +128,12 @@ fn mount_point(text: &str) -> Option<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn p1_a_group_tells_whether_anybody_is_in_it() {
+        assert!(is_inhabited("populated 1\nfrozen 0\n"));
+        assert!(!is_inhabited("populated 0\nfrozen 1\n"));
+    }
 
     #[test]
     fn the_version_2_hierarchy_is_found_beside_others() {

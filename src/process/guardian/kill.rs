@@ -5,10 +5,22 @@ use nix::unistd::{Pid, getpid};
 
 use crate::process::messages::{LaunchId, Right, Word};
 
-use super::{Guardian, Phase, tree};
+use super::tree::{self, Marker};
+use super::{Guardian, Phase};
 
-/// Orphans that this guardian has taken in, and where each belongs; none: nobody can say.
-type Orphans = Vec<(Pid, Option<LaunchId>)>;
+/// Orphans that this guardian has taken in, and where each belongs.
+type Orphans = Vec<(Pid, Owner)>;
+
+/// Where an orphan belongs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// To this launch.
+    Is(LaunchId),
+    /// Nobody can say: it wiped its environment, and left group and session.
+    Nobody,
+    /// Nobody can say yet: it is ending, or becoming another program. So it may be anybody's for a moment.
+    NotYet,
+}
 
 impl Guardian {
     /// SIGTERM to the process group, and to those that left it.
@@ -32,16 +44,20 @@ impl Guardian {
 
     /// Kills on where something is dying, and says what is gone.
     pub(super) fn finish(&mut self) {
+        self.look_again = false;
         if !self.launches.values().any(|launch| launch.phase == Phase::Dies || launch.end.is_some()) {
             return;
         }
         let orphans = self.orphans();
-        // One that was executing a program when its launch was found to be gone could not be recognised then.
-        for (pid, _) in
-            orphans.iter().filter(|(_, owner)| owner.is_some_and(|owner| !self.launches.contains_key(&owner)))
-        {
-            let _ = kill(*pid, Signal::SIGKILL);
+        // Whoever was missed when its launch was found to be gone must not act beside its successor.
+        for (pid, owner) in &orphans {
+            if let Owner::Is(owner) = owner
+                && !self.launches.contains_key(owner)
+            {
+                let _ = kill(*pid, Signal::SIGKILL);
+            }
         }
+        let unknown = orphans.iter().any(|(_, owner)| *owner == Owner::NotYet);
         for launch in self.launches.keys().copied().collect::<Vec<_>>() {
             let Some(found) = self.launches.get(&launch) else { continue };
             if found.phase == Phase::Dies {
@@ -57,6 +73,10 @@ impl Guardian {
             }
             let Some(found) = self.launches.get(&launch) else { continue };
             if found.end.is_none() || !self.members(launch, &orphans).is_empty() {
+                continue;
+            }
+            if unknown {
+                self.look_again = true;
                 continue;
             }
             let failed = self.launches.remove(&launch).and_then(|found| found.failed);
@@ -79,7 +99,11 @@ impl Guardian {
         let strays = found.phase == Phase::Dies && (found.right == Right::Primary || self.launches.len() == 1);
         let own = orphans
             .iter()
-            .filter(|(_, owner)| *owner == Some(launch) || (strays && owner.is_none()))
+            .filter(|(_, owner)| match owner {
+                Owner::Is(owner) => *owner == launch,
+                Owner::Nobody => strays,
+                Owner::NotYet => false,
+            })
             .map(|(pid, _)| *pid);
         tree::with_descendants(main.into_iter().chain(own))
     }
@@ -91,14 +115,18 @@ impl Guardian {
         children.into_iter().filter(|pid| !started(*pid)).map(|pid| (pid, self.owner(pid))).collect()
     }
 
-    fn owner(&self, pid: Pid) -> Option<LaunchId> {
+    fn owner(&self, pid: Pid) -> Owner {
         if let Some(launch) = self.cgroups.as_ref().and_then(|cgroups| cgroups.launch_of(pid)) {
-            return Some(launch);
+            return Owner::Is(launch);
         }
-        let origin = tree::origin(pid, &self.instance)?;
+        let Some(origin) = tree::origin(pid, &self.instance) else { return Owner::Nobody };
         let by_group =
             || self.launches.iter().find(|(_, launch)| launch.pid == origin.group || launch.pid == origin.session);
-        origin.launch.or_else(|| by_group().map(|(launch, _)| *launch))
+        match (origin.launch.or_else(|| by_group().map(|(launch, _)| *launch)), origin.marker) {
+            (Some(launch), _) => Owner::Is(launch),
+            (None, Marker::Unreadable) => Owner::NotYet,
+            (None, Marker::Is(_) | Marker::Missing) => Owner::Nobody,
+        }
     }
 }
 

@@ -76,6 +76,8 @@ struct Guardian {
     launches: BTreeMap<LaunchId, Launch>,
     /// Words that the controller has not read yet.
     outbox: VecDeque<Vec<u8>>,
+    /// Something may be gone, but of some process nobody could say whose it is.
+    look_again: bool,
 }
 
 /// Guards until the controller at the other end of standard input has gone.
@@ -116,6 +118,7 @@ pub fn run() -> anyhow::Result<()> {
         cgroups,
         launches: BTreeMap::new(),
         outbox: VecDeque::new(),
+        look_again: false,
     };
     let guarded = guardian.guard();
     guardian.end();
@@ -126,7 +129,7 @@ impl Guardian {
     /// Turns until the controller is gone.
     fn guard(&mut self) -> anyhow::Result<()> {
         loop {
-            let wait = if self.launches.values().any(|launch| launch.phase == Phase::Dies) {
+            let wait = if self.look_again || self.launches.values().any(|launch| launch.phase == Phase::Dies) {
                 PollTimeout::try_from(AGAIN).unwrap_or(PollTimeout::ZERO)
             } else {
                 PollTimeout::NONE

@@ -11,6 +11,9 @@ use nix::unistd::Pid;
 
 use crate::process::messages::{LaunchId, MARKER};
 
+/// What the kernel says of a process that has been waited for since its file was opened.
+const ESRCH: i32 = nix::errno::Errno::ESRCH as i32;
+
 /// The children of every thread of `pid`.
 ///
 /// # Errors
@@ -21,8 +24,8 @@ pub fn children(pid: Pid) -> io::Result<Vec<Pid>> {
         let path = thread?.path().join("children");
         match fs::read_to_string(path) {
             Ok(text) => found.extend(text.split_whitespace().filter_map(|word| word.parse().ok()).map(Pid::from_raw)),
-            // A thread that has just ended has none.
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            // A thread that has just ended has none: its process's other threads have them now.
+            Err(error) if error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(ESRCH) => {}
             Err(error) => return Err(error),
         }
     }
@@ -48,12 +51,68 @@ pub fn with_descendants(roots: impl IntoIterator<Item = Pid>) -> Vec<Pid> {
 /// What tells where a process came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
-    /// The launch in its marker, if it carries one of this instance.
+    /// Its marker.
+    pub marker: Marker,
+    /// The launch in it, if it is one of this instance.
     pub launch: Option<LaunchId>,
     /// Its process group.
     pub group: Pid,
     /// Its session.
     pub session: Pid,
+}
+
+/// What a process says of itself by the environment that it was started with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Marker {
+    /// It carries this one.
+    Is(String),
+    /// It carries none: it never did, it was wiped out, or the process has ended.
+    Missing,
+    /// Nobody can say just now: the process is ending and may still hold its files, or is becoming another program. Both
+    /// are over in a moment.
+    Unreadable,
+}
+
+impl Marker {
+    /// That of `pid`.
+    pub fn of(pid: Pid) -> Marker {
+        // What has no memory any more, or not yet, is read as nothing or not at all.
+        let read = |file: &str| fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let mut environment = read("environ");
+        if environment.is_empty() {
+            if read("cmdline").is_empty() {
+                return if has_ended(pid) || is_hidden(pid) { Marker::Missing } else { Marker::Unreadable };
+            }
+            // It has become a program between the two looks, or has no environment.
+            environment = read("environ");
+        }
+        environment
+            .split(|byte| *byte == 0)
+            .find_map(|variable| variable.strip_prefix(MARKER.as_bytes())?.strip_prefix(b"="))
+            .and_then(|value| String::from_utf8(value.to_vec()).ok())
+            .map_or(Marker::Missing, Marker::Is)
+    }
+
+    /// Whether it begins with `prefix`.
+    pub fn starts_with(&self, prefix: &str) -> bool {
+        match self {
+            Marker::Is(marker) => marker.starts_with(prefix),
+            Marker::Missing | Marker::Unreadable => false,
+        }
+    }
+
+    /// The launch of `instance` in it.
+    fn launch(&self, instance: &str) -> Option<LaunchId> {
+        match self {
+            Marker::Is(marker) => marker.strip_prefix(instance)?.strip_prefix('-')?.parse().ok().map(LaunchId),
+            Marker::Missing | Marker::Unreadable => None,
+        }
+    }
+}
+
+/// Whether the environment of `pid` is not for this user's eyes, ever.
+fn is_hidden(pid: Pid) -> bool {
+    fs::File::open(format!("/proc/{pid}/environ")).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
 }
 
 /// Where `pid` came from; none when it has ended.
@@ -63,29 +122,23 @@ pub fn origin(pid: Pid, instance: &str) -> Option<Origin> {
     let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(2);
     let group = Pid::from_raw(fields.next()?.parse().ok()?);
     let session = Pid::from_raw(fields.next()?.parse().ok()?);
-    let launch =
-        marker(pid).and_then(|marker| marker.strip_prefix(instance)?.strip_prefix('-')?.parse().ok()).map(LaunchId);
-    Some(Origin { launch, group, session })
+    let marker = Marker::of(pid);
+    Some(Origin { launch: marker.launch(instance), marker, group, session })
 }
 
-/// The value of the marker in the environment that `pid` was started with.
-pub fn marker(pid: Pid) -> Option<String> {
-    let environment = fs::read(format!("/proc/{pid}/environ")).ok()?;
-    environment
-        .split(|byte| *byte == 0)
-        .find_map(|variable| variable.strip_prefix(MARKER.as_bytes())?.strip_prefix(b"="))
-        .and_then(|value| String::from_utf8(value.to_vec()).ok())
+/// Whether `pid` has ended with all its threads and has let go of its files, waited for or not.
+pub fn has_ended(pid: Pid) -> bool {
+    let Ok(stat) = fs::read_to_string(format!("/proc/{pid}/stat")) else { return true };
+    // The name may hold anything; the state comes after its last parenthesis.
+    let ended = stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with(['Z', 'X']));
+    // The first thread may have ended before the others.
+    ended && fs::read_dir(format!("/proc/{pid}/task")).map_or(0, Iterator::count) <= 1
 }
 
-/// Every process of this machine whose marker begins with `prefix`.
-pub fn marked(prefix: &str) -> Vec<Pid> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
-        .map(Pid::from_raw)
-        .filter(|pid| marker(*pid).is_some_and(|marker| marker.starts_with(prefix)))
-        .collect()
+/// Every process of this machine.
+pub fn all() -> Vec<Pid> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).map(Pid::from_raw).collect()
 }
 
 #[cfg(test)]
@@ -118,8 +171,10 @@ mod tests {
             std::thread::sleep(std::time::Duration::from_millis(1));
         }
         assert_eq!(origin(sleep, "another").unwrap().launch, None);
-        let marked = marked("state-incarnation-");
-        assert!(marked.contains(&root) && marked.contains(&sleep), "{marked:?}");
+        let everywhere = super::all();
+        for pid in [root, sleep] {
+            assert!(everywhere.contains(&pid) && Marker::of(pid).starts_with("state-incarnation-"), "{pid}");
+        }
         nix::sys::signal::kill(sleep, nix::sys::signal::Signal::SIGKILL).unwrap();
         shell.kill().unwrap();
         shell.wait().unwrap();

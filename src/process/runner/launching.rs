@@ -5,13 +5,16 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use nix::unistd::Pid;
+
 use crate::config::required::{ProcessConfig, RunWhen};
 use crate::process::event::ProcessEvent;
-use crate::process::guard::{self, Guard};
+use crate::process::guard::Guard;
 use crate::process::heartbeat::{self, Beat, Heart, News, Prepared, Report};
 use crate::process::hooks::Call;
 use crate::process::messages::{LaunchId, MARKER, Order, Program, Right};
 use crate::process::output::{LineFilter, Tail};
+use crate::process::sweep::{Whose, sweep};
 use crate::process::time::BootTime;
 
 use super::{ANOTHER_GUARDIAN, Runner, What};
@@ -155,13 +158,15 @@ impl Runner {
         }
     }
 
-    /// The guardian ended: the kernel killed what it had started, and what had left it is killed here.
+    /// The guardian ended: the kernel killed what it had started, and what had left it is killed here. It is told when all of
+    /// it is gone.
     pub(super) async fn guardian_lost(&mut self, now: BootTime) {
         let Some(guard) = self.guard.take() else { return };
-        let prefix = format!("{}-", self.instance);
+        let pid = Pid::from_raw(guard.pid().cast_signed());
+        let whose = Whose::Guardian { instance: self.instance.clone(), pid };
         let cleaned = tokio::task::spawn_blocking(move || {
             let ended = guard.end();
-            guard::sweep(&prefix, None).map(|_| ended)
+            sweep(&whose).map(|_| ended)
         });
         let why = match cleaned.await {
             Ok(Ok(Ok(status))) => format!("it ended with {status}"),

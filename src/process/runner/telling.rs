@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use crate::config::required::RunWhen;
-use crate::process::event::ProcessEvent;
+use crate::process::event::{Change, ProcessEvent};
+use crate::process::hooks::Hook;
 use crate::process::messages::LaunchId;
 use crate::process::snapshot::{ProcessSnapshot, ProcessState};
 use crate::process::supervision::{Operation, Supervision};
@@ -21,6 +22,25 @@ impl Runner {
                 None => self.waiting.push(one),
             }
         }
+    }
+
+    /// U10: tells when what a reload ended is gone, hooks included, which go on as they were configured before.
+    pub(super) fn answer_reload(&mut self) {
+        let hook = self.hooks.has(Hook::OnPrimary) || self.hooks.has(Hook::OnSecondary);
+        if !hook
+            && self.supervision.reload_is_through()
+            && let Some(ticket) = self.reload.take()
+        {
+            self.told.push(ProcessEvent::Reloaded { ticket });
+        }
+    }
+
+    pub(super) fn tell(&mut self, at: usize, change: Change) {
+        if let Change::Ready { after } = &change {
+            self.measured[at].start_took = Some(*after);
+        }
+        let name = Arc::clone(self.supervision.all()[at].name());
+        self.told.push(ProcessEvent::Process { name, change });
     }
 
     /// Tells what happened, and shows how things stand.

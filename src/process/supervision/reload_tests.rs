@@ -73,6 +73,30 @@ fn u10_what_is_gone_from_the_file_stops_before_what_is_new_in_it_starts() {
     assert_eq!(supervision.take(), [Todo::Launch(0)]);
 }
 
+/// The stop time that is told to a successor rests on it: it stayed what it had once been (N18).
+#[test]
+fn n18_a_reload_is_through_when_nothing_stops_any_more_in_the_times_of_before() {
+    let mut supervision = running(vec![config("a"), config("b")]);
+    assert!(supervision.reload_is_through());
+    // Only its times differ: they count from now on.
+    supervision.reload(at(2), vec![ProcessConfig { stop_grace: Duration::from_secs(1), ..config("a") }, config("b")]);
+    assert!(supervision.reload_is_through());
+    // One is gone from the file, and one starts again: both have their old times until they have ended.
+    supervision.reload(at(3), vec![ProcessConfig { command: vec!["/bin/q".to_owned()], ..config("a") }]);
+    assert!(!supervision.reload_is_through());
+    ends(&mut supervision, at(4), 1);
+    assert!(!supervision.reload_is_through());
+    ends(&mut supervision, at(4), 0);
+    assert!(supervision.reload_is_through());
+    // What was asked to end before has its old time too.
+    let mut supervision = running(vec![config("a")]);
+    supervision.operate(at(2), 0, Operation::Stop);
+    supervision.reload(at(3), vec![ProcessConfig { stop_grace: Duration::from_secs(1), ..config("a") }]);
+    assert!(!supervision.reload_is_through());
+    ends(&mut supervision, at(4), 0);
+    assert!(supervision.reload_is_through());
+}
+
 #[test]
 fn u10_a_process_that_was_given_up_is_tried_again_when_it_is_changed() {
     let mut supervision = running(vec![config("a")]);
