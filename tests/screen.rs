@@ -1,5 +1,7 @@
 //! The screen as people use it: the real program in a pseudo-terminal, read through a terminal emulator (U3, U8, U9).
 
+#[path = "support/pty.rs"]
+mod pty;
 #[path = "support/mod.rs"]
 mod support;
 #[path = "support/terminal.rs"]
@@ -23,33 +25,21 @@ const TANDEM: &str = env!("CARGO_BIN_EXE_tandem");
 #[test]
 fn u9_the_demo_shows_a_failover_and_leaves_nothing_behind() {
     let temp = tempfile::tempdir().expect("a folder");
-    let mut terminal = Terminal::start(TANDEM, &["demo"], temp.path(), &[]);
+    let mut terminal = pty::Terminal::start(TANDEM, &["demo"], SIZES[0], temp.path());
     terminal.shows("ONE ACTS");
     terminal.shows("beta    ○ SECONDARY");
-    terminal.press("a");
-    terminal.shows("One letter opens a plan");
-    terminal.press("s");
-    terminal.shows("type the plan's number");
-    let text = terminal.text();
-    let number: String = text.split("Plan ").nth(1).expect("a plan").chars().take_while(char::is_ascii_digit).collect();
-    // Each digit is waited for: on a busy machine two could arrive together, which is taken for pasted text.
-    for typed in 1..=number.len() {
-        terminal.press(&number[typed - 1..typed]);
-        terminal.shows(&format!("Enter:  {}", &number[..typed]));
-    }
-    terminal.press("\r");
+    terminal.shows("press a, then s");
+    terminal.act("s");
     terminal.shows("you are on  alpha   ○ SECONDARY");
     terminal.shows("beta    ■ PRIMARY");
-    terminal.press("f");
-    terminal.shows("crash: its process is killed");
-    terminal.press("c");
+    terminal.fault("c");
     terminal.shows("beta was killed");
     terminal.shows("you are on  alpha   ■ PRIMARY");
     terminal.shows("CRASHED");
     terminal.press("q");
     assert_eq!(terminal.exit(), 0);
     // What it wrote last may be read a moment after it ended.
-    eventually("the ordinary screen is back", || !terminal.alternate());
+    eventually("the ordinary screen is back", || !terminal.screen().alternate_screen());
     // Rows 1 to 3 stay behind.
     terminal.shows("you are on  alpha");
     nothing_left(temp.path());

@@ -43,8 +43,7 @@ fn at_each_size(what: &str, mut accident: impl FnMut(&mut Terminal, &Alpha)) {
 
 /// The screen stands: row 1 at the top, the keys at the bottom.
 fn shows_keys(terminal: &Terminal, (_, rows): (u16, u16)) {
-    eventually("rows and keys stand at their places", || {
-        let text = terminal.text();
+    terminal.until("rows and keys stand at their places", |text| {
         let lines: Vec<&str> = text.lines().collect();
         terminal.alternate()
             && lines.first().is_some_and(|line| line.contains("alpha") && line.contains("PRIMARY"))

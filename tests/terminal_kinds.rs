@@ -223,11 +223,13 @@ fn a_status() -> Status {
 
 #[test]
 fn u3_a_controller_of_another_version_is_said_and_one_that_only_greets_is_no_news() {
+    // Before anything stands on the screen for a while only.
+    let status = a_status();
     let puppet = Puppet::new(SCHEMA, "9.9.9");
     let mut terminal = puppet.attached();
     terminal.shows("alpha is tandem 9.9.9");
     terminal.shows("?? NO NEWS for");
-    puppet.says(&a_status());
+    puppet.says(&status);
     terminal.shows("■ PRIMARY");
     terminal.shows("alpha is tandem 9.9.9");
     terminal.press("q");

@@ -60,6 +60,13 @@ use shared::{EVENTS, Shared};
 /// How long ending may take in all, the farewell of the sessions included.
 const SHUTDOWN: Duration = Duration::from_millis(400);
 
+/// How long an own address is waited for that is in use: after a crash the guardian of the run before holds it until
+/// everything is killed (P6), and whoever starts this member again at once may be faster.
+const IN_USE: Duration = Duration::from_secs(2);
+
+/// The time between two tries.
+const TRY_AGAIN: Duration = Duration::from_millis(20);
+
 /// The running link. Dropping it ends every connection without a farewell; [`Links::shutdown`] is the orderly way.
 pub struct Links {
     shared: Arc<Shared>,
@@ -72,7 +79,16 @@ pub struct Links {
 /// [`LinkError`] when the settings make no sense or an own address cannot be listened on.
 pub async fn start(settings: LinkSettings) -> Result<(Links, mpsc::Receiver<LinkEvent>), LinkError> {
     settings.check()?;
-    let listeners = listener::listen_on(&settings.own().addresses)?;
+    let until = tokio::time::Instant::now() + IN_USE;
+    let listeners = loop {
+        let found = listener::listen_on(&settings.own().addresses);
+        let in_use =
+            matches!(&found, Err(LinkError::Listen { source, .. }) if source.kind() == io::ErrorKind::AddrInUse);
+        if !in_use || tokio::time::Instant::now() >= until {
+            break found?;
+        }
+        tokio::time::sleep(TRY_AGAIN).await;
+    };
     start_on(settings, listeners).await
 }
 

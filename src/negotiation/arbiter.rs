@@ -136,6 +136,12 @@ impl Negotiator {
         (lasts && above).then_some(lease.number)
     }
 
+    /// Whether the lease that a takeover rested on has ended, or is about to.
+    pub(super) fn lease_ran_out(&self, term: Term) -> bool {
+        self.usable_lease().is_none()
+            && self.arbiter.lease.is_some_and(|lease| lease.number == term.number && lease.number > self.floor())
+    }
+
     /// The number that a takeover now would have (rule 7).
     pub(super) fn next_number(&self) -> u64 {
         self.usable_lease().unwrap_or(self.floor() + 1)

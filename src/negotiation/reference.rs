@@ -20,8 +20,9 @@ use super::time::Instant;
 use super::view::{Gone, ReferenceView};
 use super::{Negotiator, State};
 
-/// When the network is back, the links have called again within this, whatever the timeout is (the link's own test).
-const LINKS_ARE_BACK: Duration = Duration::from_secs(1);
+/// When the network is back, the links have called again within this, whatever the timeout is: a call and a pause take less
+/// than a second (the link's own test), and the kernel asks only once a second where a neighbour that was lost is.
+const LINKS_ARE_BACK: Duration = Duration::from_secs(2);
 
 /// What a member keeps about its reference addresses.
 #[derive(Debug, Clone, Default, Hash, Serialize, Deserialize)]

@@ -139,10 +139,14 @@ impl World {
         for input in inbox {
             self.notify(member, input);
         }
-        if std::mem::take(&mut self.processes[member].killed) {
+        let killed = std::mem::take(&mut self.processes[member].killed);
+        if killed {
             self.notify(member, Input::ServingStopped);
         }
         self.notify(member, Input::Tick);
+        if killed {
+            self.serves_again(member);
+        }
         self.next_call(member);
         for other in (0..self.processes.len()).filter(|other| *other != member) {
             let (index, _) = self.link_of(member, other);

@@ -91,10 +91,11 @@ impl StandIn {
         self.tell(Signal::SIGUSR1);
     }
 
-    /// Whether it was stopped from outside.
+    /// Whether it was stopped from outside. One that a debugger holds for a moment is not: no shell has taken the terminal,
+    /// and none would say when it goes on.
     pub fn is_stopped(&self) -> bool {
         std::fs::read_to_string(format!("/proc/{}/stat", self.pid))
-            .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with(['T', 't'])))
+            .is_ok_and(|stat| stat.rsplit_once(')').is_some_and(|(_, rest)| rest.trim_start().starts_with('T')))
     }
 }
 

@@ -29,6 +29,12 @@ struct Seen {
     recording: Recording,
 }
 
+/// What has been typed of an open plan's number, by what the screen shows; none: no plan waits for one.
+fn typed_of_a_plan(text: &str) -> Option<String> {
+    let (_, typed) = text.split_once("the plan's number and Enter:  ")?;
+    Some(typed.chars().take_while(char::is_ascii_digit).collect())
+}
+
 /// A program in a terminal.
 pub struct Terminal {
     // Kept open: closing it hangs up.
@@ -144,15 +150,22 @@ impl Terminal {
         self.confirm();
     }
 
-    /// Types the number of the plan that is shown, and Enter. Each digit is waited for: on a busy machine two could
-    /// arrive together, which is taken for pasted text.
+    /// Types the number of the plan that is shown, and Enter, until the plan is closed. Each key is waited for: on a busy
+    /// machine two could arrive together, which is taken for pasted text. And a plan whose words change, as it does when it
+    /// becomes known how long a process takes to start, is deaf until they are on the screen (U2): then a hand types again.
     pub fn confirm(&mut self) {
         let number = self.plan_number();
-        for typed in 1..=number.len() {
-            self.press(&number[typed - 1..typed]);
-            self.shows(&format!("Enter:  {}", &number[..typed]));
+        let until = Instant::now() + PATIENCE;
+        while let Some(typed) = typed_of_a_plan(&self.text()) {
+            assert!(Instant::now() < until, "plan {number} is not confirmed:\n{}", self.text());
+            // Enter also takes away what is not the number, should a key have come late and twice.
+            let key = number.strip_prefix(&typed).and_then(|left| left.get(..1)).unwrap_or("\r");
+            self.press(key);
+            let again = Instant::now() + Duration::from_secs(2);
+            while typed_of_a_plan(&self.text()).as_ref() == Some(&typed) && Instant::now() < again {
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
-        self.press("\r");
     }
 
     /// Opens an action's plan.

@@ -193,9 +193,14 @@ impl Terminal {
 
     /// Waits until it shows a text.
     pub fn shows(&self, wanted: &str) {
+        self.until(wanted, |text| text.contains(wanted));
+    }
+
+    /// Waits until its text is as wanted.
+    pub fn until(&self, what: &str, so: impl Fn(&str) -> bool) {
         let until = Instant::now() + PATIENCE;
-        while !self.text().contains(wanted) {
-            assert!(Instant::now() < until, "never shown: {wanted}\n{}", self.text());
+        while !so(&self.text()) {
+            assert!(Instant::now() < until, "never shown: {what}\n{}", self.text());
             std::thread::sleep(Duration::from_millis(2));
         }
     }

@@ -109,6 +109,21 @@ async fn n15_a_network_that_is_not_there_at_boot_does_not_keep_the_other_from_se
 }
 
 #[tokio::test]
+async fn p6_an_address_that_the_guardian_of_the_run_before_still_holds_is_waited_for() {
+    let mut group = Group::pair();
+    let held = group.sockets(ALPHA);
+    let mut starting = std::pin::pin!(start(group.settings(ALPHA)));
+    tokio::select! {
+        biased;
+        _ = &mut starting => panic!("another listens on its address"),
+        () = std::future::ready(()) => {}
+    }
+    drop(held);
+    let (links, _events) = starting.await.expect("it is free");
+    links.shutdown().await;
+}
+
+#[tokio::test]
 async fn an_address_that_is_taken_is_named() {
     let mut group = Group::pair();
     let _alpha = group.start(ALPHA).await;
