@@ -18,6 +18,7 @@ use super::member::MemberId;
 use super::settings::Protection;
 use super::stopping::Leaving;
 use super::takeover::{Assume, Condition, How};
+use super::term::Term;
 use super::time::Instant;
 use super::trouble::ArbiterTrouble;
 use super::view::ArbiterView;
