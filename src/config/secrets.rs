@@ -107,6 +107,25 @@ pub fn hidden_in(text: &str, instead: &str) -> String {
     left
 }
 
+/// A command line as one text, with `instead` in the place of each secret. A word may have spaces in it.
+pub fn hidden_in_command(words: impl IntoIterator<Item = String>, instead: &str) -> String {
+    let mut next = Behind::Plain;
+    let mut shown = Vec::new();
+    for mut word in words {
+        if let Some(hidden) = std::mem::replace(&mut next, Behind::word(&word)).hides(&word) {
+            next = Behind::Plain;
+            word.replace_range(hidden, instead);
+            shown.push(word);
+            continue;
+        }
+        shown.push(match word.split_once('=') {
+            Some((name, _)) if name.chars().all(of_name) && is_secret_name(name) => format!("{name}={instead}"),
+            Some(_) | None => hidden_in(&word, instead),
+        });
+    }
+    shown.join(" ")
+}
+
 /// The secrets in the text of a configuration file, as byte ranges in rising order that do not overlap.
 pub fn in_file(text: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();

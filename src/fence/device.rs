@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::config::duration;
 use crate::config::fencing::{AgentConfig, FenceAction};
-use crate::config::secrets::hidden_in;
+use crate::config::secrets::hidden_in_command;
 
 use super::agent::{Action, Agent, METADATA_WITHIN, Power, Tried};
 use super::bell::Bell;
@@ -417,8 +417,7 @@ pub(super) fn preview(agent: &mut Agent, bell: &Bell, interrupt: &mut dyn FnMut(
             let shown = |line: &super::agent::Line| {
                 format!("{}={}", line.name, if line.secret { "[secret]" } else { &line.value })
             };
-            let words = words.collect::<Vec<_>>().join(" ");
-            (hidden_in(&words, "[secret]"), prepared.lines.iter().map(shown).collect())
+            (hidden_in_command(words, "[secret]"), prepared.lines.iter().map(shown).collect())
         }
         Err(_) => (agent.program().display().to_string(), Vec::new()),
     };
