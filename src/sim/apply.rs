@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::disk::Disk;
 use super::fault::{Crash, Fault, Order, Way};
+use super::happening::Happening;
 use super::network::Closing;
 use super::process::{Health, Run};
 use super::rng::nanos;
-use super::world::{Happening, World};
+use super::world::World;
 use crate::negotiation::Negotiator;
 use crate::negotiation::exchange::{Command, Input, StopCause};
 use crate::negotiation::member::{MemberId, Name};

@@ -3,9 +3,10 @@
 
 use std::time::Duration;
 
+use super::happening::Happening;
 use super::process::Run;
 use super::rng::nanos;
-use super::world::{Happening, World};
+use super::world::World;
 use crate::negotiation::exchange::Input;
 use crate::negotiation::message::Mode;
 use crate::negotiation::time::Instant;
