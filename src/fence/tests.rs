@@ -345,6 +345,17 @@ fn u7_a_dry_run_asks_for_the_status_and_shows_what_would_be_sent_without_secrets
     assert!(!running.fencer().fence("gamma"));
 }
 
+#[test]
+fn u7_a_dry_run_shows_no_secret_of_a_plain_command() {
+    let rig = Rig::new("obeys");
+    let named = format!("--password={SECRET}");
+    let agent = agents().join("power_sample").display().to_string();
+    let words = [&agent, &rig.options["state"], "{action}", &named, "-p", SECRET];
+    let command = words.map(str::to_owned).to_vec();
+    let preview = preview_alone(rig.with(AgentConfig::Command { command }), rig.paths()).expect("asked");
+    assert!(preview.program.ends_with("off --password=[secret] -p [secret]"), "{}", preview.program);
+}
+
 #[track_caller]
 fn only(found: &[Finding], grade: Grade, key: &str, message: &str) {
     let [one] = found else { panic!("{found:#?}") };

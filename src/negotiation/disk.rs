@@ -95,7 +95,11 @@ impl Negotiator {
                 if still || guard::off(Guard::LookAgainAfterTheDisk) {
                     self.become_primary(term, how, rule, out);
                 } else {
-                    let missing = self.missing(Assume::Nothing).unwrap_or_else(|| "a higher term was heard".to_owned());
+                    let missing = if self.lease_ran_out(term) {
+                        "its lease was over before its term was on disk".to_owned()
+                    } else {
+                        self.missing(Assume::Nothing).unwrap_or_else(|| "a higher term was heard".to_owned())
+                    };
                     self.change_mode(State::Secondary, Rule::AbandonedForChange { missing }, term, out);
                 }
             }
