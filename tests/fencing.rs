@@ -130,10 +130,9 @@ fn s2_a_dead_device_is_known_beforehand_blocks_the_takeover_and_the_operator_s_w
         status.fencing[0].last.as_ref().is_some_and(|last| last.result == FenceResult::Failed)
     });
     assert_eq!(beta.mode, Mode::Secondary);
-    assert_eq!(
-        beta.fencing[0].last.as_ref().and_then(|last| last.why.clone()).expect("why").as_str(),
-        "fence_ipmilan: no answer within 4s"
-    );
+    // How late it was given up depends on the machine's load; what it says is how long it really was.
+    let why = beta.fencing[0].last.as_ref().and_then(|last| last.why.clone()).expect("why");
+    assert!(why.starts_with("fence_ipmilan: no answer within "), "{why}");
     // It is tried again by itself in a minute. The operator has looked.
     let outcome = pair.act(1, Action::IsOff { peer: "alpha".to_owned() });
     assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");

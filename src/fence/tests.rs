@@ -145,7 +145,7 @@ fn lives(pid: i32) -> bool {
 
 #[track_caller]
 fn gone_soon(pid: i32) {
-    let by = Instant::now() + Duration::from_secs(2);
+    let by = Instant::now() + Duration::from_secs(20);
     while lives(pid) {
         assert!(Instant::now() < by, "process {pid} still lives");
         std::thread::sleep(Duration::from_millis(2));
@@ -170,16 +170,16 @@ fn s2_a_machine_that_takes_a_moment_to_fall_is_asked_again() {
 #[test]
 fn s2_an_agent_that_says_done_while_status_says_on_is_not_believed() {
     let mut rig = Rig::new("lies");
-    (rig.timeout, rig.attempts) = (Duration::from_millis(400), 1);
+    (rig.timeout, rig.attempts) = (Duration::from_secs(2), 1);
     let why = rig.start().fence().off.expect_err("nothing was switched");
-    assert_eq!(why, "fence_sample: it says done, but after 400ms still that it is on");
+    assert_eq!(why, "fence_sample: it says done, but after 2s still that it is on");
     assert_eq!(rig.power(), "on");
 }
 
 #[test]
 fn s2_an_agent_that_hangs_is_given_up_at_its_timeout_and_its_whole_group_is_gone() {
     let mut rig = Rig::new("hangs");
-    (rig.timeout, rig.attempts) = (Duration::from_millis(500), 1);
+    (rig.timeout, rig.attempts) = (Duration::from_secs(2), 1);
     let outcome = rig.start().fence();
     let why = outcome.off.expect_err("it hangs");
     // How late depends on the machine's load; what it says is how long it really was.
