@@ -83,11 +83,18 @@ fn s2_a_frozen_primary_is_switched_off_by_fence_ipmilan_and_only_then_replaced()
     let fencing = &beta.fencing[0];
     let last = fencing.last.as_ref().expect("a fencing");
     assert_eq!((fencing.peer.as_str(), fencing.agent.as_str()), ("alpha", "fence_ipmilan"));
-    assert_eq!((last.attempt, last.result, &last.why), (1, FenceResult::Off, &None));
+    assert_eq!((last.result, &last.why), (FenceResult::Off, &None));
     println!("frozen -> Primary {:?}, of which switching off and verifying took {} ms", at - frozen, last.took_ms);
-    let tried: Vec<_> = pair.journal(1).into_iter().filter(|one| one.entry.kind() == "fence_tried").collect();
-    let [one] = &tried[..] else { panic!("{tried:#?}") };
-    assert!(one.entry.text().starts_with("fencing alpha, try 1: off, after "), "{}", one.entry.text());
+    // The journal is written beside the loop. A busy machine may need a try or two.
+    let mut tried = Vec::new();
+    wait_until(PATIENCE, "the tries are in the journal", || {
+        tried = pair.journal(1).into_iter().filter(|one| one.entry.kind() == "fence_tried").collect();
+        tried.len() >= last.attempt as usize
+    });
+    assert_eq!(tried.len(), last.attempt as usize, "{tried:#?}");
+    let one = tried.last().expect("as many as tries");
+    let text = format!("fencing alpha, try {}: off, after ", last.attempt);
+    assert!(one.entry.text().starts_with(&text), "{}", one.entry.text());
     let Entry::FenceTried { output, .. } = &one.entry else { panic!("{one:?}") };
     assert!(output.contains("Success: Powered OFF") && output.contains("Status: OFF"), "{output}");
 }
@@ -123,10 +130,9 @@ fn s2_a_dead_device_is_known_beforehand_blocks_the_takeover_and_the_operator_s_w
         status.fencing[0].last.as_ref().is_some_and(|last| last.result == FenceResult::Failed)
     });
     assert_eq!(beta.mode, Mode::Secondary);
-    assert_eq!(
-        beta.fencing[0].last.as_ref().and_then(|last| last.why.clone()).expect("why").as_str(),
-        "fence_ipmilan: no answer within 4s"
-    );
+    // How late it was given up depends on the machine's load; what it says is how long it really was.
+    let why = beta.fencing[0].last.as_ref().and_then(|last| last.why.clone()).expect("why");
+    assert!(why.starts_with("fence_ipmilan: no answer within "), "{why}");
     // It is tried again by itself in a minute. The operator has looked.
     let outcome = pair.act(1, Action::IsOff { peer: "alpha".to_owned() });
     assert!(matches!(outcome, Outcome::Done { .. }), "{outcome:?}");

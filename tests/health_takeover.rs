@@ -47,7 +47,7 @@ fn pair(fencing: Fencing) -> Group {
              command = [\"{}\", \"sample-process\", \"--line\", \"--record\", \"{name}-{{member}}.record\", \
              \"--control\", \"{name}-{{member}}.control\"]\n\
              heartbeat = {{ kind = \"line\", period = \"200ms\" }}\n\
-             restart = {{ delay = \"20ms\", max_delay = \"50ms\", burst = 100, within = \"1m\" }}\n",
+             restart = {{ delay = \"20ms\", max_delay = \"50ms\", burst = 1000, within = \"1m\" }}\n",
             support::binary()
         )
         .expect("a string grows");
@@ -67,12 +67,15 @@ fn pair(fencing: Fencing) -> Group {
         pair.start(member);
         let pid = pair.running(member).pid();
         support::write(pair.folder(), &format!("{name}.pid"), &format!("{pid}\n"));
+        // The first listens before the other calls, however slow the machine is.
+        pair.client(member);
     }
     assert_eq!(pair.settle(), 0);
     for member in 0..2 {
         pair.wait(member, "both are healthy and alpha serves", |status| {
             let runs = |at: usize| status.processes[at].pid.is_some() && status.processes[at].response_ms.is_some();
-            status.health.total > 0.9 && runs(1) && (member == 1 || (status.serving && runs(0)))
+            let other = status.peers[0].score.is_some_and(|score| score > 0.9);
+            status.health.total > 0.9 && other && runs(1) && (member == 1 || (status.serving && runs(0)))
         });
     }
     pair
@@ -91,9 +94,11 @@ fn acted(pair: &Group, process: &str, member: &str) -> Vec<u64> {
 /// Beta has taken over because alpha is sick; alpha's plant had stopped before beta's started, and with
 /// `fencing.always` alpha is off.
 fn assert_taken_over(pair: &mut Group, fencing: Fencing) {
-    let (beta, _) = pair.wait(1, "beta serves", |status| status.mode == Mode::Primary && status.serving);
+    // Its own processes may be late for a moment on a busy machine.
+    let (beta, _) = pair.wait(1, "beta serves, and is fit", |status| {
+        status.mode == Mode::Primary && status.serving && status.health.total >= status.health.threshold
+    });
     assert_eq!((beta.reason.rule.as_str(), beta.reason.clause.as_str()), ("took_over_for_health", "H5"));
-    assert!(beta.health.total >= beta.health.threshold, "{:?}", beta.health);
     support::wait_until(PATIENCE, "beta's plant acts", || !acted(pair, "plant", "beta").is_empty());
     let ended = acted(pair, "plant", "alpha").into_iter().max().expect("it acted");
     let began = acted(pair, "plant", "beta").into_iter().min().expect("it acts");
@@ -170,12 +175,12 @@ fn h9_h6_a_process_that_is_kept_dead_ends_in_a_takeover() {
     assert!(before["peers"][0]["score"].as_f64().expect("a score") > 0.9, "{before}");
     tell(&pair, "helper", "alpha", "end 1\n");
     assert_taken_over(&mut pair, Fencing::WhenItDoesNotAnswer);
-    let (beta, _) = pair.wait(1, "beta knows how sick alpha is", |status| {
-        status.peers[0].score.is_some_and(|score| score < status.health.threshold)
+    let (beta, _) = pair.wait(1, "beta is well and knows how sick alpha is", |status| {
+        status.health.total > 0.9 && status.peers[0].score.is_some_and(|score| score < status.health.threshold)
     });
     let alpha = json(&pair, 0);
     let total = alpha["health"]["total"].as_f64().expect("a total");
-    assert!(total < 0.75 && beta.health.total > 0.9, "{alpha}");
+    assert!(total < 0.75, "{alpha}");
     assert_eq!(alpha["health"]["sub"][1]["status"], 0.0, "{alpha}");
     // Well again, it gets nothing back by itself (S6).
     let term = beta.term;

@@ -73,10 +73,12 @@ fn h6_one_that_is_frozen_makes_the_whole_response_status_zero_until_it_answers()
     let pid = process(&status, "frozen").pid.expect("it runs");
     let pid = Pid::from_raw(i32::try_from(pid).expect("a process id fits"));
     kill(pid, Signal::SIGSTOP).expect("it is ours");
-    let (status, _) =
-        group.wait(0, "its silence counts", |status| sub(status, "response_time").is_some_and(|sub| sub.status == 0.0));
+    // On a busy machine the other may have been late before.
+    let (status, _) = group.wait(0, "its silence counts", |status| {
+        let sub = sub(status, "response_time");
+        sub.is_some_and(|sub| sub.status == 0.0 && sub.why.as_deref().is_some_and(|why| why.contains("frozen")))
+    });
     assert!(status.health.total < status.health.threshold, "{:?}", status.health);
-    assert!(sub(&status, "response_time").and_then(|sub| sub.why.as_deref()).is_some_and(|why| why.contains("frozen")));
     kill(pid, Signal::SIGCONT).expect("it is ours");
     group.wait(0, "it is well again", |status| status.health.total == 1.0);
 }

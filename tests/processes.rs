@@ -166,11 +166,17 @@ fn p1_after_guardian_and_controller_are_killed_at_once_the_next_start_clears_wha
     let controller = pair.running(0).pid();
     let guardian = guardian_of(controller);
     support::wait_until(PATIENCE, "both of it act", || acted(&pair, "plant", "alpha").len() > 50);
-    let before = recording(&pair, "plant-alpha.record");
-    assert!(before.len() >= 2, "the process and its daemon: {before:?}");
+    let mut before = BTreeSet::new();
+    // While a program is being executed nobody can say what it is.
+    support::wait_until(PATIENCE, "the process and its daemon are seen", || {
+        before = recording(&pair, "plant-alpha.record");
+        before.len() >= 2
+    });
     pair.signal(0, Signal::SIGSTOP);
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(guardian), Signal::SIGKILL).expect("it runs");
     pair.kill(0);
+    // It holds the addresses as long as it lives.
+    support::wait_until(PATIENCE, "the guardian is gone", || !support::lives(guardian));
     // The kernel ended what the guardian had started. What had left is cleared by the next start, before it starts its own.
     pair.start(0);
     pair.wait(0, "alpha serves again", serves);

@@ -16,8 +16,43 @@ pub fn is_secret_name(name: &str) -> bool {
     is_secret_option(name) || lower.ends_with("pass") || words.iter().any(|word| lower.contains(word))
 }
 
-/// The secrets in one value, as byte ranges in rising order: passwords in URLs, what follows `name=` where the name is a
-/// secret's, and what follows the word `--name`.
+/// What a word of a command line says of the word behind it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Behind {
+    /// Nothing.
+    #[default]
+    Plain,
+    /// It is a secret: `--password`, and `-p` or `-P`, by which fence agents and their like are given theirs.
+    Secret,
+    /// It is `user:password`: `-u`, `--user`.
+    Login,
+}
+
+impl Behind {
+    /// What `word` says of the next.
+    pub fn word(word: &str) -> Behind {
+        // `--token=…` has its own behind the sign.
+        let long = || word.starts_with('-') && !word.contains('=') && is_secret_name(word.trim_start_matches('-'));
+        match word {
+            "-p" | "-P" => Behind::Secret,
+            "-u" | "--user" => Behind::Login,
+            _ if long() => Behind::Secret,
+            _ => Behind::Plain,
+        }
+    }
+
+    /// The secret part of the word behind, `word`.
+    pub fn hides(self, word: &str) -> Option<Range<usize>> {
+        match self {
+            Behind::Plain => None,
+            Behind::Secret => Some(0..word.len()),
+            Behind::Login => word.find(':').map(|colon| colon + 1..word.len()),
+        }
+    }
+}
+
+/// The secrets in one value, as byte ranges in rising order: passwords in URLs, what follows `name=` or `name: ` where the
+/// name is a secret's, and what follows a word such as `--name` or `-p`.
 pub fn in_value(value: &str) -> Vec<Range<usize>> {
     let mut found = Vec::new();
     for (at, _) in value.match_indices("://") {
@@ -34,17 +69,61 @@ pub fn in_value(value: &str) -> Vec<Range<usize>> {
             found.push(at + 1..at + 1 + word_length(&value[at + 1..]));
         }
     }
-    for (at, _) in value.match_indices("--") {
-        let name = &value[at + 2..];
-        let name = &name[..name.find(|c| !of_name(c)).unwrap_or(name.len())];
-        let behind = &value[at + 2 + name.len()..];
+    for (at, _) in value.match_indices(": ") {
+        if is_secret_name(name_before(&value[..at])) {
+            let rest = &value[at + 2..];
+            found.push(at + 2..at + 2 + rest.find(['"', '\'']).unwrap_or(rest.len()));
+        }
+    }
+    for (at, _) in value.match_indices('-') {
+        // A flag begins a word; behind a quote it may be one of a line within the line.
+        if !value[..at].is_empty() && !value[..at].ends_with(|c: char| c.is_whitespace() || matches!(c, '"' | '\'')) {
+            continue;
+        }
+        let flag = &value[at..];
+        let flag = &flag[..flag.find(|c| !of_name(c)).unwrap_or(flag.len())];
+        let behind = &value[at + flag.len()..];
         let word = behind.trim_start();
-        if is_secret_name(name) && word.len() < behind.len() {
-            let begins = value.len() - word.len();
-            found.push(begins..begins + word_length(word));
+        let begins = value.len() - word.len();
+        if word.len() < behind.len()
+            && let Some(hidden) = Behind::word(flag).hides(&word[..word_length(word)])
+        {
+            found.push(begins + hidden.start..begins + hidden.end);
         }
     }
     joined(found)
+}
+
+/// `text`, a value or a command line, with `instead` in the place of what looks like a secret.
+pub fn hidden_in(text: &str, instead: &str) -> String {
+    let mut left = String::with_capacity(text.len());
+    let mut at = 0;
+    for range in in_value(text) {
+        left.push_str(&text[at..range.start]);
+        left.push_str(instead);
+        at = range.end;
+    }
+    left.push_str(&text[at..]);
+    left
+}
+
+/// A command line as one text, with `instead` in the place of each secret. A word may have spaces in it.
+pub fn hidden_in_command(words: impl IntoIterator<Item = String>, instead: &str) -> String {
+    let mut next = Behind::Plain;
+    let mut shown = Vec::new();
+    for mut word in words {
+        if let Some(hidden) = std::mem::replace(&mut next, Behind::word(&word)).hides(&word) {
+            next = Behind::Plain;
+            word.replace_range(hidden, instead);
+            shown.push(word);
+            continue;
+        }
+        shown.push(match word.split_once('=') {
+            Some((name, _)) if name.chars().all(of_name) && is_secret_name(name) => format!("{name}={instead}"),
+            Some(_) | None => hidden_in(&word, instead),
+        });
+    }
+    shown.join(" ")
 }
 
 /// The secrets in the text of a configuration file, as byte ranges in rising order that do not overlap.
@@ -104,14 +183,14 @@ struct Reading {
     depth: usize,
     /// Everything is secret until so few are open.
     secret_above: Option<usize>,
-    /// The string before was a word such as `--password`.
-    next_is_secret: bool,
+    /// What the string before, as a word of a command line, says of the next.
+    next: Behind,
 }
 
 impl Reading {
     fn equals(&mut self) {
         self.is_value = true;
-        self.next_is_secret = false;
+        self.next = Behind::Plain;
     }
 
     fn open(&mut self) {
@@ -131,7 +210,7 @@ impl Reading {
 
     fn separator(&mut self) {
         if self.depth == 0 {
-            (self.is_value, self.name_is_secret, self.next_is_secret) = (false, false, false);
+            (self.is_value, self.name_is_secret, self.next) = (false, false, Behind::Plain);
         } else if self.secret_above.is_none() {
             // The next key of an inline table, or the next word of a list.
             self.name_is_secret = false;
@@ -144,15 +223,19 @@ impl Reading {
 
     fn string(&mut self, text: &str, content: Range<usize>, found: &mut Vec<Range<usize>>) {
         let word = &text[content.clone()];
-        let was_next = std::mem::take(&mut self.next_is_secret);
-        if self.is_secret() || was_next {
+        let before = std::mem::take(&mut self.next);
+        if self.is_secret() {
             found.push(content);
+            return;
+        }
+        if let Some(hidden) = before.hides(word) {
+            found.push(content.start + hidden.start..content.start + hidden.end);
             return;
         }
         // It may be a key in quotes.
         self.name_is_secret = !word.contains('\n') && is_secret_name(word);
         // `"--password", "…"`.
-        self.next_is_secret = word.starts_with('-') && is_secret_name(word.trim_start_matches('-'));
+        self.next = Behind::word(word);
         let begins = content.start;
         // A whole word of a command line: all of it behind the sign.
         if let Some((name, value)) = word.split_once('=')
@@ -266,7 +349,7 @@ mod tests {
 
     #[test]
     fn s2_secrets_are_found_in_every_form_that_toml_has() {
-        let cases: [(&str, &[&str]); 18] = [
+        let cases: [(&str, &[&str]); 22] = [
             ("password = \"hunter2\"\nip = \"10.0.0.1\"", &["hunter2"]),
             ("options = { ip = \"a\", password = 'hunter2', port = 1 }", &["hunter2"]),
             ("snmp_priv_passwd = 4711\nport = 623", &["4711"]),
@@ -280,6 +363,10 @@ mod tests {
             ("command = [\"p\",\n  \"--token\", # why\n  \"t\",\n  \"--secret=a b,c\"]", &["t", "a b,c"]),
             ("command = [\"p\", \"http://u:pa@ss@h/x\", \"http://h:80/a@b\"]", &["pa@ss"]),
             ("on_alarm = [\"sh\", \"-c\", \"curl h?token=abc&x=1 --password 'd e' f\"]", &["abc", "'d e"]),
+            ("command = [\"/usr/sbin/fence_ipmilan\", \"-l\", \"admin\", \"-p\", \"pw\", \"-o\", \"off\"]", &["pw"]),
+            ("on_alarm = [\"sh\", \"-c\", \"ipmitool -U a -P 'p w' power off\"]", &["'p w"]),
+            ("command = [\"curl\", \"-u\", \"a:pw\", \"-H\", \"Authorization: Bearer t-1\"]", &["pw", "Bearer t-1"]),
+            ("on_alarm = [\"sh\", \"-c\", \"curl --user a:pw -H 'X-Api-Token: t 1' h\"]", &["pw", "t 1"]),
             ("password = \"a\\\"b\"\nx = \"c\"", &["a\\\"b"]),
             // Faulty files.
             ("password = \"hunter2\nx = \"c\"", &["hunter2"]),
@@ -299,6 +386,7 @@ mod tests {
             "key_file = \"group.key\"\n[[member]]\naddresses = [\"10.0.0.1:7400\", \"[::1]:7400\"]",
             "command = [\"p\", \"{action}\", \"--verbose\", \"x\"]\nlease = \"5s\"",
             "http = \"http://127.0.0.1:80/x\"",
+            "command = [\"p\", \"-u\", \"plant\", \"low-p\", \"x\", \"-o\", \"y\"]",
         ] {
             assert_eq!(hidden(open), Vec::<&str>::new(), "{open}");
         }

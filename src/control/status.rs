@@ -198,7 +198,7 @@ pub struct Availability {
     pub as_primary: Share,
     /// While it was Secondary.
     pub as_secondary: Share,
-    /// Time in which it did not run, or did not know yet; it counts for nothing.
+    /// Time in which it did not run, stood still, or did not know yet; it counts for nothing.
     pub unknown_ms: u64,
     /// What could be lost with a Primary (RPO): a sentence without a full stop.
     pub data_loss: String,

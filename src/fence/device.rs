@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 
 use crate::config::duration;
 use crate::config::fencing::{AgentConfig, FenceAction};
+use crate::config::secrets::hidden_in_command;
 
 use super::agent::{Action, Agent, METADATA_WITHIN, Power, Tried};
 use super::bell::Bell;
@@ -98,7 +99,7 @@ pub struct DeviceReport {
 /// What a fencing would do, and what the agent says of the power now: `fence --dry-run`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preview {
-    /// The program and its arguments.
+    /// The program and its arguments, secrets replaced.
     pub program: String,
     /// What it would read on its standard input, secrets replaced.
     pub input: Vec<String>,
@@ -416,7 +417,7 @@ pub(super) fn preview(agent: &mut Agent, bell: &Bell, interrupt: &mut dyn FnMut(
             let shown = |line: &super::agent::Line| {
                 format!("{}={}", line.name, if line.secret { "[secret]" } else { &line.value })
             };
-            (words.collect::<Vec<_>>().join(" "), prepared.lines.iter().map(shown).collect())
+            (hidden_in_command(words, "[secret]"), prepared.lines.iter().map(shown).collect())
         }
         Err(_) => (agent.program().display().to_string(), Vec::new()),
     };

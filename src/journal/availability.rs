@@ -1,9 +1,9 @@
 //! How available the group was, as this member saw it: outages, how long they took, how often they came (H8).
 //!
 //! Pure over the journal's records. An outage is time in which no Primary was known here; time in which this member did
-//! not run, or did not know yet, is unknown and counts for nothing. What was counted so far is itself a record, made now
-//! and then, so that the figures survive the rotation of the journal. After a crash the next start says until when the run
-//! before it had lived: what was known at its last record counts until then.
+//! not run, stood still, or did not know yet, is unknown and counts for nothing. What was counted so far is itself a
+//! record, made now and then, so that the figures survive the rotation of the journal. After a crash the next start says
+//! until when the run before it had lived: what was known at its last record counts until then.
 
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Record;
 use super::entry::Entry;
+use crate::negotiation::event::Event;
 use crate::negotiation::message::Mode;
 
 /// What was counted is kept this often; where nothing says how long a run lived after its last record, a crash costs at most
@@ -29,7 +30,7 @@ pub struct Totals {
     pub secondary_ms: u64,
     /// As Secondary, with no Primary known.
     pub outage_ms: u64,
-    /// Not running, or running and not knowing yet.
+    /// Not running, standing still, or running and not knowing yet.
     pub unknown_ms: u64,
     /// Outages that began.
     pub outages: u64,
@@ -99,11 +100,13 @@ pub struct Meter {
     mode: Mode,
     /// Boot time and real time of the last record.
     last: Option<(u64, u64)>,
+    /// When it last woke from a stall, in boot time, and how much of that was counted as unknown.
+    slept: Option<(u64, u64)>,
 }
 
 impl Default for Meter {
     fn default() -> Meter {
-        Meter { totals: Totals::default(), knows: Knows::Nothing, mode: Mode::Secondary, last: None }
+        Meter { totals: Totals::default(), knows: Knows::Nothing, mode: Mode::Secondary, last: None, slept: None }
     }
 }
 
@@ -127,15 +130,18 @@ impl Meter {
                 self.pass(boot_ms.saturating_add(lived));
                 self.totals.unknown_ms += since - lived;
             }
-            (self.knows, self.mode) = (Knows::Nothing, Mode::Secondary);
+            (self.knows, self.mode, self.slept) = (Knows::Nothing, Mode::Secondary, None);
         } else {
+            if let Entry::Event(Event::Stalled { stalled_for }) = &record.entry {
+                self.slept_until(record.boot_ms, *stalled_for);
+            }
             self.pass(record.boot_ms);
         }
         self.last = Some((record.boot_ms, record.unix_ms));
         match &record.entry {
             Entry::Decision(decision) => self.mode = decision.mode,
             Entry::Acting { who: Some(_), .. } => self.somebody_acts(),
-            Entry::Acting { who: None, for_ms } => self.nobody_acts(*for_ms),
+            Entry::Acting { who: None, for_ms } => self.nobody_acts(record.boot_ms, *for_ms),
             // What was counted before the journal's beginning was rotated away; else it says what is known already.
             Entry::Availability { totals } if totals.observed_ms() > self.totals.observed_ms() => self.totals = *totals,
             Entry::Stopped { .. } => {
@@ -164,6 +170,16 @@ impl Meter {
         }
     }
 
+    /// It stood still until `boot_ms`: what others did meanwhile it has not seen, nor acted itself (S9).
+    fn slept_until(&mut self, boot_ms: u64, stalled_for: Duration) {
+        let Some((last, unix_ms)) = self.last else { return };
+        let stalled = millis(stalled_for).min(boot_ms.saturating_sub(last));
+        self.pass(boot_ms - stalled);
+        self.totals.unknown_ms += stalled;
+        self.last = Some((boot_ms, unix_ms));
+        self.slept = Some((boot_ms, stalled));
+    }
+
     fn somebody_acts(&mut self) {
         if let Knows::Nobody { outage_ms } = self.knows {
             self.totals.recovered += 1;
@@ -173,8 +189,11 @@ impl Meter {
         self.knows = Knows::Primary;
     }
 
-    /// It began `for_ms` ago: a silence is only known once it has lasted.
-    fn nobody_acts(&mut self, for_ms: u64) {
+    /// It began `for_ms` before `boot_ms`: a silence is only known once it has lasted. Of that, what this member slept stays
+    /// unknown.
+    fn nobody_acts(&mut self, boot_ms: u64, for_ms: u64) {
+        let slept = self.slept.filter(|(woke, _)| boot_ms.saturating_sub(*woke) < for_ms).map_or(0, |(_, slept)| slept);
+        let for_ms = for_ms.saturating_sub(slept);
         let back = match self.knows {
             Knows::Primary => for_ms.min(self.totals.secondary_ms),
             Knows::Nothing | Knows::Nobody { .. } => 0,
@@ -312,6 +331,21 @@ mod tests {
         ]));
         let totals = Meter::over(&all).totals();
         assert_eq!((totals.unknown_ms, totals.secondary_ms, totals.outage_ms), (1_011_000, 100_000, 5_000));
+    }
+
+    #[test]
+    fn h8_s9_what_a_member_slept_through_it_did_not_see() {
+        let stalled =
+            |second, seconds| (second, Entry::Event(Event::Stalled { stalled_for: Duration::from_secs(seconds) }));
+        // A frozen Primary: for 30 s its guardian kept it from acting, and nobody here knows who did.
+        let primary = vec![(0, started()), (0, became(Mode::Primary)), (0, acting(Some("alpha"), 0)), stalled(100, 30)];
+        let totals = Meter::over(&records(primary)).totals();
+        assert_eq!((totals.primary_ms, totals.unknown_ms, totals.outage_ms), (70_000, 30_000, 0));
+        // A Secondary that wakes, and finds after 3 s that the other has been silent since a second before it slept.
+        let secondary =
+            vec![(0, started()), (0, acting(Some("beta"), 0)), stalled(100, 30), (103, acting(None, 34_000))];
+        let totals = Meter::over(&records(secondary)).totals();
+        assert_eq!((totals.secondary_ms, totals.unknown_ms, totals.outage_ms), (69_000, 30_000, 4_000));
     }
 
     #[test]

@@ -95,7 +95,11 @@ impl Negotiator {
                 if still || guard::off(Guard::LookAgainAfterTheDisk) {
                     self.become_primary(term, how, rule, out);
                 } else {
-                    let missing = self.missing(Assume::Nothing).unwrap_or_else(|| "a higher term was heard".to_owned());
+                    let missing = if self.lease_ran_out(term) {
+                        "its lease was over before its term was on disk".to_owned()
+                    } else {
+                        self.missing(Assume::Nothing).unwrap_or_else(|| "a higher term was heard".to_owned())
+                    };
                     self.change_mode(State::Secondary, Rule::AbandonedForChange { missing }, term, out);
                 }
             }
@@ -104,11 +108,6 @@ impl Negotiator {
 
     /// What was held back until the state is on disk, or until it is known that it will not be.
     fn go_on_after_disk(&mut self, out: &mut Vec<Output>) {
-        self.finish_release(out);
-        if self.stopped {
-            // Nothing follows the last word.
-            return;
-        }
         for peer in self.settings.others() {
             if let Some(query) = self.peers[peer.index()].pending_query.take() {
                 self.answer(peer, query, out);
@@ -119,6 +118,7 @@ impl Negotiator {
                 self.send(peer, Message::Grant(grant), out);
             }
         }
+        self.finish_release(out);
     }
 
     /// Whether the highest term heard of is on disk, or the disk has failed and will not take it (N20: who cannot write

@@ -14,7 +14,7 @@ use super::guard::{self, Guard};
 use super::member::MemberId;
 use super::message::Mode;
 use super::settings::Protection;
-use super::stopping::{Leaving, Runs};
+use super::stopping::Runs;
 use super::takeover::How;
 use super::term::Term;
 use super::time::Instant;
@@ -45,18 +45,13 @@ impl Negotiator {
     }
 
     /// Whether the role may not go to the one it is handed to yet, because another may still act by a promise of ours.
-    pub(super) fn waits_to_release(&self) -> bool {
-        let State::Stopping(stopping) = &self.state else { return false };
-        match stopping.leaving {
-            Leaving::HandsOver { to, .. } | Leaving::Ends { to: Some(to) } => self.broken_to_another(to).is_some(),
-            // Nobody follows: the promise binds this member's consents, and its own takeover, as any other does.
-            Leaving::Ends { to: None } | Leaving::StepsDown | Leaving::Lost { .. } | Leaving::Yields => false,
-        }
+    pub(super) fn waits_for_a_promise(&self) -> bool {
+        self.hands_over_to().is_some_and(|to| self.broken_to_another(to).is_some())
     }
 
     /// When a hand-over that is under way may be finished as far as promises go; none: nothing stands in its way.
     pub fn releases_at(&self) -> Option<Instant> {
-        self.broken_promise().filter(|_| self.waits_to_release()).map(|promise| promise.until)
+        self.broken_promise().filter(|_| self.waits_for_a_promise()).map(|promise| promise.until)
     }
 
     /// The promise that a hand-over to `to` has to wait for.

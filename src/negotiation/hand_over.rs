@@ -185,11 +185,17 @@ impl Negotiator {
         self.waiting_for = Some(Waiting { to, until: self.now + self.timeout });
     }
 
-    fn vote_for_successor(&mut self, to: MemberId, term: Term) {
+    /// The vote stands behind the release: who hands over consents to nobody else in the successor's number (N16).
+    pub(super) fn vote_for_successor(&mut self, to: MemberId, term: Term) {
         if self.floor() == term.number {
             self.voted = Term { number: term.number + 1, owner: to };
             self.voted_version = self.disk.want();
         }
+    }
+
+    /// Whether a vote for the successor still goes to disk. A disk that fails holds up no release (N20).
+    pub(super) fn vote_is_under_way(&self, to: MemberId) -> bool {
+        self.voted.owner == to && !self.disk.holds(self.voted_version) && !self.disk.failed
     }
 
     pub(super) fn release_to(&mut self, to: MemberId, term: Term) {

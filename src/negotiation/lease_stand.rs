@@ -129,6 +129,7 @@ impl Negotiator {
             LeaseStand::ByAgreement => "nobody reaches the arbiter, and every other member agrees".to_owned(),
             LeaseStand::HeldBy(_) if ok => answers,
             LeaseStand::HeldBy(holder) => format!("{} holds the arbiter's lease", self.settings.name(holder)),
+            LeaseStand::Free if !ok => "the arbiter's lease is free, and not yet this member's".to_owned(),
             LeaseStand::Free => match (self.arbiter.free_since, self.last_primary_gone()) {
                 (Some(since), Some(gone)) => {
                     let (name, free_for) = (self.settings.name(gone), seconds(self.now.since(since)));

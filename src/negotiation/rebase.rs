@@ -250,6 +250,7 @@ impl Reference {
         self.last_asked = self.last_asked.map(|at| rebase.question(at, timeout));
         self.answered_question = self.answered_question.map(|at| rebase.question(at, timeout));
         self.answered = None;
+        self.silent_since = self.silent_since.map(|at| rebase.question(at, timeout));
         self.counts_from = self.counts_from.map(|at| rebase.still_to_come(at));
     }
 }

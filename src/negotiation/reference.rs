@@ -35,6 +35,8 @@ pub(super) struct Reference {
     pub(super) answered: Option<Instant>,
     /// Whether the last question was answered; none: not known yet.
     pub(super) answers: Option<bool>,
+    /// The first of the questions that were not answered, and none since.
+    pub(super) silent_since: Option<Instant>,
     /// Set when one answers again: from when on that counts, because the others would have been heard by then too.
     pub(super) counts_from: Option<Instant>,
 }
@@ -55,6 +57,13 @@ impl Negotiator {
         let silent = |peer: &MemberId| matches!(self.gone(*peer), Some(Gone::Silent | Gone::NeverHeard));
         let from = |peer: MemberId| self.peers[peer.index()].gone_at(&self.silence_times(peer));
         self.settings.others().filter(silent).filter_map(from).max().unwrap_or_default()
+    }
+
+    /// From the first question that fails to the first that is answered, where this member was cut off for so long that the
+    /// others count as silent. A shorter silence is a lost packet: an address that loses some must not keep the role from
+    /// everybody.
+    fn shortest_cut(&self) -> Duration {
+        self.timeout.min(LINKS_ARE_BACK).saturating_sub(2 * self.binding_interval())
     }
 
     /// When the answer of an address that is back begins to count; none: it does already.
@@ -96,13 +105,16 @@ impl Negotiator {
             return;
         }
         if answered {
+            let silence = self.reference.silent_since.take().map(|since| asked_at.since(since));
+            if silence.is_some_and(|silence| silence >= self.shortest_cut()) {
+                self.reference.counts_from = Some(self.now + LINKS_ARE_BACK);
+            }
             self.reference.answered_question = Some(asked_at);
             self.reference.answered = Some(self.now);
+        } else {
+            self.reference.silent_since.get_or_insert(asked_at);
         }
         let before = self.reference.answers.replace(answered);
-        if before == Some(false) && answered {
-            self.reference.counts_from = Some(self.now + self.timeout.max(LINKS_ARE_BACK));
-        }
         match (before, answered) {
             (None | Some(true), false) => self.event(Event::ReferenceLost, out),
             (Some(false), true) => self.event(Event::ReferenceBack, out),

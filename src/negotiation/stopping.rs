@@ -68,7 +68,7 @@ pub(super) struct Stopping {
 pub(super) enum Runs {
     /// Something may, until the driver says that it has stopped.
     Something,
-    /// Nothing; only the promise that a force broke keeps the role from its successor.
+    /// Nothing; the role waits for the disk, or for a promise that a force broke, to go to its successor.
     Nothing,
 }
 
@@ -176,18 +176,39 @@ impl Negotiator {
         );
     }
 
+    /// Who follows, while this member hands the role over. Nobody: a promise binds this member's consents, and its own
+    /// takeover, as any other does.
+    pub(super) fn hands_over_to(&self) -> Option<MemberId> {
+        let State::Stopping(stopping) = &self.state else { return None };
+        match stopping.leaving {
+            Leaving::HandsOver { to, .. } | Leaving::Ends { to: Some(to) } => Some(to),
+            Leaving::Ends { to: None } | Leaving::StepsDown | Leaving::Lost { .. } | Leaving::Yields => None,
+        }
+    }
+
+    /// Whether the role cannot go to its successor yet. Until then this member stays the Primary of the others: of three,
+    /// who hears that it is Secondary before it hears of the release promises the role to whoever asks first, and that
+    /// promise then keeps the successor from it.
+    pub(super) fn waits_to_release(&self) -> bool {
+        self.hands_over_to().is_some_and(|to| self.waits_for_a_promise() || self.vote_is_under_way(to))
+    }
+
     /// The driver: nothing that runs only on the Primary runs any more.
     pub(super) fn serving_stopped(&mut self, out: &mut Vec<Output>) {
         if self.kept.is_some() {
             // The guardian was faster.
             self.stop_kept(Leaving::Lost { claim: self.claim }, out);
         }
-        let waits = self.waits_to_release();
         let State::Stopping(stopping) = &mut self.state else { return };
         stopping.runs = Runs::Nothing;
-        if waits {
+        let term = stopping.term;
+        if let Some(to) = self.hands_over_to().filter(|to| self.gone(*to).is_none()) {
+            self.vote_for_successor(to, term);
+        }
+        if self.waits_to_release() {
             return;
         }
+        let State::Stopping(stopping) = &self.state else { return };
         let Stopping { term, leaving, decision, .. } = (**stopping).clone();
         self.state = State::Secondary;
         self.since = self.now;
@@ -302,8 +323,11 @@ impl Negotiator {
     /// Why an operator's word about the role cannot be taken now.
     pub(super) fn leaves_or_asks(&self) -> Option<&'static str> {
         match self.state {
-            State::Stopping(_) if self.waits_to_release() => {
+            State::Stopping(_) if self.waits_for_a_promise() => {
                 Some("it leaves the role already, and waits for a promise that a force broke to be over")
+            }
+            State::Stopping(_) if self.waits_to_release() => {
+                Some("it leaves the role already, and waits for its vote to be on disk")
             }
             State::Stopping(_) => Some("it leaves the role already, and its processes still stop"),
             State::Secondary | State::Becoming { .. } if self.kept.is_some() => {
@@ -326,6 +350,9 @@ impl Negotiator {
         let waits =
             |to, waiting_for: &str, since| Some(TransitionView { to, waiting_for: waiting_for.to_owned(), since });
         match (&self.state, &self.kept) {
+            (State::Stopping(stopping), _) if stopping.runs == Runs::Nothing && !self.waits_for_a_promise() => {
+                waits(Mode::Secondary, "its vote to be on disk", stopping.since)
+            }
             (State::Stopping(stopping), _) if stopping.runs == Runs::Nothing => {
                 let to =
                     self.promise.map_or_else(String::new, |promise| format!(" to {}", self.settings.name(promise.to)));

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::disk::Disk;
 use super::fault::{Crash, Fault, Order, Way};
+use super::happening::Happening;
 use super::network::Closing;
 use super::process::{Health, Run};
 use super::rng::nanos;
-use super::world::{Happening, World};
+use super::world::World;
 use crate::negotiation::Negotiator;
 use crate::negotiation::exchange::{Command, Input, StopCause};
 use crate::negotiation::member::{MemberId, Name};
@@ -138,10 +139,14 @@ impl World {
         for input in inbox {
             self.notify(member, input);
         }
-        if std::mem::take(&mut self.processes[member].killed) {
+        let killed = std::mem::take(&mut self.processes[member].killed);
+        if killed {
             self.notify(member, Input::ServingStopped);
         }
         self.notify(member, Input::Tick);
+        if killed {
+            self.serves_again(member);
+        }
         self.next_call(member);
         for other in (0..self.processes.len()).filter(|other| *other != member) {
             let (index, _) = self.link_of(member, other);

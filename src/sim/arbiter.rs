@@ -8,9 +8,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::happening::Happening;
 use super::process::{Clock, Run};
 use super::rng::{Rng, nanos};
-use super::world::{Happening, World};
+use super::world::World;
 use crate::negotiation::exchange::{ArbiterCall, ArbiterReply, Input};
 use crate::negotiation::member::MemberId;
 use crate::negotiation::time::Instant;

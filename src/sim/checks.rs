@@ -72,6 +72,9 @@ pub enum Broken {
         /// What speaks for it.
         what: String,
     },
+    /// A member is Primary, and what runs only on the Primary does not run there.
+    #[error("member {} is Primary, and nothing runs there", .0.0)]
+    NothingRuns(MemberId),
     /// Members that hear each other are Primary at once, and the time to end it is over (N12).
     #[error("members {0:?} are all still Primary")]
     StillSeveral(Vec<MemberId>),

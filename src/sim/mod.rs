@@ -11,6 +11,7 @@ mod checks;
 mod coverage;
 mod disk;
 mod fault;
+mod happening;
 mod network;
 mod pause;
 pub mod plan;

@@ -11,9 +11,10 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use super::happening::Happening;
 use super::process::Run;
 use super::rng::{Rng, nanos};
-use super::world::{Happening, World};
+use super::world::World;
 use crate::negotiation::exchange::Input;
 use crate::negotiation::member::MemberId;
 use crate::negotiation::message::{Message, PeerHello};

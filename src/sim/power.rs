@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use super::fault::{Agent, Crash};
+use super::happening::Happening;
 use super::process::Run;
 use super::rng::nanos;
-use super::world::{Happening, World};
+use super::world::World;
 use crate::negotiation::exchange::{FenceResult, Input};
 use crate::negotiation::member::MemberId;
 

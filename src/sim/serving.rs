@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use super::happening::Happening;
 use super::process::Run;
 use super::rng::nanos;
-use super::world::{Happening, World};
+use super::world::World;
 use crate::negotiation::exchange::Input;
+use crate::negotiation::message::Mode;
 use crate::negotiation::time::Instant;
 
 /// The guardian of a dead controller needs at most this long.
@@ -85,6 +87,21 @@ impl World {
                 process.forced = false;
                 process.run = Run::Off { refuses: true };
             }
+        }
+    }
+
+    /// A stall that was too short for the role to be lost, and long enough for the guardian: the Primary starts anew what
+    /// was ended, as the node does.
+    pub(super) fn serves_again(&mut self, member: usize) {
+        let process = &mut self.processes[member];
+        let acts = process.negotiator.as_ref().is_some_and(|negotiator| {
+            let view = negotiator.view(process.clock.shows(self.now));
+            view.mode == Mode::Primary && view.stopping.is_none() && view.transition.is_none()
+        });
+        if acts && !process.serves {
+            process.serves = true;
+            process.serving_era += 1;
+            self.sample_soon(member);
         }
     }
 

@@ -285,6 +285,7 @@ fn settled(world: &World) -> Result<(), Broken> {
     }
     let primaries: Vec<MemberId> = world.primaries().collect();
     match primaries.len() {
+        1 if !world.serves(primaries[0]) => Err(Broken::NothingRuns(primaries[0])),
         1 => match world.overtaken(primaries[0]) {
             Some((now, highest)) => Err(Broken::TermOvertaken { member: primaries[0], now, highest }),
             None => Ok(()),

@@ -25,7 +25,7 @@ use std::sync::OnceLock;
 use anyhow::Context;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal, kill};
-use nix::sys::signalfd::SignalFd;
+use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::unistd::{Pid, getpid, getppid, setsid};
 use rustix::termios::{self, OptionalActions};
 
@@ -140,6 +140,10 @@ fn stand_in() -> anyhow::Result<Role> {
     }
     signals.thread_block().context("signals cannot be blocked")?;
     let inbox = SignalFd::new(&signals).context("signals cannot be read")?;
+    let mut only_continued = SigSet::empty();
+    only_continued.add(Signal::SIGCONT);
+    let flags = SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC;
+    let continued = SignalFd::with_flags(&only_continued, flags).context("signals cannot be read")?;
     let modes = termios::tcgetattr(std::io::stdin()).context("the terminal's modes cannot be read")?;
     let mut child = Command::new("/proc/self/exe")
         .arg0(env!("CARGO_PKG_NAME"))
@@ -172,6 +176,9 @@ fn stand_in() -> anyhow::Result<Role> {
             Some(Signal::SIGUSR2) => return Ok(Role::Over(0)),
             Some(Signal::SIGUSR1) => {
                 stop_the_job(&signals)?;
+                // What has just continued it is told once: a second word could come after the next Ctrl-Z, and the screen
+                // would take the terminal from the shell.
+                while let Ok(Some(_)) = continued.read_signal() {}
                 go_on(engine);
             }
             Some(Signal::SIGCONT) => go_on(engine),

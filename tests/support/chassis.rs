@@ -1,5 +1,6 @@
 //! A chassis with a network controller that speaks IPMI: OpenIPMI's simulator on a loopback port. Its power switch is a
-//! script that really kills the processes that are said to be inside, so "off" means what it says.
+//! script that really kills the processes that are said to be inside, and waits until they are gone, so "off" means what it
+//! says.
 
 use std::fmt::Write as _;
 use std::net::{SocketAddr, UdpSocket};
@@ -32,7 +33,9 @@ impl Chassis {
         write(folder.path(), "inside", "");
         let script = format!(
             "#!/bin/sh\ncase \"$1 $2\" in\n'get power') cat {at}/power ;;\n'get boot') echo boot:default ;;\n\
-             'set power')\n  if [ \"$3\" = 0 ]; then for pid in $(cat {at}/inside); do kill -KILL $pid; done; fi\n  \
+             'set power')\n  if [ \"$3\" = 0 ]; then for pid in $(cat {at}/inside); do kill -KILL $pid; done\n  \
+             for pid in $(cat {at}/inside); do\n    \
+             while grep -q '^State:.[^ZX]' /proc/$pid/status; do sleep 0.01; done\n  done 2>/dev/null; fi\n  \
              echo power:$3 >{at}/power ;;\nesac\nexit 0\n"
         );
         let script = write(folder.path(), "chassis", &script);

@@ -24,9 +24,48 @@ fn cells(number: u16) -> NonZero<u16> {
 /// What came from the program, and when.
 pub type Recording = Vec<(Duration, Vec<u8>)>;
 
+/// Between these a program draws one picture, which a terminal shows when it is whole.
+const PICTURE_BEGINS: &[u8] = b"\x1b[?2026h";
+const PICTURE_ENDS: &[u8] = b"\x1b[?2026l";
+/// After this a terminal shows what it has of a picture: whoever draws it may have died.
+const PICTURE_TIME: Duration = Duration::from_secs(1);
+
 struct Seen {
     screen: vt100::Parser,
     recording: Recording,
+    /// A picture that is not whole yet: one reading may end anywhere.
+    begun: Vec<u8>,
+    since: Instant,
+}
+
+impl Seen {
+    fn take(&mut self, bytes: &[u8]) {
+        let goes_on = !self.begun.is_empty();
+        self.begun.extend_from_slice(bytes);
+        let whole = whole(&self.begun);
+        self.screen.process(&self.begun[..whole]);
+        self.begun.drain(..whole);
+        if whole > 0 || !goes_on {
+            self.since = Instant::now();
+        }
+    }
+
+    fn take_rest(&mut self) {
+        let rest = std::mem::take(&mut self.begun);
+        self.screen.process(&rest);
+    }
+}
+
+/// How many of these bytes come before a picture that is not whole yet.
+fn whole(bytes: &[u8]) -> usize {
+    let last = |wanted: &[u8]| bytes.windows(wanted.len()).rposition(|part| part == wanted);
+    match (last(PICTURE_BEGINS), last(PICTURE_ENDS)) {
+        (Some(begins), ends) if ends.is_none_or(|ends| ends < begins) => begins,
+        (Some(_) | None, _) => {
+            let torn = (1..PICTURE_BEGINS.len()).find(|length| bytes.ends_with(&PICTURE_BEGINS[..*length]));
+            bytes.len() - torn.unwrap_or(0)
+        }
+    }
 }
 
 /// What has been typed of an open plan's number, by what the screen shows; none: no plan waits for one.
@@ -64,22 +103,28 @@ impl Terminal {
         drop(pair.slave);
         let mut reader = pair.master.try_clone_reader().expect("a reader");
         let screen = vt100::Parser::new(cells(rows), cells(columns), 200);
-        let seen = Arc::new(Mutex::new(Seen { screen, recording: Vec::new() }));
+        let seen = Seen { screen, recording: Vec::new(), begun: Vec::new(), since: Instant::now() };
+        let seen = Arc::new(Mutex::new(seen));
         let (shown, started) = (Arc::clone(&seen), Instant::now());
         std::thread::spawn(move || {
             let mut bytes = [0; 65536];
             while let Ok(count @ 1..) = reader.read(&mut bytes) {
                 let mut seen = shown.lock().expect("the emulator");
-                seen.screen.process(&bytes[..count]);
+                seen.take(&bytes[..count]);
                 seen.recording.push((started.elapsed(), bytes[..count].to_vec()));
             }
+            shown.lock().expect("the emulator").take_rest();
         });
         let writer = pair.master.take_writer().expect("a writer");
         Terminal { _master: pair.master, writer, child, seen }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().expect("the emulator")
+        let mut seen = self.seen.lock().expect("the emulator");
+        if !seen.begun.is_empty() && seen.since.elapsed() > PICTURE_TIME {
+            seen.take_rest();
+        }
+        seen
     }
 
     /// The screen now.

@@ -20,7 +20,7 @@ pub const PATIENCE: Duration = Duration::from_secs(60);
 /// A script with a child of which nobody can say, while it ends, whose it was: it is in a session of its own, and the kernel
 /// takes its time to free so much memory.
 pub const SLOW_TO_END: &str =
-    "setsid sh -c 'echo $$ >slow; exec dd if=/dev/zero bs=300M count=1' 2>/dev/null | exec sleep 1000";
+    "setsid sh -c 'echo $$ >slow; exec dd if=/dev/zero bs=300M count=1 iflag=fullblock' 2>/dev/null | exec sleep 1000";
 
 /// Processes under test, and what they tell.
 pub struct Rig {

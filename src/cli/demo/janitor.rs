@@ -11,10 +11,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, getppid, setsid};
+use socket2::{Domain, Protocol, Socket, Type};
 use tempfile::TempDir;
 
 use crate::config::{Config, keys};
@@ -38,6 +40,10 @@ const LONGEST_FOLDER: usize = 70;
 const PORT: u16 = 7400;
 /// How often addresses are chosen before the demo gives up.
 const TRIES: u32 = 16;
+/// How long what a member ran may take to end before it is started anew.
+const LAST_LIFE: Duration = Duration::from_secs(10);
+/// Between two looks at that.
+const LOOK: Duration = Duration::from_millis(5);
 /// For a member: who must still be its parent.
 const PARENT: &str = "TANDEM_DEMO_PARENT";
 /// For a member: where it calls the others through.
@@ -119,9 +125,9 @@ pub fn run(args: &DemoArgs) -> anyhow::Result<Exit> {
     let relay = Relay::start(addresses.clone())?;
     let folder = make_folder(&addresses, relay.address(), args)?;
     let mut others = Vec::new();
-    for name in &NAMES[1..usize::from(args.members)] {
-        let config = folder.path().join(plant::CONFIG);
-        others.push(Member { name, config, relay: relay.address(), child: None, frozen: false, work: Work::Well });
+    for (name, address) in NAMES.iter().zip(&addresses).skip(1) {
+        let (config, relay) = (folder.path().join(plant::CONFIG), relay.address());
+        others.push(Member { name, address: *address, config, relay, child: None, frozen: false, work: Work::Well });
     }
     // From here on every way out kills the members first, then ends the relay, then removes the folder: in the order of
     // dropping.
@@ -263,6 +269,7 @@ fn configuration(
 /// Another member of the demo, and its process while it has one.
 struct Member {
     name: &'static str,
+    address: SocketAddr,
     config: PathBuf,
     relay: SocketAddr,
     child: Option<Child>,
@@ -272,6 +279,7 @@ struct Member {
 
 impl Member {
     fn start(&mut self) -> anyhow::Result<()> {
+        when_free(self.address, LAST_LIFE).with_context(|| format!("{} cannot be started", self.name))?;
         let folder = self.folder();
         let log = File::options()
             .create(true)
@@ -363,6 +371,28 @@ impl Member {
     }
 }
 
+/// Waits until nobody listens on a member's address: its guardian, which outlives it, does until all that it ran is dead,
+/// and a controller that finds its address taken does not start.
+fn when_free(address: SocketAddr, within: Duration) -> anyhow::Result<()> {
+    let until = Instant::now() + within;
+    loop {
+        match can_be_had(address) {
+            Ok(()) => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && Instant::now() < until => {
+                std::thread::sleep(LOOK);
+            }
+            Err(error) => return Err(error).context("what ran before has not ended"),
+        }
+    }
+}
+
+/// Whether a listener could have an address. Nobody who calls meanwhile is answered by this one.
+fn can_be_had(address: SocketAddr) -> std::io::Result<()> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())
+}
+
 impl Drop for Member {
     fn drop(&mut self) {
         self.kill();
@@ -371,6 +401,8 @@ impl Drop for Member {
 
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
@@ -384,6 +416,17 @@ mod tests {
         }
         assert_eq!(parse("crash 2", 2), None);
         assert_eq!(parse("melt 0", 2), None);
+    }
+
+    #[test]
+    fn u9_a_member_is_started_anew_only_when_its_last_life_has_ended() {
+        let last = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let address = last.local_addr().expect("an address");
+        let early = when_free(address, Duration::from_millis(20)).expect_err("the last one still listens");
+        assert!(format!("{early:#}").starts_with("what ran before has not ended: "), "{early:#}");
+        let waits = std::thread::spawn(move || when_free(address, Duration::from_secs(60)));
+        drop(last);
+        waits.join().expect("joined").expect("nobody listens any more");
     }
 
     #[test]

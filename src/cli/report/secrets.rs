@@ -11,7 +11,7 @@ use std::path::Path;
 
 use toml::Value;
 
-use crate::config::secrets::{self, is_secret_name};
+use crate::config::secrets::{self, Behind, is_secret_name};
 
 /// What stands where a secret was.
 pub const REMOVED: &str = "[removed]";
@@ -39,6 +39,15 @@ impl Secrets {
             if part.len() >= SHORTEST {
                 self.values.insert(part.to_owned());
             }
+        }
+    }
+
+    /// What only its place in a command line makes a secret. It is removed there whatever it is; a port or a path, as in
+    /// `ssh -p 22` and `mkdir -p /srv`, is not also removed wherever else it occurs.
+    fn keep_doubtful(&mut self, value: &str) {
+        let port = value.len() <= 5 && value.bytes().all(|byte| byte.is_ascii_digit());
+        if !port && !value.starts_with('/') {
+            self.keep(value);
         }
     }
 
@@ -131,17 +140,18 @@ impl Secrets {
         *value = Value::String(REMOVED.to_owned());
     }
 
-    /// `--password secret`, `--password=secret`, `password=secret`.
+    /// `--password secret`, `-p secret`, `-u user:secret`, `--password=secret`, `password=secret`.
     fn command(&mut self, words: &mut [Value], folder: &Path) {
-        let mut next_is_secret = false;
+        let mut next = Behind::Plain;
         for word in words {
             let Value::String(text) = word else {
                 self.value(word, folder);
                 continue;
             };
-            if std::mem::take(&mut next_is_secret) {
-                self.keep(text);
-                *text = REMOVED.to_owned();
+            if let Some(hidden) = std::mem::replace(&mut next, Behind::word(text)).hides(text) {
+                next = Behind::Plain;
+                self.keep_doubtful(text.get(hidden.clone()).unwrap_or_default());
+                text.replace_range(hidden, REMOVED);
                 continue;
             }
             let name = text.trim_start_matches('-');
@@ -150,7 +160,6 @@ impl Secrets {
                     self.keep(value);
                     *text = format!("{}={REMOVED}", &text[..text.len() - value.len() - 1]);
                 }
-                None if text.starts_with('-') && is_secret_name(name) => next_is_secret = true,
                 Some(_) | None => *text = self.open(text),
             }
         }
@@ -162,7 +171,7 @@ impl Secrets {
         let mut at = 0;
         for range in secrets::in_value(text) {
             let (before, secret) = (text.get(at..range.start), text.get(range.clone()));
-            self.keep(secret.unwrap_or_default().trim_matches([' ', '"', '\'']));
+            self.keep_doubtful(secret.unwrap_or_default().trim_matches([' ', '"', '\'']));
             left.push_str(before.unwrap_or_default());
             left.push_str(REMOVED);
             at = range.end;
@@ -200,15 +209,7 @@ impl Secrets {
 /// A text that somebody else wrote (a process's output, an agent's last words) without what looks like a secret in it:
 /// what follows `password=` and its like, and passwords in URLs.
 pub fn without_likely(text: &str) -> String {
-    let mut left = String::with_capacity(text.len());
-    let mut at = 0;
-    for range in secrets::in_value(text) {
-        left.push_str(text.get(at..range.start).unwrap_or_default());
-        left.push_str(REMOVED);
-        at = range.end;
-    }
-    left.push_str(text.get(at..).unwrap_or_default());
-    left
+    secrets::hidden_in(text, REMOVED)
 }
 
 /// The same for every text in a document.
@@ -273,7 +274,7 @@ options = { ip = "10.0.9.2", password = "tricky \"one\"", snmp_priv_passwd = 123
 command = ["/bin/power", "--token", "tok-4711", "--secret=s3cr3t!", "{action}"]
 [[process]]
 name = "p"
-command = ["/bin/p", "http://u:hunter22@h/", "tok-4711"]
+command = ["/bin/p", "http://u:hunter22@h/", "tok-4711", "-p", "dash-p-pw", "-u", "plant:dash-u-pw", "-P", "2222"]
 environment = { API_TOKEN = "env-secret", SITE = "7" }
 "#;
 
@@ -286,12 +287,15 @@ environment = { API_TOKEN = "env-secret", SITE = "7" }
         let mut secrets = Secrets::default();
         secrets.take_from(&mut config, folder.path());
         let text = secrets.out_of(&toml::to_string_pretty(&config).unwrap());
-        for secret in ["tricky", "12345678", "tok-4711", "s3cr3t!", "hunter22", "env-secret"] {
+        for secret in
+            ["tricky", "12345678", "tok-4711", "s3cr3t!", "hunter22", "env-secret", "dash-p-pw", "dash-u-pw", "2222"]
+        {
             assert!(!text.contains(secret), "{secret}: {text}");
         }
-        for open in ["10.0.9.2", "ipmi.pass", "group.key", "{action}", "SITE"] {
+        for open in ["10.0.9.2", "ipmi.pass", "group.key", "{action}", "SITE", "plant:"] {
             assert!(text.contains(open), "{open}: {text}");
         }
+        assert_eq!(secrets.out_of("dash-p-pw at port 2222"), "[removed] at port 2222");
         let log = "key c0ffeec0ffee, pass from-the-file, json {\"a\":\"tricky \\\"one\\\"\"}";
         assert_eq!(secrets.out_of(log), "key [removed], pass [removed], json {\"a\":\"[removed]\"}");
         assert!(secrets.are_in(b"xx env-secret xx") && !secrets.are_in(b"nothing"));

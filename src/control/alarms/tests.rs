@@ -2,7 +2,7 @@
 
 use super::super::examples::{at, primary, secondary, term, with_gone};
 use super::*;
-use crate::control::status::LinkState;
+use crate::control::status::{Link, LinkState};
 use crate::negotiation::ability::{Ability, Unable};
 use crate::negotiation::settings::{AgreementKey, Protection};
 use crate::negotiation::time::Instant;

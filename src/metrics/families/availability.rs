@@ -47,7 +47,7 @@ pub(super) fn write(page: &mut Page, status: &Status) {
     });
     page.one(
         "tandem_availability_unknown_seconds",
-        "Time in which this member did not run, or did not know yet; counts for nothing.",
+        "Time in which this member did not run, stood still, or did not know yet; counts for nothing.",
         availability.map(|all| ms(all.unknown_ms)),
     );
 }

@@ -40,12 +40,12 @@ fn s1_an_isolated_machine_does_not_promote_itself() {
     let missing = bench.view().forecast.lines.into_iter().find(|line| !line.ok).map(|line| line.text);
     assert_eq!(missing.as_deref(), Some("no reference address answers: this member may be cut off"));
     assert!(!bench.view().protected_now);
-    // The address answers: the other has a timeout to be heard; then it is the one that is cut off, or dead.
+    // The address answers: the other has two seconds to be heard; then it is the one that is cut off, or dead.
     bench.reference = Some(true);
     bench.wait(s(1)).assert_secondary();
     let missing = bench.view().forecast.lines.into_iter().find(|line| !line.ok).map(|line| line.text);
-    assert_eq!(missing.as_deref(), Some("a reference address answers again: the others have 3.0 s to be heard"));
-    bench.wait(s(3)).assert_primary_by("peer_silent");
+    assert_eq!(missing.as_deref(), Some("a reference address answers again: the others have 2.0 s to be heard"));
+    bench.wait(s(2)).assert_primary_by("peer_silent");
     let told: Vec<_> = bench.events().into_iter().filter(|event| matches!(event, Event::ReferenceBack)).collect();
     assert_eq!(told.len(), 1);
 }
@@ -123,6 +123,22 @@ fn s1_an_answer_from_before_the_silence_counts_for_nothing() {
     bench.assert_secondary();
     let asked_at = *questions(&bench).last().unwrap();
     bench.give(Input::Reference { asked_at, answered: true }).assert_primary_by("peer_silent");
+}
+
+#[test]
+fn s10_an_address_that_loses_every_fifth_question_keeps_nobody_from_the_role() {
+    let times = Settings { reply_timeout: s(60), query_interval: ms(100), ..two(1) };
+    let mut bench = Bench::new(reachable(times));
+    bench.up(0).beacon(0, 1);
+    let mut answered = 0;
+    for _ in 0..620 {
+        for (number, asked_at) in questions(&bench).into_iter().enumerate().skip(answered) {
+            answered += 1;
+            bench.give(Input::Reference { asked_at, answered: number % 5 != 0 });
+        }
+        bench.wait(ms(100));
+    }
+    bench.assert_primary_by("peer_silent");
 }
 
 #[test]

@@ -164,9 +164,10 @@ mod tests {
         let root = Pid::from_raw(shell.id().cast_signed());
         let all = with_descendants([root]);
         assert!(all.contains(&root) && all.contains(&sleep), "{all:?} without {sleep}");
-        // While a program is being executed its environment cannot be read.
+        // While a program is being executed its environment cannot be read; from then on it is no other's.
         let started = std::time::Instant::now();
-        while origin(sleep, "state-incarnation").unwrap().launch != Some(LaunchId(7)) {
+        let is_sleep = || fs::read_to_string(format!("/proc/{sleep}/comm")).unwrap() == "sleep\n";
+        while !is_sleep() || origin(sleep, "state-incarnation").unwrap().launch != Some(LaunchId(7)) {
             assert!(started.elapsed() < std::time::Duration::from_secs(20), "no marker");
             std::thread::sleep(std::time::Duration::from_millis(1));
         }

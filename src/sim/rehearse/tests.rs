@@ -59,6 +59,23 @@ fn s10_who_may_not_act_is_told_with_what_to_do() {
     assert!(idle.then.contains("when it lives"), "off is said only of who is off: {idle:?}");
 }
 
+#[test]
+fn s10_what_nobody_lacks_is_not_asked_for() {
+    // The disks are slower than the lease lasts. The arbiter answers.
+    let mut slow = site(2, &[Protection::Arbiter]);
+    slow.settings.lease = Duration::from_secs(1);
+    let slow = outcome(&slow, "slow-disk");
+    assert_eq!(slow.verdict, Verdict::Idle, "{}", story(&slow));
+    assert!(story(&slow).contains("its lease was over before its term was on disk"), "{}", story(&slow));
+    let idle = slow.idle.expect("idle");
+    assert!(!idle.then.contains("arbiter"), "{idle:?}");
+    // All are heard and reach the arbiter; they wait for each other's promises.
+    let flaps = outcome(&site(5, &[Protection::Arbiter]), "link-flaps");
+    let idle = flaps.idle.expect("idle");
+    assert!(idle.because.iter().any(|(_, why)| why.contains("promised to")), "{idle:?}");
+    assert!(idle.then.contains("ends by itself") && !idle.then.contains("--force"), "{idle:?}");
+}
+
 /// Of a link that fails one way one side learns a timeout and a query later, and was told before that it is not heard.
 #[test]
 fn s3_a_one_way_cut_leaves_one_that_acts_with_any_delay_that_covers_the_agent() {

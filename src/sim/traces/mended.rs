@@ -139,3 +139,29 @@ fn trace_a_forced_primary_became_an_ordinary_one_though_it_had_consented_to_the_
     scene.primary_is(&[ALPHA, BETA]);
     assert!(scene.world.member(BETA).is_some_and(Negotiator::is_forced), "{}", scene.world.trace());
 }
+
+/// The guardian ended what a frozen Primary ran, and the Primary, which lost nothing else between two of its intervals,
+/// stayed one: here nothing ran there ever again, and a rehearsal said that nobody acts. The controller starts it anew (P6).
+#[test]
+fn trace_a_stall_too_short_for_the_role_that_was_long_enough_for_the_guardian() {
+    let mut stayed = 0;
+    for seed in 0..20 {
+        let mut group = World::group(2, &[]);
+        group.reply_timeout = Duration::from_millis(1_100);
+        let mut world = World::new(group, seed);
+        world.keep_trace();
+        let mut scene = Scene { world };
+        scene.start_all();
+        scene.run(8_000 + 50 * seed);
+        scene.primary_is(&[ALPHA]);
+        let term = scene.term(ALPHA);
+        scene.apply(Fault::Freeze(ALPHA)).run(880);
+        assert!(!scene.world.serves(ALPHA), "the guardian ended it\n{}", scene.world.trace());
+        scene.apply(Fault::Thaw(ALPHA)).run(3_000);
+        stayed += usize::from(scene.term(ALPHA) == term);
+        let primaries = scene.primaries();
+        assert_eq!(primaries.len(), 1, "{}", scene.world.trace());
+        assert!(scene.world.serves(primaries[0]), "{}", scene.world.trace());
+    }
+    assert!(stayed > 0, "each of them lost the role");
+}

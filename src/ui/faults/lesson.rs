@@ -14,9 +14,19 @@ impl FaultState {
     pub fn hint(&self, status: Option<&Status>) -> String {
         match &self.happened {
             Some(over) if self.over => over.clone(),
-            Some(happened) => format!("{happened}. {}", self.next(status)),
+            Some(happened) => match self.frozen_and_off(status) {
+                Some(name) => format!("{name} is switched off. {}", self.next(status)),
+                None => format!("{happened}. {}", self.next(status)),
+            },
             None => self.next(status),
         }
+    }
+
+    /// Who was frozen, and is now off for it.
+    fn frozen_and_off(&self, status: Option<&Status>) -> Option<&str> {
+        let both =
+            |member: &usize| self.stands(*member).process == Process::Frozen && self.switched_off(status, *member);
+        (0..self.members.len()).find(both).map(|member| self.name(member))
     }
 
     /// Only what to try next.

@@ -42,10 +42,10 @@ impl FaultState {
         let stands = self.stands(member);
         let line = match (stands.process, self.says(member)) {
             (Process::Killed, _) => said(name, Line::new().glyph(Glyph::StandsBy), "KILLED", words),
-            (Process::Frozen, _) => said(name, Line::of("?"), "FROZEN", words),
-            (Process::Runs, Says::Nothing) if self.switched_off(status, member) => {
+            (Process::Frozen | Process::Runs, Says::Nothing) if self.switched_off(status, member) => {
                 said(name, Line::new().glyph(Glyph::StandsBy), "SWITCHED OFF", words)
             }
+            (Process::Frozen, _) => said(name, Line::of("?"), "FROZEN", words),
             (Process::Runs, Says::Nothing) => said(name, Line::of("?"), "NO ANSWER", words),
             (Process::Runs, Says::Is(mode, term)) => is(name, mode, term, words),
         };
@@ -100,6 +100,9 @@ mod tests {
     use super::super::super::line::Charset;
     use super::super::{News, Standing};
     use super::*;
+    use crate::control::compose::compose;
+    use crate::control::examples::{around, fencing, primary};
+    use crate::control::status::{FenceLast, FenceResult, Fencing};
 
     fn group() -> FaultState {
         let mut faults = FaultState::of(vec!["beta".to_owned(), "gamma".to_owned()]);
@@ -115,6 +118,25 @@ mod tests {
             text: "gamma was killed".to_owned(),
         });
         faults
+    }
+
+    #[test]
+    fn u9_who_froze_and_was_switched_off_for_it_is_not_frozen_any_more() {
+        let mut faults = FaultState::of(vec!["beta".to_owned()]);
+        faults.hear(News::Happened {
+            member: 0,
+            stands: Standing { process: Process::Frozen, ..Standing::default() },
+            text: "beta is frozen".to_owned(),
+        });
+        let mut status = compose(&primary(), &around());
+        let off = FenceLast { attempt: 1, result: FenceResult::Off, age_ms: 3_000, took_ms: 30, why: None };
+        status.fencing = vec![Fencing { last: Some(off), ..fencing("beta") }];
+        let strip = faults.strip(Some(&status), 100).plain(Charset::Utf8);
+        assert!(strip.contains("beta ○ SWITCHED OFF"), "{strip}");
+        assert_eq!(
+            faults.hint(Some(&status)),
+            "beta is switched off. Next: f, r: beta starts anew and asks what to be"
+        );
     }
 
     #[test]
