@@ -86,6 +86,10 @@ fn s4_u13_an_etcd_that_forgot_is_believed_again_after_what_the_alarm_says() {
             })
             .0
     };
+    // Only who has seen what was written knows that it is gone.
+    leased.pair.wait(other, "it has seen who holds the lease", |status| {
+        status.arbiter.as_ref().is_some_and(|arbiter| arbiter.holder.as_deref() == Some(group::NAMES[primary]))
+    });
     leased.etcd.begin_anew();
     let status = told(&leased, primary);
     let alarm = status.alarms.iter().find(|alarm| alarm.id == "arbiter_restored").expect("it was waited for");

@@ -23,6 +23,11 @@ enum Verdict {
 impl Negotiator {
     /// Answers, once everything that the answer tells is on disk; until then the query waits, and is judged again.
     pub(super) fn answer(&mut self, asker: MemberId, query: Query, out: &mut Vec<Output>) {
+        if self.release.is_some() {
+            // That this member acts no more is said first by its release.
+            self.peers[asker.index()].pending_query = Some(query);
+            return;
+        }
         let order = match self.verdict(asker, &query) {
             Verdict::Stay { floor } => Order::StaySecondary { floor },
             Verdict::Consent => {
@@ -131,9 +136,10 @@ impl Negotiator {
         if missing && self.settings.protected_by(Protection::Fence) { Hears::NotYou } else { Hears::You }
     }
 
-    /// Asks a peer (N4). A Primary asks nobody (N5).
+    /// Asks a peer (N4). A Primary asks nobody (N5); nor does who has the role still to release: a third would hear that
+    /// nobody acts, and be promised the role by the very one that it is about to be released to (rule 11).
     pub(super) fn query(&mut self, to: MemberId, out: &mut Vec<Output>) {
-        if self.mode() == Mode::Primary || !self.peers[to.index()].link_up {
+        if self.mode() == Mode::Primary || self.release.is_some() || !self.peers[to.index()].link_up {
             return;
         }
         // The id is the time of sending, and no two are equal.

@@ -60,7 +60,7 @@ impl Negotiator {
             self.event(Event::StateDurable, out);
         }
         self.finish_becoming(out);
-        self.go_on_after_disk(out);
+        self.go_on(out);
     }
 
     pub(super) fn write_failed(&mut self, version: StateVersion, out: &mut Vec<Output>) {
@@ -76,7 +76,7 @@ impl Negotiator {
             self.change_mode(State::Secondary, Rule::AbandonedForDisk, term, out);
             self.give_back(out);
         }
-        self.go_on_after_disk(out);
+        self.go_on(out);
     }
 
     /// Rule 7, second half: the term is durable; does rule 6 still hold?
@@ -106,8 +106,14 @@ impl Negotiator {
         }
     }
 
-    /// What was held back until the state is on disk, or until it is known that it will not be.
-    fn go_on_after_disk(&mut self, out: &mut Vec<Output>) {
+    /// What was held back until the state is on disk, or it is known that it will not be; and until the lease is back with
+    /// the arbiter.
+    pub(super) fn go_on(&mut self, out: &mut Vec<Output>) {
+        self.finish_release(out);
+        if self.stopped {
+            // Nothing follows the last word.
+            return;
+        }
         for peer in self.settings.others() {
             if let Some(query) = self.peers[peer.index()].pending_query.take() {
                 self.answer(peer, query, out);
@@ -118,7 +124,6 @@ impl Negotiator {
                 self.send(peer, Message::Grant(grant), out);
             }
         }
-        self.finish_release(out);
     }
 
     /// Whether the highest term heard of is on disk, or the disk has failed and will not take it (N20: who cannot write

@@ -24,7 +24,7 @@ impl Negotiator {
             if reply == ArbiterReply::Released {
                 self.note_holder(None);
             }
-            return self.finish_release(out);
+            return self.go_on(out);
         }
         let Some(Call { call, .. }) = self.arbiter.under_way.take_if(|call| call.asked_at == asked_at) else { return };
         self.note_reach(asked_at, &reply, out);

@@ -357,8 +357,14 @@ fn rule_11_the_lease_is_given_back_before_the_role_is_released() {
     bench.step_down(false);
     assert_eq!(bench.calls().last().map(|(_, call)| *call), Some(ArbiterCall::Release { number: 1 }));
     assert_eq!(bench.released_to(1), None, "not before the lease is back");
+    // A third that heard first that nobody acts would be promised the role by the successor.
+    let before = bench.sent_to(1).len();
+    let query = bench.query();
+    bench.hear(1, Message::Query(query));
+    assert_eq!(bench.sent_to(1).len(), before, "{:?}", bench.sent_to(1));
     bench.arbiter_says(ArbiterReply::Released);
-    assert_eq!(bench.released_to(1), Some(1));
+    let after: Vec<_> = bench.sent_to(1).into_iter().skip(before).collect();
+    assert!(matches!(after[..], [Message::Released(_), Message::Answer(_), ..]), "{after:?}");
 }
 
 #[test]
