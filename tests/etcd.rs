@@ -296,6 +296,7 @@ fn s1_an_etcd_that_lost_what_it_knew_gives_nobody_the_lease() {
         return;
     }
     let mut etcd = Etcd::start();
+    etcd.age();
     let (mut alpha, mut beta) = (client(&etcd, ALPHA), client(&etcd, BETA));
     let number = acquire(&mut alpha, 0);
     // So often that a new etcd has not been written to as often before it is asked.
