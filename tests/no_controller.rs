@@ -1,17 +1,22 @@
 //! The commands that need a controller, when none answers: exit status 3, said on standard error (commands.md).
 
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn command(folder: &std::path::Path, words: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tandem"));
+    command.args(words).arg("--socket").arg(folder.join("none.sock"));
+    command.env_remove("TANDEM_CONFIG").env_remove("TANDEM_MEMBER");
+    command
+}
 
 fn tandem(folder: &std::path::Path, words: &[&str]) -> Output {
-    let socket = folder.join("none.sock");
-    Command::new(env!("CARGO_BIN_EXE_tandem"))
-        .args(words)
-        .arg("--socket")
-        .arg(socket)
-        .env_remove("TANDEM_CONFIG")
-        .env_remove("TANDEM_MEMBER")
-        .output()
-        .expect("it starts")
+    command(folder, words).output().expect("it starts")
 }
 
 #[test]
@@ -49,6 +54,39 @@ fn a_frozen_controller_does_not_hang_a_command() {
     let output = tandem(folder.path(), &["status"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(String::from_utf8_lossy(&output.stderr).contains("does not answer"));
+}
+
+/// Each stop ends the wait for a reply early; what is left of it goes on.
+#[test]
+fn a_command_that_is_stopped_and_continued_again_and_again_gives_up_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let _frozen = std::os::unix::net::UnixListener::bind(folder.path().join("none.sock")).expect("it listens");
+    let mut waits = command(folder.path(), &["status"]).stderr(Stdio::null()).spawn().expect("it starts");
+    let pid = Pid::from_raw(i32::try_from(waits.id()).expect("a pid"));
+    let ended = wait_for(PATIENCE, || {
+        // It is not reaped yet, so its pid is still its own.
+        kill(pid, Signal::SIGSTOP).expect("it is there");
+        std::thread::sleep(Duration::from_millis(20));
+        kill(pid, Signal::SIGCONT).expect("it is there");
+        std::thread::sleep(Duration::from_millis(200));
+        waits.try_wait().expect("its own child")
+    });
+    let Some(status) = ended else {
+        waits.kill().and_then(|()| waits.wait()).expect("its own child");
+        panic!("it waits still");
+    };
+    assert_eq!(status.code(), Some(3));
+}
+
+/// Asks until there is something, at most for so long.
+fn wait_for<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + patience;
+    loop {
+        let found = ask();
+        if found.is_some() || Instant::now() >= end {
+            return found;
+        }
+    }
 }
 
 /// A monitoring plugin that is called wrongly must not say "critical", which is 2 for `status` alone.

@@ -2,7 +2,7 @@
 //!
 //! Every wait has a deadline, so that a frozen controller makes a command say "no controller answers" instead of hanging.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -160,21 +160,26 @@ impl Client {
                 return Err(self.silent(within));
             }
             self.stream.get_mut().set_read_timeout(Some(left)).map_err(|error| self.foreign(&error.to_string()))?;
-            let room = (MAX_REPLY_LINE - self.partial.len()) as u64;
-            match self.stream.by_ref().take(room).read_until(b'\n', &mut self.partial) {
-                Ok(_) if self.partial.ends_with(b"\n") => {
-                    let line = std::mem::take(&mut self.partial);
-                    return serde_json::from_slice(&line).map_err(|error| self.foreign(&error.to_string()));
+            // Not `read_until`: it begins its wait anew after each signal, also those that stop this process and let it go on.
+            let line = match self.stream.fill_buf() {
+                Ok([]) => return Err(ClientError::Closed { path: self.path.clone() }),
+                Ok(bytes) => {
+                    let line = bytes.iter().position(|byte| *byte == b'\n').map_or(bytes.len(), |end| end + 1);
+                    let taken = line.min(MAX_REPLY_LINE - self.partial.len());
+                    self.partial.extend_from_slice(&bytes[..taken]);
+                    self.stream.consume(taken);
+                    self.partial.ends_with(b"\n").then(|| std::mem::take(&mut self.partial))
                 }
-                Ok(0) if self.partial.len() < MAX_REPLY_LINE => {
-                    return Err(ClientError::Closed { path: self.path.clone() });
-                }
-                Ok(_) if self.partial.len() >= MAX_REPLY_LINE => return Err(self.foreign("a line is too long")),
-                Ok(_) => {}
                 Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => {}
+                    io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut | io::ErrorKind::Interrupted => None,
                     _ => return Err(ClientError::Closed { path: self.path.clone() }),
                 },
+            };
+            if let Some(line) = line {
+                return serde_json::from_slice(&line).map_err(|error| self.foreign(&error.to_string()));
+            }
+            if self.partial.len() >= MAX_REPLY_LINE {
+                return Err(self.foreign("a line is too long"));
             }
         }
     }
