@@ -131,7 +131,7 @@ impl Negotiator {
 
     /// The `reachability` line of rule 6 in words.
     pub(super) fn reference_text(&self, ok: bool) -> String {
-        if let Some(from) = self.reference_counts_from() {
+        if let Some(from) = self.reference_counts_from().filter(|_| !self.reference_is_silent()) {
             let left = seconds(from.since(self.now));
             return format!("a reference address answers again: the others have {left} to be heard");
         }

@@ -126,6 +126,16 @@ fn s1_an_answer_from_before_the_silence_counts_for_nothing() {
 }
 
 #[test]
+fn s1_an_address_that_is_lost_again_is_not_said_to_answer() {
+    let mut bench = beside(false);
+    bench.wait(s(10)).reference = Some(true);
+    bench.wait(s(1)).reference = Some(false);
+    bench.wait(s(1)).assert_secondary();
+    let missing = bench.view().forecast.lines.into_iter().find(|line| !line.ok).map(|line| line.text);
+    assert_eq!(missing.as_deref(), Some("no reference address answers: this member may be cut off"));
+}
+
+#[test]
 fn s10_an_address_that_loses_every_fifth_question_keeps_nobody_from_the_role() {
     let times = Settings { reply_timeout: s(60), query_interval: ms(100), ..two(1) };
     let mut bench = Bench::new(reachable(times));
